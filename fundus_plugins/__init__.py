@@ -1,0 +1,29 @@
+"""Detectron2 plugins for the optic disc, the optic cup and glaucoma; importing this package registers its parts."""
+
+try:
+    import detectron2  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "fundus_plugins needs Detectron2, which is not on PyPI under that name. Run `bash tools/setup.sh` from a checkout of "
+        "fundus_plugins, or follow https://detectron2.readthedocs.io/tutorials/install.html, then import again."
+    ) from error
+
+from . import modeling  # noqa: F401  (registers the backbone, the ROI heads and the mask head)
+from .config import add_fundus_config, get_fundus_cfg
+from .data.coco import register_fundus_datasets
+from .data.mapper import DiscCupMapper
+from .engine import FundusTrainer
+from .evaluation import DiscCupEvaluator
+from .inference import FundusPredictor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DiscCupEvaluator",
+    "DiscCupMapper",
+    "FundusPredictor",
+    "FundusTrainer",
+    "add_fundus_config",
+    "get_fundus_cfg",
+    "register_fundus_datasets",
+]

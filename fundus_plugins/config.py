@@ -1,0 +1,49 @@
+"""Every configuration key that fundus_plugins adds to Detectron2's; no default of Detectron2's is changed here."""
+
+import torch
+from detectron2.config import CfgNode, get_cfg
+
+
+def add_fundus_config(cfg: CfgNode) -> None:
+    """Add our keys to a Detectron2 config, in place; call it before merging a file that names them."""
+    # Backbone: any timm model that gives features at strides 4, 8, 16 and 32.
+    cfg.MODEL.TIMM = CfgNode()
+    cfg.MODEL.TIMM.NAME = "mobilenetv1_100"  # timm's model name
+    cfg.MODEL.TIMM.PRETRAINED = False  # timm's own pretrained weights (downloads them)
+    cfg.MODEL.TIMM.WEIGHTS = ""  # a local .safetensors or .pth in timm's names; goes before PRETRAINED
+    cfg.MODEL.FPN.SQUARE_PAD = 0  # pad every batch to this square, in pixels of the resized image; 0: no square
+
+    # RF-Net. The side of its mask is Detectron2's MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION.
+    cfg.MODEL.RFNET = CfgNode()
+    cfg.MODEL.RFNET.POOLING = "fusion"  # fusion | pyramid (the paper's Table 2)
+    cfg.MODEL.RFNET.MASK_LOSS = "focal_dice"  # bce | dice | focal | bce_dice | focal_dice (Table 3)
+    cfg.MODEL.RFNET.FOCAL_WEIGHT = 0.3  # lambda of section 3.4
+    cfg.MODEL.RFNET.FOCAL_ALPHA = 1.0  # the paper's; 1 leaves the focal term without negatives, see losses.py
+    cfg.MODEL.RFNET.FOCAL_GAMMA = 3.0
+    cfg.MODEL.RFNET.MASK_ROIS_PER_IMAGE = 0  # positives the mask branch learns from, per image; 0: all (the paper)
+
+    # Augmentations beside Detectron2's INPUT.RANDOM_FLIP.
+    cfg.INPUT.RANDOM_FLIP_VERTICAL = False
+    cfg.INPUT.RANDOM_ROTATE_90 = False  # by 0, 90, 180 or 270 degrees
+
+    # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth (higher is better).
+    cfg.TEST.BEST_METRIC = "disc_cup/miou"
+
+
+def get_fundus_cfg(config_file: str = "", opts: list | tuple = ()) -> CfgNode:
+    """Detectron2's default config with our keys, a YAML file and key-value overrides merged in.
+
+    Args:
+        config_file: path of a YAML file, read without unsafe tags; "" for none.
+        opts: alternating keys and values, as on the command line.
+
+    Where the config asks for CUDA and there is none, MODEL.DEVICE becomes "cpu".
+    """
+    cfg = get_cfg()
+    add_fundus_config(cfg)
+    if config_file:
+        cfg.merge_from_file(config_file, allow_unsafe=False)
+    cfg.merge_from_list(list(opts))
+    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+        cfg.MODEL.DEVICE = "cpu"
+    return cfg

@@ -1,0 +1,1 @@
+"""Data: COCO JSON, converters of public data sets, and phantom photographs."""

@@ -1,0 +1,190 @@
+"""COCO JSON for fundus photographs: writing it, and registering it with Detectron2.
+
+Two files per split. `<split>.json` holds exact masks of the optic disc, cup included, and of the cup. `<split>_grading.json` holds one
+grade per photograph, as an annotation whose box is the whole photograph; photographs of unknown grade are not in it.
+
+A cup that nobody drew ("unknown") has no annotation. A cup that was looked for and is not there ("empty") has one with an empty RLE,
+area 0 and box [0, 0, 0, 0]: Detectron2's `load_coco_json` carries that through, while a field of the image would be lost there.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pycocotools import mask as mask_util
+
+from fundus_plugins.files import atomic_write
+
+FORMAT_VERSION = "1"
+
+SEGMENTATION_CATEGORIES = [
+    {"id": 1, "name": "optic_disc", "supercategory": "fundus"},
+    {"id": 2, "name": "optic_cup", "supercategory": "fundus"},
+]
+# Ordinal, in this order; a set with two grades leaves the middle one empty.
+GRADING_CATEGORIES = [
+    {"id": 1, "name": "normal", "supercategory": "grade"},
+    {"id": 2, "name": "suspicious", "supercategory": "grade"},
+    {"id": 3, "name": "glaucoma", "supercategory": "grade"},
+]
+GRADES = tuple(category["name"] for category in GRADING_CATEGORIES)
+
+# RGB, as Detectron2's Visualizer wants them.
+SEGMENTATION_COLORS = [[0, 200, 0], [255, 200, 0]]
+GRADING_COLORS = [[0, 160, 0], [255, 200, 0], [220, 0, 0]]
+
+# Data set -> splits. Each split has a segmentation and a grading file.
+FUNDUS_DATASETS = {
+    "refuge": ("train", "val", "test"),
+    "drishti_gs1": ("train", "test", "fit", "val"),
+    "phantom": ("train", "val", "test"),
+}
+
+
+@dataclass(frozen=True)
+class AnnotatedImage:
+    """One photograph and what is known of it; sizes and masks in pixels of the photograph, masks as compressed RLE.
+
+    `cup` and `vcdr` are None when the cup was not annotated, `grade` is one of GRADES or None when not known.
+    """
+
+    photograph: Path
+    height: int
+    width: int
+    disc: dict
+    cup: dict | None
+    vcdr: float | None
+    grade: str | None
+
+
+def mask_to_rle(mask: np.ndarray) -> dict:
+    """Exact compressed RLE of a mask (H, W), non-zero inside: `{"size": [H, W], "counts": str}`, ready for JSON."""
+    rle = mask_util.encode(np.asfortranarray(np.asarray(mask) != 0, dtype=np.uint8))
+    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def mask_annotation(rle: dict, *, category_id: int, image_id: int, annotation_id: int) -> dict:
+    """COCO annotation of one compressed RLE; `bbox` is XYWH and `area` a number of pixels, all zero for an empty mask."""
+    return {
+        "id": annotation_id,
+        "image_id": image_id,
+        "category_id": category_id,
+        "iscrowd": 0,
+        "bbox": [float(side) for side in mask_util.toBbox(rle)],
+        "area": int(mask_util.area(rle)),
+        "segmentation": rle,
+    }
+
+
+def _image_entry(image: AnnotatedImage, image_id: int, folder: Path) -> dict:
+    return {
+        "id": image_id,
+        "file_name": Path(os.path.relpath(image.photograph, folder)).as_posix(),
+        "height": image.height,
+        "width": image.width,
+        "grade": image.grade,
+        "vcdr": None if image.vcdr is None else round(image.vcdr, 6),
+    }
+
+
+def build_segmentation(images: Sequence[AnnotatedImage], folder: Path, info: dict) -> dict:
+    """COCO document with disc and cup masks; images get the ids 1..n in the order given, paths are relative to `folder`."""
+    entries, annotations = [], []
+    for image_id, image in enumerate(images, start=1):
+        entries.append(_image_entry(image, image_id, folder))
+        for category, rle in zip(SEGMENTATION_CATEGORIES, (image.disc, image.cup), strict=True):
+            if rle is not None:
+                ids = {"category_id": category["id"], "image_id": image_id, "annotation_id": len(annotations) + 1}
+                annotations.append(mask_annotation(rle, **ids))
+    return {"info": info, "images": entries, "annotations": annotations, "categories": SEGMENTATION_CATEGORIES}
+
+
+def build_grading(images: Sequence[AnnotatedImage], folder: Path, info: dict) -> dict:
+    """COCO document with one grade per image whose grade is known; image ids are those of `build_segmentation`."""
+    entries, annotations = [], []
+    for image_id, image in enumerate(images, start=1):
+        if image.grade is None:
+            continue
+        entries.append(_image_entry(image, image_id, folder))
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": image_id,
+                "category_id": GRADES.index(image.grade) + 1,
+                "iscrowd": 0,
+                "bbox": [0.0, 0.0, float(image.width), float(image.height)],
+                "area": image.width * image.height,
+            }
+        )
+    return {"info": info, "images": entries, "annotations": annotations, "categories": GRADING_CATEGORIES}
+
+
+def write_json(documents: dict[Path, dict]) -> None:
+    """Write JSON documents so that none is ever seen half-written: all under temporary names first, then renamed.
+
+    Folders are made. Equal documents give equal bytes. Raises OSError; files that were there before are then as they were.
+    """
+    with ExitStack() as files:
+        opened = [files.enter_context(atomic_write(path)) for path in documents]
+        for file, document in zip(opened, documents.values(), strict=True):
+            json.dump(document, file, indent=1)
+            file.write("\n")
+            file.flush()  # a full disk shows here, before anything is renamed
+
+
+def register_fundus_datasets(root: str | None = None) -> None:
+    """Register `<set>_<split>` and `<set>_<split>_grading` of FUNDUS_DATASETS with Detectron2; no file is read or looked for.
+
+    `root` holds `<set>/<split>.json`; default: the environment's DETECTRON2_DATASETS, else `./datasets`. Calling again with the same root
+    does nothing, with another root the names move there. Raises AssertionError (Detectron2's) if somebody else registered such a name.
+    """
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+    from detectron2.data.datasets import register_coco_instances
+
+    root = os.path.expanduser(root or os.environ.get("DETECTRON2_DATASETS", "datasets"))
+    kinds = (("", SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS), ("_grading", GRADING_CATEGORIES, GRADING_COLORS))
+    for dataset, splits in FUNDUS_DATASETS.items():
+        folder = os.path.join(root, dataset)
+        for split in splits:
+            for suffix, categories, colors in kinds:
+                name, json_file = f"{dataset}_{split}{suffix}", os.path.join(folder, f"{split}{suffix}.json")
+                if name in DatasetCatalog.list() and MetadataCatalog.get(name).get("fundus_set") == dataset:
+                    if MetadataCatalog.get(name).json_file == json_file:
+                        continue
+                    DatasetCatalog.remove(name)
+                    MetadataCatalog.remove(name)
+                # load_coco_json sets the first and the third again; Metadata accepts that, for our files have these very categories.
+                metadata = {
+                    "thing_classes": [category["name"] for category in categories],
+                    "thing_colors": colors,
+                    "thing_dataset_id_to_contiguous_id": {c["id"]: index for index, c in enumerate(categories)},
+                    "fundus_set": dataset,
+                }
+                register_coco_instances(name, metadata, json_file, folder)
+
+
+def require_dataset(name: str) -> None:
+    """Raise FileNotFoundError, in one line that tells how to make it, if the JSON of one of our registered names is not there.
+
+    Names that are not ours are left to Detectron2.
+    """
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+
+    dataset = MetadataCatalog.get(name).get("fundus_set") if name in DatasetCatalog.list() else None
+    if dataset is None or os.path.isfile(MetadataCatalog.get(name).json_file):
+        return
+    folder = MetadataCatalog.get(name).image_root
+    if dataset == "phantom":
+        raw = os.path.join(folder, "raw")
+        command = (
+            f"python tools/draw_phantoms.py --output {raw} && "
+            f"python tools/convert_dataset.py refuge --root {raw} --output {folder}"
+        )
+    else:
+        title = {"refuge": "REFUGE", "drishti_gs1": "Drishti-GS1"}[dataset]
+        command = f"python tools/convert_dataset.py {dataset} --root <where {title} is> --output {folder}"
+    raise FileNotFoundError(f"data set {name}: there is no {MetadataCatalog.get(name).json_file}; make it with: {command}")

@@ -1,0 +1,164 @@
+"""From records to JSON: every photograph is opened and checked, then the splits are written."""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from fundus_plugins.data.coco import (
+    FORMAT_VERSION,
+    GRADES,
+    AnnotatedImage,
+    build_grading,
+    build_segmentation,
+    mask_to_rle,
+    write_json,
+)
+from fundus_plugins.evaluation.morphometry import vertical_cup_to_disc_ratio
+
+from .reading import photograph_shape
+from .record import BadInput, Converter, NotThisDataset, Problem, Record
+
+# A cup that leaves the disc by less than this part of its pixels is drawn carelessly and clipped; by more, the masks do not belong together.
+MAX_CLIPPED = 0.01
+
+
+@dataclass
+class Conversion:
+    """What one run did: images by split, problems, notes, and the files written."""
+
+    splits: dict[str, list[AnnotatedImage]]
+    problems: list[Problem]
+    notes: list[str] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> bool:
+        """Whether anything was left out, be it a photograph, a mask without one, or a label."""
+        return any(not problem.repaired for problem in self.problems)
+
+
+def convert_dataset(
+    converter: Converter,
+    root: Path,
+    output: Path,
+    *,
+    options: dict | None = None,
+    holdout: int = 10,
+    seed: int = 0,
+    strict: bool = False,
+    processes: int = 1,
+) -> Conversion:
+    """Convert the data set below `root` to `<output>/<split>.json` and `<output>/<split>_grading.json`.
+
+    Where the set has no official validation split, `holdout` photographs of `train`, drawn by `seed` and stratified by grade, also become
+    `val` and the rest `fit`. With `strict`, nothing is written if there is any problem; nor is anything if no photograph is usable. The
+    bytes written do not depend on `processes`. Raises NotThisDataset, and OSError where files cannot be written.
+    """
+    root, output, options = root.absolute(), output.absolute(), dict(options or {})
+    if not root.is_dir():
+        raise NotThisDataset(f"{root} is not a folder: expected the folder that holds {converter.title}")
+    listing = converter.list_records(root, **options)
+    records = sorted(listing.records, key=lambda record: (record.photograph.stem, record.photograph))
+    images, problems = annotate(records, processes)
+    splits = {}
+    for split in converter.splits:
+        splits[split] = [image for image, record in zip(images, records, strict=True) if image and record.split == split]
+        if not splits[split]:
+            del splits[split]
+            listing.notes.append(f"no usable photographs for {split}: {split}.json is not written")
+    drawn = {}
+    if "val" not in converter.splits and "train" in splits and holdout:
+        if holdout < len(splits["train"]):
+            splits["fit"], splits["val"] = hold_out(splits["train"], holdout, seed)
+            drawn = {"holdout": holdout, "seed": seed}
+        else:
+            listing.notes.append(f"no fit and val: cannot hold out {holdout} of {len(splits['train'])} photographs of train")
+
+    result = Conversion(splits, listing.problems + problems, listing.notes)
+    if strict and result.problems:
+        return result
+    documents = {}
+    for split, chosen in splits.items():
+        info = {
+            "description": f"{converter.title}, {split}",
+            "version": FORMAT_VERSION,
+            "converter": converter.name,
+            "split": split,
+            "options": options | (drawn if split in ("fit", "val") else {}),
+            **listing.facts,
+            "counts": count(chosen),
+        }
+        documents[output / f"{split}.json"] = build_segmentation(chosen, output, info)
+        documents[output / f"{split}_grading.json"] = build_grading(chosen, output, info)
+    write_json(documents)
+    result.written = list(documents)
+    return result
+
+
+def annotate(records: Sequence[Record], processes: int) -> tuple[list[AnnotatedImage | None], list[Problem]]:
+    """Open and check every record, in order; None stands for one that is left out."""
+    bar = {"total": len(records), "unit": "image", "desc": "converting"}
+    if processes > 1 and len(records) > 1:
+        with ProcessPoolExecutor(min(processes, len(records))) as pool:
+            results = list(tqdm(pool.map(annotate_one, records, chunksize=4), **bar))
+    else:
+        results = [annotate_one(record) for record in tqdm(records, **bar)]
+    return [image for image, _ in results], [problem for _, problem in results if problem]
+
+
+def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None]:
+    """Read one record's photograph and masks; what cannot be used becomes a Problem, no image."""
+    problem = None
+    try:
+        shape = photograph_shape(record.photograph)
+        disc, cup = record.read_masks(shape)
+        if not disc.any():
+            raise BadInput("empty disc", record.photograph, "a mask with a disc", "none of its pixels is disc")
+        if cup is not None:
+            cup, problem = _inside_disc(record.photograph, disc, cup)
+    except BadInput as error:
+        return None, error.problem
+    image = AnnotatedImage(
+        photograph=record.photograph,
+        height=shape[0],
+        width=shape[1],
+        disc=mask_to_rle(disc),
+        cup=None if cup is None else mask_to_rle(cup),
+        vcdr=None if cup is None else vertical_cup_to_disc_ratio(disc, cup),
+        grade=record.grade,
+    )
+    return image, problem
+
+
+def _inside_disc(photograph: Path, disc: np.ndarray, cup: np.ndarray) -> tuple[np.ndarray, Problem | None]:
+    outside, total = np.count_nonzero(cup & ~disc), np.count_nonzero(cup)
+    if not outside:
+        return cup, None
+    found = f"{outside} of {total} pixels outside"
+    if outside >= MAX_CLIPPED * total:
+        raise BadInput("cup outside disc", photograph, "a cup inside the disc", found)
+    return cup & disc, Problem("cup clipped to disc", photograph, "a cup inside the disc", found, repaired=True)
+
+
+def hold_out(images: Sequence[AnnotatedImage], number: int, seed: int) -> tuple[list, list]:
+    """(the rest, `number` images drawn at random by `seed`), every grade in proportion (largest remainders), order kept."""
+    generator = np.random.default_rng(seed)
+    strata = [[i for i, image in enumerate(images) if image.grade == grade] for grade in (*GRADES, None)]
+    shares = [number * len(stratum) / len(images) for stratum in strata]
+    numbers = [int(share) for share in shares]
+    by_remainder = sorted(range(len(strata)), key=lambda i: numbers[i] - shares[i])
+    for i in by_remainder[: number - sum(numbers)]:
+        numbers[i] += 1
+    held = {int(i) for stratum, n in zip(strata, numbers, strict=True) for i in generator.permutation(stratum)[:n]}
+    return [x for i, x in enumerate(images) if i not in held], [x for i, x in enumerate(images) if i in held]
+
+
+def count(images: Sequence[AnnotatedImage]) -> dict[str, int]:
+    """Numbers of images, discs, cups (annotated; empty ones too) and of each grade, for `info` and the summary."""
+    grades = {grade: sum(image.grade == grade for image in images) for grade in GRADES}
+    cups = sum(image.cup is not None for image in images)
+    return {"images": len(images), "discs": len(images), "cups": cups, **grades, "ungraded": len(images) - sum(grades.values())}

@@ -1,0 +1,51 @@
+"""A contact sheet of converted photographs with the contours of disc and cup, to see at a glance that masks and photographs agree."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+from pycocotools import mask as mask_util
+
+from fundus_plugins.data.coco import SEGMENTATION_COLORS, AnnotatedImage
+from fundus_plugins.files import atomic_write
+
+TILE = 320  # pixels, a side of one photograph on the sheet
+CAPTION = 26
+COLUMNS = ROWS = 4
+
+
+def write_contact_sheet(images: Sequence[AnnotatedImage], path: Path) -> None:
+    """Write a PNG with up to 16 of `images`, evenly chosen, cropped around the disc; name and vCDR under each.
+
+    Raises OSError.
+    """
+    chosen = [images[i] for i in np.unique(np.linspace(0, len(images) - 1, COLUMNS * ROWS).astype(int))]
+    rows = -(-len(chosen) // COLUMNS)
+    sheet = np.full((rows * (TILE + CAPTION), COLUMNS * TILE, 3), 255, np.uint8)
+    for index, image in enumerate(chosen):
+        top, left = index // COLUMNS * (TILE + CAPTION), index % COLUMNS * TILE
+        sheet[top : top + TILE + CAPTION, left : left + TILE] = _tile(image)
+    with atomic_write(path, "wb") as file:
+        Image.fromarray(sheet).save(file, format="PNG")
+
+
+def _tile(image: AnnotatedImage) -> np.ndarray:
+    with Image.open(image.photograph) as opened:
+        photograph = ImageOps.exif_transpose(opened).convert("RGB")
+    x, y, width, height = mask_util.toBbox(image.disc)
+    side = 2 * max(width, height)  # the disc takes the middle half
+    left, top = x + width / 2 - side / 2, y + height / 2 - side / 2
+    box = (left, top, left + side, top + side)
+    tile = np.array(photograph.transform((TILE, TILE), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR))
+    for rle, color in zip((image.disc, image.cup), SEGMENTATION_COLORS, strict=True):
+        if rle is None:
+            continue
+        mask = Image.fromarray(mask_util.decode(rle) * 255).transform((TILE, TILE), Image.Transform.EXTENT, box)
+        contours, _ = cv2.findContours(np.array(mask), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(tile, contours, -1, color, 1, cv2.LINE_AA)
+    tile = cv2.copyMakeBorder(tile, 0, CAPTION, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    caption = f"{image.photograph.name}  vCDR {'unknown' if image.vcdr is None else f'{image.vcdr:.2f}'}"
+    cv2.putText(tile, caption, (4, TILE + 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return tile

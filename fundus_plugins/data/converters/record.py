@@ -1,0 +1,67 @@
+"""What every converter hands over: records of photographs, and problems met on the way."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+# (height, width) of the photograph -> disc and cup, boolean arrays of that shape; no cup: it was not annotated.
+MaskReader = Callable[[tuple[int, int]], tuple[np.ndarray, np.ndarray | None]]
+
+
+class NotThisDataset(Exception):
+    """The folder does not hold the data set asked for; the text says what was looked for and what was found."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one file: `kind` is for counting; a problem that was `repaired` left nothing out."""
+
+    kind: str
+    file: Path
+    expected: str
+    found: str
+    repaired: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.file}: expected {self.expected}, found {self.found}"
+
+
+class BadInput(Exception):
+    """A file that cannot be used; carries its Problem."""
+
+    def __init__(self, kind: str, file: Path, expected: str, found: str):
+        super().__init__(kind, file, expected, found)
+        self.problem = Problem(kind, file, expected, found)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One photograph with annotations; `read_masks` opens the masks later, in another process (so it must pickle)."""
+
+    split: str
+    photograph: Path
+    grade: str | None
+    read_masks: MaskReader
+
+
+@dataclass
+class Listing:
+    """What a converter found below a root: records, problems, notes for the reader and facts to keep in the JSON's `info`."""
+
+    records: list[Record] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Converter:
+    """One data set: how to list it, its own options (name -> arguments of argparse's `add_argument`), its official splits."""
+
+    name: str
+    title: str
+    splits: tuple[str, ...]
+    list_records: Callable[..., Listing]  # (root: Path, **options); raises NotThisDataset
+    options: Mapping[str, Mapping] = field(default_factory=dict)

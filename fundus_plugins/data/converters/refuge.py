@@ -1,0 +1,188 @@
+"""REFUGE: the official archives and the usual repacks of them; also data drawn in REFUGE's layout.
+
+Every file belongs to the split that its outermost folder with a split's name says (`Training400`, `REFUGE-Validation400-GT`, `Test400`,
+`train`, `val`, ...). Masks are the images below `Disc_Cup_Masks`, `Disc_Mask(s)`, `gts`, `Masks` and the like, photographs the others,
+and both are joined by name. A root `X` thus may hold `X/X/`, masks may be flat or in `G/`, `N/`, `Glaucoma/`, `Non-Glaucoma/`.
+In REFUGE2's repack `Train/` holds REFUGE1's three parts, so they become one `train`; `--root <REFUGE2>/Train` gives REFUGE1's own splits.
+
+Masks: 0 cup, 128 rim, 255 background, read with some tolerance; or 0 background, 1 rim, 2 cup. Grades: the folder, else the label sheet
+(`index.json`, Excel or CSV with a column of labels, `task1.xls`), else the names g0001, n0001.
+"""
+
+import json
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from . import reading
+from .record import BadInput, Converter, Listing, NotThisDataset, Problem, Record
+
+_SPLITS = {
+    "train": re.compile(r"(^|[-_])train(ing)?(?![a-z])"),
+    "val": re.compile(r"(^|[-_])val(id|idation)?(?![a-z])"),
+    "test": re.compile(r"(^|[-_])test(ing)?(?![a-z])"),
+}
+# Where a photograph has masks in both codings, the original one comes first.
+_MASK_FOLDERS = (re.compile(r"^(disc(_cup)?_masks?|gts?|annotation.*|.*-gt)$"), re.compile(r"^masks?$"))
+_GRADE_FOLDERS = {"glaucoma": "glaucoma", "g": "glaucoma", "non-glaucoma": "normal", "n": "normal"}
+_NAME_COLUMNS = {"imgname", "filename", "imagename"}
+_LABEL_COLUMNS = {"glaucomalabel", "labelglaucoma1", "label", "glaucomarisk"}
+_MASK_SUFFIXES = (".bmp", ".png")
+
+
+def list_records(root: Path) -> Listing:
+    """Photographs with a mask of the same name below `root`; problems for those without. Raises NotThisDataset."""
+    files = reading.walk_files(root)
+    photographs = {split: [] for split in CONVERTER.splits}
+    masks = {split: [] for split in CONVERTER.splits}
+    for file in files:
+        split, folders, suffix = _split_of(file), reading.folder_names(file), file.suffix.lower()
+        if split is None:
+            continue
+        if any(pattern.match(folder) for pattern in _MASK_FOLDERS for folder in folders):
+            if suffix in _MASK_SUFFIXES:
+                masks[split].append(file)
+        elif suffix in reading.PHOTOGRAPH_SUFFIXES:
+            photographs[split].append(file)
+    _check_is_refuge(root, photographs, masks)
+
+    listing = Listing()
+    labels = _read_labels(root, files, listing)
+    for split in CONVERTER.splits:
+        _list_split(root, split, photographs[split], masks[split], labels, listing)
+    if any(folder.startswith("refuge1-") for file in photographs["train"] for folder in reading.folder_names(file)[1:]):
+        listing.facts["edition"] = "REFUGE2"
+        listing.notes.append("REFUGE2's splits: train holds REFUGE1's three parts; convert --root <REFUGE2>/Train for REFUGE1's own")
+    return listing
+
+
+def _list_split(root: Path, split: str, photographs: list, masks: list, labels: dict, listing: Listing) -> None:
+    masks_by_stem = reading.group_by_stem(masks)
+    if photographs and not masks:
+        folder = root / photographs[0].parts[0]
+        found = f"{len(photographs)} photographs without any"
+        listing.problems.append(Problem("missing mask", folder, "a folder of masks (Disc_Cup_Masks, gts, Masks)", found))
+        return
+    for stem, same in reading.group_by_stem(photographs).items():
+        candidates = masks_by_stem.pop(stem, [])
+        best = min(map(_coding_rank, candidates), default=0)
+        candidates = [file for file in candidates if _coding_rank(file) == best]
+        twice = next((group for group in (same, candidates) if len(group) > 1), None)
+        if twice:
+            problem = Problem("duplicate id", root / twice[1], f"one {stem} in {split}", f"also {root / twice[0]}")
+        elif not candidates:
+            problem = Problem("missing mask", root / same[0], f"a mask {same[0].stem}.bmp or .png in {split}", "none")
+        else:
+            try:
+                grade = _grade(root, split, same[0], candidates[0], labels)
+                listing.records.append(Record(split, root / same[0], grade, partial(read_masks, root / candidates[0])))
+                continue
+            except BadInput as error:
+                problem = error.problem
+        listing.problems.append(problem)
+    for files in masks_by_stem.values():
+        listing.problems.append(Problem("missing photograph", root / files[0], f"a photograph {files[0].stem}.jpg in {split}", "none"))
+
+
+def read_masks(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Disc and cup of a REFUGE mask, boolean (H, W). Raises BadInput for a coding that is not REFUGE's."""
+    mask = reading.read_mask(path, shape)
+    if mask.max() <= 2:
+        return mask >= 1, mask == 2
+    cup, disc = mask <= 100, mask <= 150
+    border = np.concatenate([disc[0], disc[-1], disc[:, 0], disc[:, -1]])
+    away = np.min([np.abs(mask.astype(int) - level) for level in (0, 128, 255)], axis=0) > 16
+    # Borders that a resampling blurred are no reason to refuse a mask; another coding is.
+    if border.mean() > 0.5 or away.sum() > 0.05 * disc.sum() or disc.any() and (disc == cup).all():
+        values = np.unique(mask)
+        listed = ", ".join(map(str, values[:6])) + (", ..." if values.size > 6 else "")
+        inside = "most of the border is disc" if border.mean() > 0.5 else "not so"
+        raise BadInput("unknown mask values", path, "0 cup, 128 rim, 255 background; or 0, 1, 2", f"{listed} ({inside})")
+    return disc, cup
+
+
+def _split_of(file: Path) -> str | None:
+    for folder in reading.folder_names(file):
+        for split, pattern in _SPLITS.items():
+            if pattern.search(folder):
+                return split
+    return None
+
+
+def _coding_rank(file: Path) -> int:
+    """0 for a folder of the original coding, 1 for one of 0/1/2; the innermost folder of masks decides."""
+    for folder in reversed(reading.folder_names(file)):
+        for rank, pattern in enumerate(_MASK_FOLDERS):
+            if pattern.match(folder):
+                return rank
+    raise AssertionError(f"{file} is in no folder of masks")
+
+
+def _check_is_refuge(root: Path, photographs: dict[str, list], masks: dict[str, list]) -> None:
+    stems = [{(split, file.stem.lower()) for split in files for file in files[split]} for files in (photographs, masks)]
+    if not stems[0] & stems[1]:
+        raise NotThisDataset(
+            f"{root} does not hold REFUGE: looked for photographs (Training400, REFUGE-Validation400, Test400 or {{train,val,test}}/Images) "
+            f"and masks of the same names (Disc_Cup_Masks, Disc_Masks, gts or Masks), found {len(stems[0])} and {len(stems[1])}, "
+            f"none of one name; the folder holds: {reading.first_entries(root)}"
+        )
+
+
+def _grade(root: Path, split: str, photograph: Path, mask: Path, labels: dict) -> str | None:
+    stem = photograph.stem.lower()
+    folders = reading.folder_names(photograph) + reading.folder_names(mask)
+    said = {_GRADE_FOLDERS[folder] for folder in folders if folder in _GRADE_FOLDERS}
+    said |= {labels[key] for key in ((split, stem), (None, stem)) if key in labels}
+    if not said and re.fullmatch(r"[gn]\d{4}", stem):
+        said = {"glaucoma" if stem[0] == "g" else "normal"}
+    if len(said) > 1:
+        raise BadInput("conflicting grades", root / photograph, "one grade", "glaucoma and normal in folders and label sheets")
+    return said.pop() if said else None
+
+
+def _read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[str | None, str], str]:
+    """Grades by (split or None, lower-case stem) from every label sheet below `root`."""
+    labels = {}
+    for file in files:
+        is_index = file.name.lower() == "index.json"
+        if not is_index and file.suffix.lower() not in reading.SHEET_SUFFIXES:
+            continue
+        try:
+            rows = _index_rows(root / file) if is_index else reading.read_sheet(root / file)
+        except BadInput as error:
+            listing.problems.append(error.problem)
+            continue
+        for name, label in _labelled(rows):
+            if label is None:
+                continue
+            if str(label).strip() not in ("0", "1", "0.0", "1.0"):
+                listing.problems.append(Problem("unknown grade", root / file, f"0 or 1 for {name}", repr(label)))
+                continue
+            labels[_split_of(file), Path(str(name)).stem.lower()] = "glaucoma" if float(label) else "normal"
+    return labels
+
+
+def _labelled(rows: list[list]) -> list[tuple]:
+    """(name, label) of the rows of a sheet; none if the sheet has no labels (REFUGE's sheets of fovea positions)."""
+    columns = reading.find_columns(rows, _NAME_COLUMNS, _LABEL_COLUMNS)
+    if columns:
+        header, name, label = columns
+        return [] if label is None else [(row[name], row[label]) for row in rows[header + 1 :] if row[name] is not None]
+    # task1.xls has no heading: a name and a label.
+    if rows and len(rows[0]) == 2 and re.match(r"[a-z]\d+", str(rows[0][0]).lower()):
+        return [tuple(row) for row in rows if row[0] is not None]
+    return []
+
+
+def _index_rows(path: Path) -> list[list]:
+    try:
+        entries = list(json.loads(path.read_text(encoding="utf-8")).values())
+        return [["ImgName", "Label"], *([entry["ImgName"], entry.get("Label")] for entry in entries)]
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise BadInput("unreadable label sheet", path, '{"0": {"ImgName": ..., "Label": ...}, ...}', found) from None
+
+
+CONVERTER = Converter(name="refuge", title="REFUGE", splits=("train", "val", "test"), list_records=list_records)

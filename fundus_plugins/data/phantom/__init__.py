@@ -1,0 +1,6 @@
+"""Phantom fundus photographs: seeded synthetic pictures with exact masks of the optic disc and cup."""
+
+from .drawing import Phantom, draw_phantom
+from .parameters import GRADES, PhantomParameters, sample_parameters
+
+__all__ = ["GRADES", "Phantom", "PhantomParameters", "draw_phantom", "sample_parameters"]

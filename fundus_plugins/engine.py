@@ -1,0 +1,86 @@
+"""FundusTrainer: Detectron2's DefaultTrainer with our data, evaluator, best checkpoint and CPU precision."""
+
+import os
+import time
+
+import torch
+from detectron2.data import build_detection_test_loader, build_detection_train_loader
+from detectron2.engine import DefaultTrainer, SimpleTrainer, hooks
+from detectron2.utils import comm
+
+from .data.mapper import DiscCupMapper
+from .evaluation import DiscCupEvaluator
+
+
+class CPUAutocastTrainer(SimpleTrainer):
+    """SimpleTrainer whose forward pass runs in bfloat16 autocast on the CPU; Detectron2's AMPTrainer wants CUDA."""
+
+    def run_step(self) -> None:
+        assert self.model.training, "CPUAutocastTrainer: the model is in eval mode"
+        start = time.perf_counter()
+        data = next(self._data_loader_iter)
+        data_time = time.perf_counter() - start
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            losses = self.model(data)
+        self.optimizer.zero_grad()
+        sum(losses.values()).backward()
+        self.after_backward()
+        self._write_metrics(losses, data_time)
+        self.optimizer.step()
+
+
+class BestCheckpointer(hooks.BestCheckpointer):
+    """Detectron2's BestCheckpointer, which remembers its best value when a run is resumed."""
+
+    def state_dict(self) -> dict:
+        return {"best_metric": self.best_metric, "best_iter": self.best_iter}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.best_metric, self.best_iter = state["best_metric"], state["best_iter"]
+
+
+class FundusTrainer(DefaultTrainer):
+    """Trains and evaluates RF-Net from a config.
+
+    With SOLVER.AMP.ENABLED on the CPU it trains in bfloat16 autocast with channels-last weights. After every evaluation
+    (TEST.EVAL_PERIOD) the weights with the best TEST.BEST_METRIC on the first TEST set are kept as `model_best.pth`.
+    """
+
+    def __init__(self, cfg):
+        super().__init__(cfg)
+        if _autocasts_on_cpu(cfg):
+            # Made anew rather than chosen: DefaultTrainer knows only SimpleTrainer and the CUDA-only AMPTrainer.
+            trainer = self._trainer
+            self._trainer = CPUAutocastTrainer(trainer.model, trainer.data_loader, trainer.optimizer)
+
+    @classmethod
+    def build_model(cls, cfg):
+        model = super().build_model(cfg)
+        return model.to(memory_format=torch.channels_last) if _autocasts_on_cpu(cfg) else model
+
+    @classmethod
+    def build_train_loader(cls, cfg):
+        return build_detection_train_loader(cfg, mapper=DiscCupMapper(cfg, is_train=True))
+
+    @classmethod
+    def build_test_loader(cls, cfg, dataset_name):
+        return build_detection_test_loader(cfg, dataset_name, mapper=DiscCupMapper(cfg, is_train=False))
+
+    @classmethod
+    def build_evaluator(cls, cfg, dataset_name):
+        return DiscCupEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "evaluation"))
+
+    def build_hooks(self):
+        every = super().build_hooks()
+        if comm.is_main_process() and self.cfg.DATASETS.TEST and self.cfg.TEST.EVAL_PERIOD > 0:
+            metric = self.cfg.TEST.BEST_METRIC
+            if len(self.cfg.DATASETS.TEST) > 1:  # then Detectron2 puts the set's name before the metric
+                metric = f"{self.cfg.DATASETS.TEST[0]}/{metric}"
+            best = BestCheckpointer(self.cfg.TEST.EVAL_PERIOD, self.checkpointer, metric, file_prefix="model_best")
+            after_evaluation = 1 + next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
+            every.insert(after_evaluation, best)
+        return every
+
+
+def _autocasts_on_cpu(cfg) -> bool:
+    return cfg.SOLVER.AMP.ENABLED and cfg.MODEL.DEVICE == "cpu"

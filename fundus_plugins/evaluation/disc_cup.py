@@ -1,0 +1,146 @@
+"""The evaluator of optic disc and cup segmentation at the photographs' own resolution."""
+
+import contextlib
+import csv
+import io
+import itertools
+import json
+import logging
+import math
+import os
+from collections import OrderedDict
+
+import numpy as np
+from detectron2.data import MetadataCatalog
+from detectron2.evaluation import DatasetEvaluator
+from detectron2.structures import Instances
+from detectron2.utils import comm
+from pycocotools.coco import COCO
+from tabulate import tabulate
+
+from fundus_plugins.files import atomic_write
+
+from .bootstrap import mean_interval
+from .morphometry import vertical_cup_to_disc_ratio
+from .overlap import dice, iou, mean_iou
+
+DISC, CUP = 0, 1  # contiguous class ids
+METRICS = ("dice_oc", "dice_od", "miou", "iou_disc", "iou_cup", "vcdr_mae", "detection_rate")
+
+
+def best_disc_and_cup(instances: Instances, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, float]:
+    """The masks of the highest-scoring disc and the highest-scoring cup, whichever model made them.
+
+    Args:
+        instances: with `pred_masks` (R, H, W) bool, `pred_classes` and `scores`.
+        size: H, W of the photograph.
+
+    Returns:
+        disc and cup, (H, W) bool, empty where none was detected, and the disc's score, nan without a disc.
+    """
+    masks, score = [], float("nan")
+    for wanted in (DISC, CUP):
+        rows = instances[instances.pred_classes == wanted]
+        if len(rows) == 0:
+            masks.append(np.zeros(size, dtype=bool))
+            continue
+        best = int(rows.scores.argmax())
+        masks.append(rows.pred_masks[best].cpu().numpy().astype(bool))
+        if wanted == DISC:
+            score = float(rows.scores[best])
+    return masks[0], masks[1], score
+
+
+def compare_disc_and_cup(
+    disc: np.ndarray, cup: np.ndarray, true_disc: np.ndarray, true_cup: np.ndarray | None
+) -> dict[str, float]:
+    """METRICS of one image, from (H, W) bool masks; nan for what needs a cup where the true cup is unknown (None).
+
+    A missed disc scores 0 and has a vertical cup-to-disc ratio of 0.
+    """
+    row = {
+        "dice_od": dice(disc, true_disc),
+        "iou_disc": iou(disc, true_disc),
+        "detection_rate": float(disc.any()),
+        "vcdr_predicted": vertical_cup_to_disc_ratio(disc, cup),
+    }
+    if true_cup is None:
+        return row | dict.fromkeys(("dice_oc", "iou_cup", "miou", "vcdr_true", "vcdr_mae"), float("nan"))
+    row["dice_oc"] = dice(cup, true_cup)
+    row["iou_cup"] = iou(cup, true_cup)
+    row["miou"] = mean_iou(disc, cup, true_disc, true_cup)
+    row["vcdr_true"] = vertical_cup_to_disc_ratio(true_disc, true_cup)
+    row["vcdr_mae"] = abs(row["vcdr_predicted"] - row["vcdr_true"])
+    return row
+
+
+class DiscCupEvaluator(DatasetEvaluator):
+    """Dice, IoU, vertical cup-to-disc ratio and detection rate, each with a 95 % bootstrap interval over images.
+
+    Every metric is the mean over images of what `compare_disc_and_cup` gives, at the original resolution against the
+    original mask; images with no annotated disc are left out, and images with no annotated cup count for the disc only.
+    Writes `<dataset>_images.csv`, a row an image, and `<dataset>_metrics.json` to `output_dir`.
+
+    Args:
+        dataset_name: registered with its COCO JSON (`MetadataCatalog.get(name).json_file`).
+        output_dir: a folder, made when needed; None to write nothing.
+    """
+
+    def __init__(self, dataset_name: str, output_dir: str | None = None):
+        self.dataset_name = dataset_name
+        self.output_dir = output_dir
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
+            self._truth = COCO(MetadataCatalog.get(dataset_name).json_file)
+        self._rows: list[dict] = []
+
+    def reset(self) -> None:
+        self._rows = []
+
+    def process(self, inputs: list[dict], outputs: list[dict]) -> None:
+        for image, output in zip(inputs, outputs):
+            truth = self._true_masks(image["image_id"])
+            if DISC not in truth:
+                continue
+            disc, cup, score = best_disc_and_cup(output["instances"], truth[DISC].shape)
+            row = compare_disc_and_cup(disc, cup, truth[DISC], truth.get(CUP))
+            self._rows.append({"file_name": image["file_name"], "image_id": image["image_id"], "score": score} | row)
+
+    def evaluate(self) -> dict | None:
+        rows = list(itertools.chain(*comm.all_gather(self._rows)))
+        if not comm.is_main_process():
+            return None
+        rows = sorted({row["image_id"]: row for row in rows}.values(), key=lambda row: row["image_id"])
+        if not rows:
+            raise ValueError(f"{self.dataset_name}: no image has an annotated optic disc, so there is nothing to evaluate")
+        results = OrderedDict()
+        intervals = {name: mean_interval([row[name] for row in rows]) for name in METRICS}
+        for name, (mean, low, high) in intervals.items():
+            results[name] = mean
+        for name, (mean, low, high) in intervals.items():
+            results[f"{name}_low"], results[f"{name}_high"] = low, high
+        self._report(rows, intervals, results)
+        return OrderedDict(disc_cup=results)
+
+    def _true_masks(self, image_id: int) -> dict[int, np.ndarray]:
+        names = ["optic_disc", "optic_cup"]
+        found = {}
+        for annotation in self._truth.imgToAnns[image_id]:
+            category = self._truth.cats[annotation["category_id"]]["name"]
+            found[names.index(category)] = self._truth.annToMask(annotation).astype(bool)
+        return found
+
+    def _report(self, rows: list[dict], intervals: dict, results: dict) -> None:
+        cells = [(name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}") for name, (mean, low, high) in intervals.items()]
+        table = tabulate(cells, headers=("metric", "mean", "95 % interval"), disable_numparse=True)
+        logging.getLogger(__name__).info(f"{self.dataset_name}, {len(rows)} images:\n{table}")
+        if not self.output_dir:
+            return
+        os.makedirs(self.output_dir, exist_ok=True)
+        path = os.path.join(self.output_dir, self.dataset_name)
+        with atomic_write(f"{path}_images.csv") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        with atomic_write(f"{path}_metrics.json") as file:
+            metrics = {name: value if math.isfinite(value) else None for name, value in results.items()}
+            json.dump({"dataset": self.dataset_name, "images": len(rows), "metrics": metrics}, file, indent=2)

@@ -1,0 +1,109 @@
+"""timm's networks as Detectron2 backbones (MobileNet-v1 by default), alone and under a feature pyramid."""
+
+import os
+
+import timm
+import torch
+from detectron2.config import configurable
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY, Backbone
+from detectron2.modeling.backbone import FPN
+from safetensors.torch import load_file
+from torch import nn
+
+STRIDES = (4, 8, 16, 32)
+
+
+class TimmBackbone(Backbone):
+    """The feature maps of a timm network at strides 4, 8, 16 and 32, named "res2" to "res5" as Detectron2 names them.
+
+    Input: (N, 3, H, W) float, normalised as the weights expect (MobileNet-v1: RGB, (x - 127.5) / 127.5).
+    Output: {"res2": (N, C2, H/4, W/4), ..., "res5": (N, C5, H/32, W/32)}.
+
+    Args:
+        name: timm's model name.
+        pretrained: load timm's own pretrained weights (timm fetches them).
+        weights: a local .safetensors or .pth file in timm's names, used instead of `pretrained`; "" for none.
+
+    Raises:
+        ValueError: the network has no features at one of the four strides.
+        FileNotFoundError: `weights` is not there.
+        RuntimeError: the pretrained weights could not be had, or the file does not fit the network.
+    """
+
+    @configurable
+    def __init__(self, *, name: str, pretrained: bool = False, weights: str = ""):
+        super().__init__()
+        reductions = timm.create_model(name, features_only=True).feature_info.reduction()
+        missing = [stride for stride in STRIDES if stride not in reductions]
+        if missing:
+            raise ValueError(f"timm model {name}: no features at strides {missing}; it has {list(reductions)}")
+        indices = tuple(reductions.index(stride) for stride in STRIDES)
+        self.body = _create_features(name, indices, pretrained and not weights)
+        if weights:
+            _load_weights(self.body, weights, name)
+        channels = self.body.feature_info.channels()
+        self._out_features = [f"res{level}" for level in range(2, 2 + len(STRIDES))]
+        self._out_feature_strides = dict(zip(self._out_features, STRIDES))
+        self._out_feature_channels = dict(zip(self._out_features, channels))
+
+    @classmethod
+    def from_config(cls, cfg):
+        node = cfg.MODEL.TIMM
+        return {"name": node.NAME, "pretrained": node.PRETRAINED, "weights": node.WEIGHTS}
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return dict(zip(self._out_features, self.body(x)))
+
+    @property
+    def size_divisibility(self) -> int:
+        return STRIDES[-1]
+
+
+def _create_features(name: str, indices: tuple, pretrained: bool) -> nn.Module:
+    try:
+        return timm.create_model(name, features_only=True, out_indices=indices, pretrained=pretrained)
+    except Exception as error:
+        if not pretrained:
+            raise
+        raise RuntimeError(
+            f"timm could not fetch the pretrained weights of {name} ({type(error).__name__}: {error}). Without a network, "
+            "set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
+        ) from error
+
+
+def _load_weights(body: nn.Module, path: str, name: str) -> None:
+    """Load a file in timm's names; what only the classifier needs may be left over, nothing may be missing."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"MODEL.TIMM.WEIGHTS: no file {path}")
+    state = load_file(path) if path.endswith(".safetensors") else torch.load(path, map_location="cpu", weights_only=True)
+    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    try:
+        missing = body.load_state_dict(state, strict=False).missing_keys
+    except RuntimeError as error:  # same names, other shapes
+        raise RuntimeError(f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {error}") from error
+    # Files without batch norm's step counter are common, and nothing reads it.
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if missing:
+        raise RuntimeError(
+            f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {len(missing)} tensors missing, among them {missing[:3]}"
+        )
+
+
+@BACKBONE_REGISTRY.register()
+def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
+    """The network named by MODEL.TIMM."""
+    return TimmBackbone(cfg)
+
+
+@BACKBONE_REGISTRY.register()
+def build_timm_fpn_backbone(cfg, input_shape: ShapeSpec) -> FPN:
+    """Detectron2's FPN with P2 to P5 over the network named by MODEL.TIMM (RF-Net section 3.1)."""
+    return FPN(
+        bottom_up=TimmBackbone(cfg),
+        in_features=cfg.MODEL.FPN.IN_FEATURES,
+        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
+        norm=cfg.MODEL.FPN.NORM,
+        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
+        square_pad=cfg.MODEL.FPN.SQUARE_PAD,
+    )

@@ -1,0 +1,57 @@
+"""Shared pieces: a small RF-Net and small fundus-like inputs with exact masks."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from detectron2.structures import Boxes, Instances
+
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import fundus_plugins  # noqa: E402
+from fundus_plugins.structures import DiscCupMasks  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"  # real data, where there is any
+SIDE = 128
+
+SMALL = [
+    "MODEL.FPN.SQUARE_PAD", SIDE, "MODEL.FPN.OUT_CHANNELS", 16, "MODEL.ROI_MASK_HEAD.CONV_DIM", 16,
+    "MODEL.ROI_BOX_HEAD.FC_DIM", 32, "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE", 16,
+    "MODEL.ANCHOR_GENERATOR.SIZES", [[16], [32], [64], [128]],
+    "INPUT.MIN_SIZE_TRAIN", (SIDE,), "INPUT.MAX_SIZE_TRAIN", SIDE, "INPUT.MIN_SIZE_TEST", SIDE, "INPUT.MAX_SIZE_TEST", SIDE,
+    "DATALOADER.NUM_WORKERS", 0, "SOLVER.IMS_PER_BATCH", 2,
+]  # fmt: skip
+
+
+@pytest.fixture
+def small_cfg():
+    """RF-Net's base config at 128 pixels and 16 channels."""
+    return fundus_plugins.get_fundus_cfg(str(ROOT / "configs" / "Base-RFNet.yaml"), SMALL)
+
+
+def disk(height: int, width: int, row: float, column: float, radius: float) -> np.ndarray:
+    rows, columns = np.mgrid[:height, :width]
+    return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+
+
+def training_input(*, disc: bool = True, cup_known: bool = True, height: int = 110, width: int = SIDE, seed: int = 0) -> dict:
+    """What DiscCupMapper gives in training, with a round bright disc of radius 24 and a cup of radius 12."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(20, 90, (3, height, width)).astype(np.uint8)
+    masks = np.stack([disk(height, width, 50, 60, 24), disk(height, width, 50, 60, 12) & cup_known])
+    if disc:
+        image[:, masks[0]] += 80
+        image[:, masks[1]] += 60
+    instances = Instances((height, width))
+    instances.gt_boxes = Boxes(torch.tensor([[36.0, 26.0, 85.0, 75.0]]))
+    instances.gt_classes = torch.zeros(1, dtype=torch.int64)
+    instances.gt_disc_cup = DiscCupMasks(torch.from_numpy(masks[None].astype(np.uint8)), torch.tensor([[True, cup_known]]))
+    return {
+        "image": torch.from_numpy(image),
+        "height": height * 2,
+        "width": width * 2,
+        "instances": instances if disc else instances[:0],
+    }

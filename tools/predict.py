@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Predict the optic disc and cup of every photograph in a folder: overlays and a table `predictions.csv`."""
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import cv2
+from detectron2.data.detection_utils import read_image
+from tqdm import tqdm
+
+import fundus_plugins
+from fundus_plugins.files import atomic_write
+from fundus_plugins.visualization import draw_disc_and_cup
+
+ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+COLUMNS = ("file_name", "score", "vcdr", "disc_pixels", "cup_pixels")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config-file", required=True)
+    parser.add_argument("--weights", required=True, help="a trained checkpoint, such as output/.../model_best.pth")
+    parser.add_argument("--input", required=True, type=Path, help="a photograph, or a folder of them (not searched deeper)")
+    parser.add_argument("--output", required=True, type=Path, help="folder for <photograph>.png and predictions.csv")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that override the config")
+    args = parser.parse_args()
+
+    files = sorted(x for x in args.input.iterdir() if x.suffix.lower() in ENDINGS) if args.input.is_dir() else [args.input]
+    if not files or not files[0].exists():
+        sys.exit(f"error: no photographs ({', '.join(sorted(ENDINGS))}) at {args.input}")
+    try:
+        cfg = fundus_plugins.get_fundus_cfg(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
+        predictor = fundus_plugins.FundusPredictor(cfg)
+    except FileNotFoundError as error:
+        sys.exit(f"error: {error}")
+
+    rows, failures = [], []
+    for path in tqdm(files, unit="image"):
+        try:
+            image = read_image(str(path), format="RGB")
+            prediction = predictor(image)
+            overlay = cv2.imencode(".png", cv2.cvtColor(draw_disc_and_cup(image, prediction), cv2.COLOR_RGB2BGR))[1]
+            with atomic_write(args.output / f"{path.stem}.png", "wb") as file:
+                file.write(overlay.tobytes())
+            counts = int(prediction.disc.sum()), int(prediction.cup.sum())
+            rows.append((path.name, f"{prediction.score:.4f}", f"{prediction.vcdr:.4f}", *counts))
+        except Exception as error:  # one bad file must not cost the others
+            failures.append(f"{path}: {type(error).__name__}: {error}")
+    with atomic_write(args.output / "predictions.csv") as file:
+        csv.writer(file).writerows([COLUMNS, *rows])
+    missed = sum(row[3] == 0 for row in rows)
+    print(f"{len(rows)} photographs, {missed} of them without a detected disc -> {args.output}")
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
