@@ -2,8 +2,8 @@
 
     python tools/convert_dataset.py drishti_gs1 --root Drishti-GS1_files --output datasets/drishti_gs1
 
-Writes <split>.json (masks of disc and cup) and <split>_grading.json; photographs stay where they are. Exit code: 0 all converted,
-1 something was left out (listed at the end), 2 nothing written.
+Writes <split>.json (masks of disc and cup) and <split>_grading.json; photographs stay where they are. Exit code: 0
+all converted, 1 something was left out (listed at the end), 2 nothing written.
 """
 
 import sys

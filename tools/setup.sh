@@ -34,9 +34,9 @@ finish() { # the interpreter to use, complete as it is now
 }
 
 use_active() { # returns only if there is no active environment with everything in it
-  local python last= missing=
-  for python in "${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/}python" "${CONDA_PREFIX:+$CONDA_PREFIX/bin/}python" python python3; do
-    [ "$python" != "$last" ] && last=$python && python=$(command -v "$python") && recent_enough "$python" || continue
+  local python missing=""
+  for python in ${VIRTUAL_ENV:+"$VIRTUAL_ENV/bin/python"} ${CONDA_PREFIX:+"$CONDA_PREFIX/bin/python"} python python3; do
+    if ! python=$(command -v "$python") || ! recent_enough "$python"; then continue; fi
     case $python in "$venv"/*) continue ;; esac # ours to keep up to date, below
     if missing=$("$python" tools/check_environment.py "$@" 2>&1); then
       stamped "$python" && finish "$python"
@@ -53,12 +53,12 @@ use_active() { # returns only if there is no active environment with everything 
 }
 
 make_venv() {
-  local python seen= base=
+  local python seen="" base=""
   if [ ! -e "$venv" ]; then
     for python in python3 python python3.13 python3.12 python3.11 python3.10; do
       command -v "$python" >/dev/null || continue
       recent_enough "$python" && base=$python && break
-      seen="$seen $python=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo broken)"
+      seen="$seen $python=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo "?")"
     done
     [ -n "$base" ] || fail "Python 3.10 or newer is needed, found:${seen:- no Python at all}" \
       "Install one from https://www.python.org/downloads/ or with your system's packages, and run this again."
@@ -79,7 +79,7 @@ pip_install() { # what for, what to try if it fails, pip's arguments
   local what=$1 hint=$2
   shift 2
   say "Installing $what; it may take minutes (log: $log) ..."
-  "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off "$@" >"$log" 2>&1 ||
+  "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off "$@" >>"$log" 2>&1 ||
     fail "installing $what" "$hint"
 }
 
@@ -87,7 +87,7 @@ usable_detectron2() { "$venv/bin/python" -c 'import detectron2.modeling, detectr
 
 fill_venv() {
   pip_install "the project and its dependencies" \
-    "Can pip reach PyPI from here, is there room on the disk (5 GB)? Then run this again; finished downloads are kept." \
+    "Can pip reach PyPI from here, is there room on the disk (8 GB)? Then run this again; pip keeps its downloads." \
     -c constraints.txt -e ".[dev,detectron2]"
   if ! usable_detectron2; then
     # --upgrade: pip leaves what is already in a --target alone otherwise, even half of a package.
@@ -104,7 +104,7 @@ https://detectron2.readthedocs.io/tutorials/install.html says. Then run this aga
 use_active "$@"
 if ! { recent_enough "$venv/bin/python" && stamped "$venv/bin/python" &&
   "$venv/bin/python" tools/check_environment.py --dev >/dev/null 2>&1; }; then
-  rm -f "$(stamp_of "$venv/bin/python")"
+  rm -f "$(stamp_of "$venv/bin/python")" "$log"
   make_venv
   fill_venv
   say "The environment is complete after $SECONDS s."

@@ -1,10 +1,12 @@
 """COCO JSON for fundus photographs: writing it, and registering it with Detectron2.
 
-Two files per split. `<split>.json` holds exact masks of the optic disc, cup included, and of the cup. `<split>_grading.json` holds one
-grade per photograph, as an annotation whose box is the whole photograph; photographs of unknown grade are not in it.
+Two files per split. `<split>.json` holds exact masks of the optic disc, cup included, and of the cup.
+`<split>_grading.json` holds one grade per photograph, as an annotation whose box is the whole photograph; photographs
+of unknown grade are not in it.
 
-A cup that nobody drew ("unknown") has no annotation. A cup that was looked for and is not there ("empty") has one with an empty RLE,
-area 0 and box [0, 0, 0, 0]: Detectron2's `load_coco_json` carries that through, while a field of the image would be lost there.
+A cup that nobody drew ("unknown") has no annotation. A cup that was looked for and is not there ("empty") has one
+with an empty RLE, area 0 and box [0, 0, 0, 0]: Detectron2's `load_coco_json` carries that through, while a field of
+the image would be lost there.
 """
 
 import json
@@ -68,7 +70,7 @@ def mask_to_rle(mask: np.ndarray) -> dict:
 
 
 def mask_annotation(rle: dict, *, category_id: int, image_id: int, annotation_id: int) -> dict:
-    """COCO annotation of one compressed RLE; `bbox` is XYWH and `area` a number of pixels, all zero for an empty mask."""
+    """COCO annotation of a compressed RLE; `bbox` is XYWH and `area` counts pixels, all zero for an empty mask."""
     return {
         "id": annotation_id,
         "image_id": image_id,
@@ -92,7 +94,7 @@ def _image_entry(image: AnnotatedImage, image_id: int, folder: Path) -> dict:
 
 
 def build_segmentation(images: Sequence[AnnotatedImage], folder: Path, info: dict) -> dict:
-    """COCO document with disc and cup masks; images get the ids 1..n in the order given, paths are relative to `folder`."""
+    """COCO document with disc and cup; images get the ids 1..n in the order given, paths are relative to `folder`."""
     entries, annotations = [], []
     for image_id, image in enumerate(images, start=1):
         entries.append(_image_entry(image, image_id, folder))
@@ -126,7 +128,8 @@ def build_grading(images: Sequence[AnnotatedImage], folder: Path, info: dict) ->
 def write_json(documents: dict[Path, dict]) -> None:
     """Write JSON documents so that none is ever seen half-written: all under temporary names first, then renamed.
 
-    Folders are made. Equal documents give equal bytes. Raises OSError; files that were there before are then as they were.
+    Folders are made. Equal documents give equal bytes. Raises OSError; files that were there before are then as they
+    were.
     """
     with ExitStack() as files:
         opened = [files.enter_context(atomic_write(path)) for path in documents]
@@ -137,10 +140,11 @@ def write_json(documents: dict[Path, dict]) -> None:
 
 
 def register_fundus_datasets(root: str | None = None) -> None:
-    """Register `<set>_<split>` and `<set>_<split>_grading` of FUNDUS_DATASETS with Detectron2; no file is read or looked for.
+    """Register `<set>_<split>` and `<set>_<split>_grading` of FUNDUS_DATASETS with Detectron2; no file is read.
 
-    `root` holds `<set>/<split>.json`; default: the environment's DETECTRON2_DATASETS, else `./datasets`. Calling again with the same root
-    does nothing, with another root the names move there. Raises AssertionError (Detectron2's) if somebody else registered such a name.
+    `root` holds `<set>/<split>.json`; default: the environment's DETECTRON2_DATASETS, else `./datasets`. Calling
+    again with the same root does nothing, with another root the names move there. Raises AssertionError
+    (Detectron2's) if somebody else registered such a name.
     """
     from detectron2.data import DatasetCatalog, MetadataCatalog
     from detectron2.data.datasets import register_coco_instances
@@ -157,7 +161,7 @@ def register_fundus_datasets(root: str | None = None) -> None:
                         continue
                     DatasetCatalog.remove(name)
                     MetadataCatalog.remove(name)
-                # load_coco_json sets the first and the third again; Metadata accepts that, for our files have these very categories.
+                # load_coco_json sets classes and ids again; Metadata accepts equal values, and our files have these.
                 metadata = {
                     "thing_classes": [category["name"] for category in categories],
                     "thing_colors": colors,
@@ -168,7 +172,7 @@ def register_fundus_datasets(root: str | None = None) -> None:
 
 
 def require_dataset(name: str) -> None:
-    """Raise FileNotFoundError, in one line that tells how to make it, if the JSON of one of our registered names is not there.
+    """Raise FileNotFoundError, one line that tells how to make it, if the JSON of a registered name of ours is missing.
 
     Names that are not ours are left to Detectron2.
     """
@@ -187,4 +191,6 @@ def require_dataset(name: str) -> None:
     else:
         title = {"refuge": "REFUGE", "drishti_gs1": "Drishti-GS1"}[dataset]
         command = f"python tools/convert_dataset.py {dataset} --root <where {title} is> --output {folder}"
-    raise FileNotFoundError(f"data set {name}: there is no {MetadataCatalog.get(name).json_file}; make it with: {command}")
+    raise FileNotFoundError(
+        f"data set {name}: there is no {MetadataCatalog.get(name).json_file}; make it with: {command}"
+    )

@@ -65,7 +65,7 @@ def _targets(annotations: list[dict], transforms: T.Transform, original_size: tu
     instances.gt_boxes = BitMasks(masks[:, DISC].bool()).get_bounding_boxes()
     instances.gt_classes = torch.full((1,), DISC)
     instances.gt_disc_cup = DiscCupMasks(masks, torch.tensor([known]))
-    return instances[masks[:, DISC].flatten(1).any(1)]
+    return instances[masks[:, DISC].bool().flatten(1).any(1)]
 
 
 def _decode(segmentation: dict | list, size: tuple[int, int]) -> np.ndarray:

@@ -6,8 +6,8 @@ import numpy as np
 def vertical_diameter(mask: np.ndarray) -> int:
     """Vertical diameter of a region: its largest column sum, REFUGE's official definition.
 
-    `mask` is (H, W), boolean or number; every non-zero pixel belongs to the region. The result is in pixels of that mask, 0 for an
-    empty one. Holes do not count. Raises ValueError if the mask is not two-dimensional.
+    `mask` is (H, W), boolean or number; every non-zero pixel belongs to the region. The result is in pixels of that
+    mask, 0 for an empty one. Holes do not count. Raises ValueError if the mask is not two-dimensional.
     """
     mask = np.asarray(mask)
     if mask.ndim != 2:
@@ -18,8 +18,8 @@ def vertical_diameter(mask: np.ndarray) -> int:
 def vertical_cup_to_disc_ratio(disc: np.ndarray, cup: np.ndarray) -> float:
     """Vertical cup-to-disc ratio: the cup's largest column sum over the disc's, REFUGE's official definition.
 
-    Both masks are (H, W), non-zero inside; the disc includes the cup. The two columns need not be the same. 0.0 for an empty disc.
-    Raises ValueError if the shapes differ or are not two-dimensional.
+    Both masks are (H, W), non-zero inside; the disc includes the cup. The two columns need not be the same. 0.0 for
+    an empty disc. Raises ValueError if the shapes differ or are not two-dimensional.
 
     >>> vertical_cup_to_disc_ratio(np.ones((4, 3)), np.eye(4, 3))
     0.25

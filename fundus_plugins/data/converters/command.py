@@ -5,6 +5,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,11 @@ def main(arguments: Sequence[str] | None = None, description: str | None = None)
             strict=args.strict,
             processes=args.processes,
         )
-        if args.preview and result.written:
-            everything = [image for split in converter.splits for image in result.splits.get(split, [])]
-            write_contact_sheet(everything, args.preview)
     except (NotThisDataset, OSError) as error:
         print(f"{args.dataset}: {error}", file=sys.stderr)
+        return 2
+    except BrokenProcessPool:
+        print(f"{args.dataset}: a process died, perhaps for want of memory: try fewer --processes", file=sys.stderr)
         return 2
     print(summary(result, args.output))
     print_problems(result)
@@ -44,6 +45,12 @@ def main(arguments: Sequence[str] | None = None, description: str | None = None)
         print("nothing was written" + (" (--strict)" if args.strict else ""), file=sys.stderr)
         return 2
     if args.preview:
+        everything = [image for split in converter.splits for image in result.splits.get(split, [])]
+        try:
+            write_contact_sheet(everything, args.preview)
+        except OSError as error:
+            print(f"no contact sheet: {error}", file=sys.stderr)
+            return 1
         print(f"contact sheet: {args.preview}")
     return 1 if result.left_out else 0
 
@@ -56,8 +63,12 @@ def build_parser(description: str | None = None) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=converter.title)
         command.add_argument("--root", type=Path, required=True, help=f"the folder that holds {converter.title}")
         command.add_argument("--output", type=Path, required=True, help="where the JSON files go")
-        command.add_argument("--strict", action="store_true", help="write nothing if there is any problem, even a repaired one")
-        command.add_argument("--preview", type=Path, metavar="FILE.png", help="also draw a contact sheet of photographs and contours")
+        command.add_argument(
+            "--strict", action="store_true", help="write nothing if there is any problem, even a repaired one"
+        )
+        command.add_argument(
+            "--preview", type=Path, metavar="FILE.png", help="also draw a contact sheet of photographs and contours"
+        )
         command.add_argument(
             "--processes", type=_whole_number(1), default=os.cpu_count() or 1, help="default: one per processor"
         )
@@ -82,13 +93,12 @@ def _whole_number(least: int):
 def summary(result: Conversion, output: Path) -> str:
     """A table of the splits, the notes, and where the files are."""
     grades = "/".join(GRADES)
-    lines = [f"{'split':8}{'images':>8}{'discs':>8}{'cups':>8}  {f'{grades}/unknown':34}vCDR min, quartiles, max"]
+    lines = [f"{'split':8}{'images':>8}{'discs':>8}{'cups':>8}  {f'{grades}/unknown':36}vCDR min, quartiles, max"]
     for split, images in result.splits.items():
         numbers = count(images)
+        columns = "".join(f"{numbers[key]:8}" for key in ("images", "discs", "cups"))
         graded = "/".join(str(numbers[grade]) for grade in (*GRADES, "ungraded"))
-        lines.append(
-            f"{split:8}{numbers['images']:8}{numbers['discs']:8}{numbers['cups']:8}  {graded:34}{_vcdr_distribution(images)}"
-        )
+        lines.append(f"{split:8}{columns}  {graded:36}{_vcdr_distribution(images)}")
     lines += result.notes
     if result.written:
         lines.append(f"written to {output}: {', '.join(path.name for path in result.written)}")

@@ -22,7 +22,8 @@ from fundus_plugins.evaluation.morphometry import vertical_cup_to_disc_ratio
 from .reading import photograph_shape
 from .record import BadInput, Converter, NotThisDataset, Problem, Record
 
-# A cup that leaves the disc by less than this part of its pixels is drawn carelessly and clipped; by more, the masks do not belong together.
+# A cup with a smaller part of its pixels outside the disc is carelessly drawn and gets clipped; with more, the masks do
+# not belong together.
 MAX_CLIPPED = 0.01
 
 
@@ -54,11 +55,13 @@ def convert_dataset(
 ) -> Conversion:
     """Convert the data set below `root` to `<output>/<split>.json` and `<output>/<split>_grading.json`.
 
-    Where the set has no official validation split, `holdout` photographs of `train`, drawn by `seed` and stratified by grade, also become
-    `val` and the rest `fit`. With `strict`, nothing is written if there is any problem; nor is anything if no photograph is usable. The
-    bytes written do not depend on `processes`. Raises NotThisDataset, and OSError where files cannot be written.
+    Where the set has no official validation split, `holdout` photographs of `train`, drawn by `seed` and stratified
+    by grade, also become `val` and the rest `fit`. With `strict`, nothing is written if there is any problem; nor is
+    anything if no photograph is usable. The bytes written do not depend on `processes`. Raises NotThisDataset, and
+    OSError where files cannot be written.
     """
-    root, output, options = root.absolute(), output.absolute(), dict(options or {})
+    # Resolved, for the paths in the JSON climb out of `output`, and `..` of a symbolic link leads elsewhere.
+    root, output, options = root.resolve(), output.resolve(), dict(options or {})
     if not root.is_dir():
         raise NotThisDataset(f"{root} is not a folder: expected the folder that holds {converter.title}")
     listing = converter.list_records(root, **options)
@@ -66,7 +69,9 @@ def convert_dataset(
     images, problems = annotate(records, processes)
     splits = {}
     for split in converter.splits:
-        splits[split] = [image for image, record in zip(images, records, strict=True) if image and record.split == split]
+        splits[split] = [
+            image for image, record in zip(images, records, strict=True) if image and record.split == split
+        ]
         if not splits[split]:
             del splits[split]
             listing.notes.append(f"no usable photographs for {split}: {split}.json is not written")
@@ -76,7 +81,9 @@ def convert_dataset(
             splits["fit"], splits["val"] = hold_out(splits["train"], holdout, seed)
             drawn = {"holdout": holdout, "seed": seed}
         else:
-            listing.notes.append(f"no fit and val: cannot hold out {holdout} of {len(splits['train'])} photographs of train")
+            listing.notes.append(
+                f"no fit and val: cannot hold out {holdout} of {len(splits['train'])} photographs of train"
+            )
 
     result = Conversion(splits, listing.problems + problems, listing.notes)
     if strict and result.problems:
@@ -84,7 +91,7 @@ def convert_dataset(
     documents = {}
     for split, chosen in splits.items():
         info = {
-            "description": f"{converter.title}, {split}",
+            "description": f"{split} split of a folder in the layout of {converter.title}",
             "version": FORMAT_VERSION,
             "converter": converter.name,
             "split": split,
@@ -145,7 +152,7 @@ def _inside_disc(photograph: Path, disc: np.ndarray, cup: np.ndarray) -> tuple[n
 
 
 def hold_out(images: Sequence[AnnotatedImage], number: int, seed: int) -> tuple[list, list]:
-    """(the rest, `number` images drawn at random by `seed`), every grade in proportion (largest remainders), order kept."""
+    """(the rest, `number` images drawn by `seed`), every grade in proportion (largest remainders), order kept."""
     generator = np.random.default_rng(seed)
     strata = [[i for i, image in enumerate(images) if image.grade == grade] for grade in (*GRADES, None)]
     shares = [number * len(stratum) / len(images) for stratum in strata]
@@ -161,4 +168,10 @@ def count(images: Sequence[AnnotatedImage]) -> dict[str, int]:
     """Numbers of images, discs, cups (annotated; empty ones too) and of each grade, for `info` and the summary."""
     grades = {grade: sum(image.grade == grade for image in images) for grade in GRADES}
     cups = sum(image.cup is not None for image in images)
-    return {"images": len(images), "discs": len(images), "cups": cups, **grades, "ungraded": len(images) - sum(grades.values())}
+    return {
+        "images": len(images),
+        "discs": len(images),
+        "cups": cups,
+        **grades,
+        "ungraded": len(images) - sum(grades.values()),
+    }

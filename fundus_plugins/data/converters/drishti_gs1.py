@@ -4,8 +4,8 @@
     ... {Training,Test}/{GT,Test_GT}/drishtiGS_001/SoftMap/drishtiGS_001_{ODsegSoftmap,cupsegSoftmap}.png
     ... Notching___Image__level_decisions.xlsx or Drishti-GS1_diagnosis.xlsx, anywhere
 
-A pixel belongs to the disc (cup) where at least `consensus` experts say so. Grades are taken from the notching sheet, else the diagnosis
-sheet, else the folder GLAUCOMA or NORMAL.
+A pixel belongs to the disc (cup) where at least `consensus` experts say so. Grades are taken from the notching sheet,
+else the diagnosis sheet, else the folder GLAUCOMA or NORMAL.
 """
 
 import re
@@ -22,7 +22,10 @@ SOFT_MAP_LEVELS = np.array([0, 64, 128, 191, 255])  # index = number of experts
 SOFT_MAP_TOLERANCE = 8
 _SOFT_MAP = re.compile(r"^(?P<stem>.+)_(?P<structure>od|cup)segsoftmap\.png$", re.IGNORECASE)
 # Sheet -> headings (normalised) of its column of names and of its column of grades.
-_SHEETS = {"notching": ("imagenumber", {"normalglaucomal", "normalglaucomatous"}), "diagnosis": ("drishtigsfile", {"total"})}
+_SHEETS = {
+    "notching": ("imagenumber", {"normalglaucomal", "normalglaucomatous"}),
+    "diagnosis": ("drishtigsfile", {"total"}),
+}
 
 
 def list_records(root: Path, *, consensus: int) -> Listing:
@@ -42,12 +45,19 @@ def list_records(root: Path, *, consensus: int) -> Listing:
     if not soft_maps or not any(photographs.values()):
         raise NotThisDataset(
             f"{root} does not hold Drishti-GS1: looked for photographs {{Training,Test}}/Images/**/*.png and soft maps "
-            f"{{Training,Test}}/**/SoftMap/*_ODsegSoftmap.png, found {sum(map(len, photographs.values()))} and {len(soft_maps)}; "
+            f"{{Training,Test}}/**/SoftMap/*_ODsegSoftmap.png, found {sum(map(len, photographs.values()))} "
+            f"and {len(soft_maps)}; "
             f"the folder holds: {reading.first_entries(root)}"
         )
     grades = _read_grades(root, files, listing)
     used = set()
     for split, paths in photographs.items():
+        if paths and not any(key[0] == split for key in soft_maps):
+            expected = f"soft maps *_ODsegSoftmap.png for {split}"
+            listing.problems.append(
+                Problem("missing mask", paths[0].parent, expected, f"{len(paths)} photographs without")
+            )
+            continue
         for stem, found in reading.group_by_stem(paths).items():
             maps = [soft_maps.get((split, stem, structure), []) for structure in ("od", "cup")]
             used |= {(split, stem, "od"), (split, stem, "cup")}
@@ -67,7 +77,10 @@ def list_records(root: Path, *, consensus: int) -> Listing:
 
 
 def read_soft_maps(disc: Path, cup: Path | None, consensus: int, shape: tuple[int, int]) -> tuple:
-    """Disc and cup where at least `consensus` of four experts agree, boolean (H, W); no cup if it has no map. Raises BadInput."""
+    """Disc and cup where at least `consensus` of four experts agree, boolean (H, W); None for a cup without a map.
+
+    Raises BadInput.
+    """
     return tuple(None if path is None else count_experts(path, shape) >= consensus for path in (disc, cup))
 
 
@@ -87,8 +100,8 @@ def count_experts(path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _folder_grade(file: Path) -> str | None:
-    folders = reading.folder_names(file)
-    return next((grade for grade in ("glaucoma", "normal") if grade in folders), None)
+    folder = file.parent.name.lower()
+    return folder if folder in ("glaucoma", "normal") else None
 
 
 def _read_grades(root: Path, files: list[Path], listing: Listing) -> dict[str, str]:
@@ -112,7 +125,9 @@ def _read_grades(root: Path, files: list[Path], listing: Listing) -> dict[str, s
                         continue
                     if word[:1] not in ("n", "g"):
                         expected = f"a grade of {stem} that begins with N or G"
-                        listing.problems.append(Problem("unknown grade", root / file, expected, repr(row[grade_column])))
+                        listing.problems.append(
+                            Problem("unknown grade", root / file, expected, repr(row[grade_column]))
+                        )
                         continue
                     found[kind][stem] = "normal" if word[0] == "n" else "glaucoma"
     sources = [kind for kind in _SHEETS if found[kind]] or ["folders"]
@@ -122,7 +137,9 @@ def _read_grades(root: Path, files: list[Path], listing: Listing) -> dict[str, s
 
 def _stem(cell) -> str | None:
     """Lower-case stem of a photograph from `1`, `1.0` or `drishtiGS_001'`; None for anything else."""
-    match = re.search(r"(\d+)(\.0+)?(\.png)?\W*$", str(cell).strip().lower()) if cell is not None else None
+    match = (
+        re.search(r"^(?:drishtigs_)?(\d+)(\.0+|\.png)?\W*$", str(cell).strip().lower()) if cell is not None else None
+    )
     return f"drishtigs_{int(match[1]):03d}" if match else None
 
 

@@ -15,13 +15,13 @@ SHEET_SUFFIXES = (".xlsx", ".xls", ".csv")
 
 _MAX_DEPTH = 8  # a root that is no data set (a home folder) must not be searched for minutes
 _SKIPPED_FOLDERS = re.compile(r"^(\.|__MACOSX$)|_(cropped|square)$", re.IGNORECASE)
-_SKIPPED_FILES = re.compile(r"^\.|illustration", re.IGNORECASE)
+_SKIPPED_FILES = re.compile(r"^(\.|~\$)|illustration", re.IGNORECASE)
 # What Pillow raises for files that are no image, are cut off, or are too large to be true.
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 def walk_files(root: Path) -> list[Path]:
-    """Files below `root`, relative to it, sorted; without hidden files, `__MACOSX`, illustrations and cropped copies."""
+    """Files below `root`, relative to it, sorted; without hidden files, `__MACOSX`, illustrations, cropped copies."""
     files = []
     for folder, subfolders, names in os.walk(root, followlinks=True):
         relative = Path(folder).relative_to(root)
@@ -69,8 +69,8 @@ def photograph_shape(path: Path) -> tuple[int, int]:
 def read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
     """Grey values or codes of a mask as an array of `shape` (height, width): grey, equal channels, or a palette.
 
-    Of a palette of greys the greys are taken, of a coloured one the indices. Raises BadInput for a file that cannot be read, has
-    another size, or has colours.
+    Of a palette of greys the greys are taken, of a coloured one the indices. Raises BadInput for a file that cannot
+    be read, has another size, or has colours.
     """
     try:
         with Image.open(path) as image:
@@ -101,9 +101,9 @@ def _reason(error: Exception) -> str:
 
 
 def read_sheet(path: Path) -> list[list]:
-    """Rows of the first sheet of an Excel file, or of a text file with separators, whatever its suffix; empty cells are None.
+    """Rows of the first sheet of an Excel file, or of a text file with separators; the suffix is not trusted.
 
-    Raises BadInput if it is neither.
+    Empty cells are None. Raises BadInput if it is neither.
     """
     import pandas  # slow to import, and only label sheets want it
 
@@ -125,7 +125,7 @@ def normalised(cell) -> str:
 
 
 def find_columns(rows: Sequence[Sequence], names: set[str], values: set[str]) -> tuple[int, int, int | None] | None:
-    """(header row, column of names, column of values or None) of the first row with a heading in `names`; None: no such row.
+    """(header row, column of names, column of values or None) of the first row with a heading in `names`, or None.
 
     Headings are compared after `normalised`.
     """

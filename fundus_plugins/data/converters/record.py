@@ -48,7 +48,7 @@ class Record:
 
 @dataclass
 class Listing:
-    """What a converter found below a root: records, problems, notes for the reader and facts to keep in the JSON's `info`."""
+    """What a converter found below a root; `notes` are for the summary, `facts` for the JSON's `info`."""
 
     records: list[Record] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Converter:
-    """One data set: how to list it, its own options (name -> arguments of argparse's `add_argument`), its official splits."""
+    """One data set: its official splits, how to list it, and its own options (name -> arguments of `add_argument`)."""
 
     name: str
     title: str

@@ -1,12 +1,13 @@
 """REFUGE: the official archives and the usual repacks of them; also data drawn in REFUGE's layout.
 
-Every file belongs to the split that its outermost folder with a split's name says (`Training400`, `REFUGE-Validation400-GT`, `Test400`,
-`train`, `val`, ...). Masks are the images below `Disc_Cup_Masks`, `Disc_Mask(s)`, `gts`, `Masks` and the like, photographs the others,
-and both are joined by name. A root `X` thus may hold `X/X/`, masks may be flat or in `G/`, `N/`, `Glaucoma/`, `Non-Glaucoma/`.
-In REFUGE2's repack `Train/` holds REFUGE1's three parts, so they become one `train`; `--root <REFUGE2>/Train` gives REFUGE1's own splits.
+Every file belongs to the split that its outermost folder with a split's name says (`Training400`,
+`REFUGE-Validation400-GT`, `Test400`, `train`, `val`, ...). Masks are the images below `Disc_Cup_Masks`,
+`Disc_Mask(s)`, `gts`, `Masks` and the like, photographs the others, and both are joined by name. A root `X` thus may
+hold `X/X/`, masks may be flat or in `G/`, `N/`, `Glaucoma/`, `Non-Glaucoma/`. In REFUGE2's repack `Train/` holds
+REFUGE1's three parts, so they become one `train`; `--root <REFUGE2>/Train` gives REFUGE1's own splits.
 
-Masks: 0 cup, 128 rim, 255 background, read with some tolerance; or 0 background, 1 rim, 2 cup. Grades: the folder, else the label sheet
-(`index.json`, Excel or CSV with a column of labels, `task1.xls`), else the names g0001, n0001.
+Masks: 0 cup, 128 rim, 255 background, read with some tolerance; or 0 background, 1 rim, 2 cup. Grades: the folder,
+else the label sheet (`index.json`, Excel or CSV with a column of labels, `task1.xls`), else the names g0001, n0001.
 """
 
 import json
@@ -52,9 +53,11 @@ def list_records(root: Path) -> Listing:
     labels = _read_labels(root, files, listing)
     for split in CONVERTER.splits:
         _list_split(root, split, photographs[split], masks[split], labels, listing)
-    if any(folder.startswith("refuge1-") for file in photographs["train"] for folder in reading.folder_names(file)[1:]):
+    if any(_SPLITS["val"].search(folder) for file in photographs["train"] for folder in reading.folder_names(file)):
         listing.facts["edition"] = "REFUGE2"
-        listing.notes.append("REFUGE2's splits: train holds REFUGE1's three parts; convert --root <REFUGE2>/Train for REFUGE1's own")
+        listing.notes.append(
+            "these are REFUGE2's splits, train holds all of REFUGE1; --root <REFUGE2>/Train gives REFUGE1's own splits"
+        )
     return listing
 
 
@@ -63,7 +66,9 @@ def _list_split(root: Path, split: str, photographs: list, masks: list, labels: 
     if photographs and not masks:
         folder = root / photographs[0].parts[0]
         found = f"{len(photographs)} photographs without any"
-        listing.problems.append(Problem("missing mask", folder, "a folder of masks (Disc_Cup_Masks, gts, Masks)", found))
+        listing.problems.append(
+            Problem("missing mask", folder, "a folder of masks (Disc_Cup_Masks, gts, Masks)", found)
+        )
         return
     for stem, same in reading.group_by_stem(photographs).items():
         candidates = masks_by_stem.pop(stem, [])
@@ -83,7 +88,9 @@ def _list_split(root: Path, split: str, photographs: list, masks: list, labels: 
                 problem = error.problem
         listing.problems.append(problem)
     for files in masks_by_stem.values():
-        listing.problems.append(Problem("missing photograph", root / files[0], f"a photograph {files[0].stem}.jpg in {split}", "none"))
+        listing.problems.append(
+            Problem("missing photograph", root / files[0], f"a photograph {files[0].stem}.jpg in {split}", "none")
+        )
 
 
 def read_masks(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -98,8 +105,8 @@ def read_masks(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
     if border.mean() > 0.5 or away.sum() > 0.05 * disc.sum() or disc.any() and (disc == cup).all():
         values = np.unique(mask)
         listed = ", ".join(map(str, values[:6])) + (", ..." if values.size > 6 else "")
-        inside = "most of the border is disc" if border.mean() > 0.5 else "not so"
-        raise BadInput("unknown mask values", path, "0 cup, 128 rim, 255 background; or 0, 1, 2", f"{listed} ({inside})")
+        where = " (most of the border would be disc)" if border.mean() > 0.5 else ""
+        raise BadInput("unknown mask values", path, "0 cup, 128 rim, 255 background; or 0, 1, 2", listed + where)
     return disc, cup
 
 
@@ -124,21 +131,24 @@ def _check_is_refuge(root: Path, photographs: dict[str, list], masks: dict[str, 
     stems = [{(split, file.stem.lower()) for split in files for file in files[split]} for files in (photographs, masks)]
     if not stems[0] & stems[1]:
         raise NotThisDataset(
-            f"{root} does not hold REFUGE: looked for photographs (Training400, REFUGE-Validation400, Test400 or {{train,val,test}}/Images) "
-            f"and masks of the same names (Disc_Cup_Masks, Disc_Masks, gts or Masks), found {len(stems[0])} and {len(stems[1])}, "
-            f"none of one name; the folder holds: {reading.first_entries(root)}"
+            f"{root} does not hold REFUGE: looked for photographs (Training400, REFUGE-Validation400, Test400 or "
+            f"{{train,val,test}}/Images) and masks of the same names (Disc_Cup_Masks, Disc_Masks, gts or Masks), "
+            f"found {len(stems[0])} and {len(stems[1])}, no pair of one name; "
+            f"the folder holds: {reading.first_entries(root)}"
         )
 
 
 def _grade(root: Path, split: str, photograph: Path, mask: Path, labels: dict) -> str | None:
     stem = photograph.stem.lower()
-    folders = reading.folder_names(photograph) + reading.folder_names(mask)
-    said = {_GRADE_FOLDERS[folder] for folder in folders if folder in _GRADE_FOLDERS}
+    folders = {file.parent.name.lower() for file in (photograph, mask)}
+    said = {_GRADE_FOLDERS[folder] for folder in folders & _GRADE_FOLDERS.keys()}
     said |= {labels[key] for key in ((split, stem), (None, stem)) if key in labels}
     if not said and re.fullmatch(r"[gn]\d{4}", stem):
         said = {"glaucoma" if stem[0] == "g" else "normal"}
     if len(said) > 1:
-        raise BadInput("conflicting grades", root / photograph, "one grade", "glaucoma and normal in folders and label sheets")
+        raise BadInput(
+            "conflicting grades", root / photograph, "one grade", "glaucoma and normal in folders and label sheets"
+        )
     return said.pop() if said else None
 
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from .frame import Frame, blend, sigmoid
+from .frame import Frame, blend, sigmoid, span
 from .parameters import PhantomParameters
 
 
@@ -22,7 +22,7 @@ def photograph(p: PhantomParameters, frame: Frame, retina: np.ndarray, rng: np.r
     coarse = cv2.resize(retina, (96, max(1, 96 * frame.height // frame.width)), interpolation=cv2.INTER_AREA)
     coarse = cv2.GaussianBlur(coarse, (0, 0), 0.2 * p.disc_diameter * 96 * p.field_diameter)
     retina += np.float32(p.bloom) * (cv2.resize(coarse, frame.shape[::-1], interpolation=cv2.INTER_LINEAR) - retina)
-    retina = _shoulder(np.maximum(retina * np.array(p.cast, np.float32), 0)) ** np.float32(p.gamma)
+    retina = cv2.pow(_shoulder(np.maximum(retina * np.array(p.cast, np.float32), 0)), p.gamma)
     sigma = p.blur * frame.field_pixels
     if sigma > 0.3:
         retina = cv2.GaussianBlur(retina, (0, 0), sigma)
@@ -35,7 +35,7 @@ def _illumination(p, frame, x, y, radius, rng) -> np.ndarray:
     angle = np.radians(p.slope_angle)
     slope = 2 * p.slope * (x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle)))
     falloff = 1 - p.vignette * np.clip(2 * radius, 0, 1.1) ** 3
-    return p.exposure * np.exp(slope + p.blotches * frame.texture(rng, 3.5)) * falloff
+    return p.exposure * cv2.exp(slope + p.blotches * frame.texture(rng, 3.5)) * falloff
 
 
 def _reflections(p, frame, x, y, radius, rng, retina) -> None:
@@ -48,18 +48,24 @@ def _reflections(p, frame, x, y, radius, rng, retina) -> None:
         alpha = p.flare * sigmoid(beyond / (0.12 * p.flare_width + 0.006))
         blend(retina, np.array(p.flare_colour) * p.exposure * 0.85, np.clip(alpha, 0, 0.95))
     if p.ghost:
-        distance = np.hypot(x - p.ghost_x, y - p.ghost_y) / (p.ghost_diameter / 2)
-        retina += (p.ghost * np.exp(-(distance**4)))[..., None] * np.array([1.0, 0.8, 0.55], np.float32)
+        window, spot = _spot(x, y, p.ghost_x, p.ghost_y, p.ghost_diameter / 2)
+        retina[window] += (p.ghost * spot)[..., None] * np.array([1.0, 0.8, 0.55], np.float32)
     for _ in range(p.dust):
-        place, size, dark = rng.uniform(-0.42, 0.42, 2), rng.uniform(0.002, 0.02), rng.uniform(-0.15, 0.3)
-        distance = np.hypot(x - place[0], y - place[1]) / size
-        retina *= (1 - dark * np.exp(-(distance**4)))[..., None]
+        window, spot = _spot(x, y, *rng.uniform(-0.42, 0.42, 2), rng.uniform(0.002, 0.02))
+        retina[window] *= 1 - (rng.uniform(-0.15, 0.3) * spot)[..., None]
+
+
+def _spot(x, y, centre_x, centre_y, radius):
+    """A round spot with soft edge, 1 in its middle: (the slices around it, its values there)."""
+    window = span(abs(y[:, 0] - centre_y) < 2 * radius), span(abs(x[0] - centre_x) < 2 * radius)
+    squared = ((x[:, window[1]] - centre_x) ** 2 + (y[window[0]] - centre_y) ** 2) / np.float32(radius**2)
+    return window, np.exp(-(squared**2))
 
 
 def _shoulder(light: np.ndarray) -> np.ndarray:
     """Bend everything above 0.7 so that it approaches 1 and is never cut off."""
     over = np.maximum(light - 0.7, 0)
-    return np.minimum(light, 0.7) + 0.3 * (1 - np.exp(-over / 0.3))
+    return np.minimum(light, 0.7) + 0.3 * (1 - cv2.exp(over / -0.3))
 
 
 def _aperture(p, frame, x, y, radius) -> np.ndarray:

@@ -42,18 +42,11 @@ class Frame:
 
         Returns their slices (rows, columns), maybe empty, and the x, y in the eye's frame of every one (2-d arrays).
         """
-        centre = self.to_pixels(np.asarray(place, float)[None])[0]
-        reach = radius * self.disc_pixels + 1
-        (left, top), (right, bottom) = np.floor(centre - reach).astype(int), np.ceil(centre + reach).astype(int)
-        columns = np.arange(min(max(left, 0), self.width), min(max(right, 0), self.width))
-        rows = np.arange(min(max(top, 0), self.height), min(max(bottom, 0), self.height))
         origin = self.to_pixels(np.zeros((1, 2)))[0]
-        x = self._temporal * (columns + 0.5 - origin[0]) / self.disc_pixels
-        y = (rows + 0.5 - origin[1]) / self.disc_pixels
-        slices = slice(rows[0], rows[-1] + 1) if len(rows) else slice(0, 0), (
-            slice(columns[0], columns[-1] + 1) if len(columns) else slice(0, 0)
-        )
-        return slices, *np.meshgrid(x, y)
+        x = self._temporal * (np.arange(self.width) + 0.5 - origin[0]) / self.disc_pixels
+        y = (np.arange(self.height) + 0.5 - origin[1]) / self.disc_pixels
+        rows, columns = span(abs(y - place[1]) <= radius), span(abs(x - place[0]) <= radius)
+        return (rows, columns), *np.meshgrid(x[columns], y[rows])
 
     def texture(self, rng: np.random.Generator, cells: float) -> np.ndarray:
         """Smooth noise (height, width) float32 of mean 0 and deviation about 1; `cells` knots across the field.
@@ -69,6 +62,12 @@ class Frame:
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         noise = cv2.warpAffine(knots, matrix, (self.width, self.height), flags=flags, borderMode=cv2.BORDER_REFLECT)
         return noise * 1.3
+
+
+def span(inside: np.ndarray) -> slice:
+    """The slice from the first to the last True of a 1-d mask; empty if there is none."""
+    where = np.flatnonzero(inside)
+    return slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -24,19 +24,21 @@ class DiscOutline:
         self._cup *= 1 + p.notch * np.exp(-((to_notch / 28) ** 2))
         self._centre = p.cup_x, p.cup_y
 
-        rows = (np.arange(2048) + 0.5) / 2048 * 1.5 - 0.75
-        columns = np.linspace(-0.7, 0.7, 141)
-        x, y = np.meshgrid(columns, rows)
-        disc, _ = self.radii(x, y)
-        self._disc /= _largest_column(disc <= 1, rows)
-        disc, cup = self.radii(x, y)
-        # The smallest factor that makes the cup as high as asked, by bisection: its height grows with the factor.
+        self._disc /= _largest_column(self._disc * np.exp(1j * _ANGLES))
+        # The factor that makes the cup as high as asked, by bisection: its height grows with the factor.
         low, high = 0.0, 4.0
         for _ in range(24):
             middle = (low + high) / 2
-            height = _largest_column((cup <= middle) & (disc <= CUP_LIMIT), rows)
-            low, high = (middle, high) if height < p.vcdr else (low, middle)
+            low, high = (middle, high) if _largest_column(self._cup_edge(middle)) < p.vcdr else (low, middle)
         self._cup *= high
+
+    def _cup_edge(self, factor: float) -> np.ndarray:
+        """The edge of the cup times a factor, as complex numbers x + iy at _ANGLES about the cup's centre."""
+        centre, ray = complex(*self._centre), np.exp(1j * _ANGLES)
+        along = (np.conj(centre) * ray).real
+        to_limit = np.sqrt(along**2 + CUP_LIMIT**2 - abs(centre) ** 2) - along
+        edge = centre + np.minimum(factor * self._cup, to_limit) * ray
+        return edge * np.interp(np.angle(edge), _ANGLES, self._disc)
 
     def radii(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How far out each place is: (disc, cup), 0 at the centre, 1 on the edge, above 1 outside; shape of x."""
@@ -74,5 +76,12 @@ def _wobble(harmonics):
     return 1 + (np.array(harmonics) * np.cos(_ANGLES[:, None] * orders - phases)).sum(1)
 
 
-def _largest_column(mask, rows):
-    return mask.sum(0).max() * (rows[1] - rows[0])
+def _largest_column(edge: np.ndarray) -> float:
+    """Height of the highest column inside a closed edge (complex), given from its left side around."""
+    middle = len(edge) // 2
+    columns = np.linspace(edge.real.min(), edge.real.max(), 201)[20:-20]
+    halves = []
+    for half in (edge[: middle + 1], edge[middle:]):
+        half = half[np.argsort(half.real)]
+        halves.append(np.interp(columns, half.real, half.imag))
+    return float(np.abs(halves[1] - halves[0]).max())

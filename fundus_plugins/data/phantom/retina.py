@@ -1,5 +1,6 @@
 """The phantom's retina: background, choroid, macula, optic disc and lesions, before the vessels."""
 
+import cv2
 import numpy as np
 
 from .frame import Frame, blend, sigmoid
@@ -16,11 +17,11 @@ def paint_background(p: PhantomParameters, frame: Frame, rng: np.random.Generato
     for share, finer in ((1.0, 0.7), (0.8, 1.2), (0.6, 2.0)):
         # Near its zeros a smooth noise makes bands that meander and meet as the choroid's vessels do.
         noise = frame.texture(rng, finer * per_field / p.choroid_size / 2)
-        mesh = np.maximum(mesh, share * np.exp(-((noise / 0.5) ** 4)))
+        mesh = np.maximum(mesh, share * cv2.exp(-np.square(np.square(noise * 2))))
     mesh = (mesh - 0.6) * p.choroid * np.clip(0.6 + 0.5 * slow, 0.0, 1.3)
     image = np.empty((*frame.shape, 3), np.float32)
     for channel, (colour, of_mesh) in enumerate(zip(p.background, (0.9, 0.6, 0.35))):
-        image[..., channel] = colour * np.exp(of_mesh * mesh + mottle)
+        image[..., channel] = colour * cv2.exp(of_mesh * mesh + mottle)
     _paint_macula(p, frame, image)
     _paint_sheen(p, frame, rng, image)
     return image

@@ -37,7 +37,7 @@ def grow_vessels(parameters: PhantomParameters, outline: DiscOutline, rng: np.ra
             for nasal in (False, True):
                 exit_angle = side * (middle + apart + (rng.uniform(15, 40) if nasal else -rng.uniform(5, 28)))
                 narrower = rng.uniform(0.55, 0.85) if nasal else rng.uniform(0.85, 1.1)
-                grower.from_disc(outline, [start, bend], exit_angle, width * narrower, artery)
+                grower.from_disc(outline, [start, bend], exit_angle, width * narrower, artery, arcade=not nasal)
     # Small ones come out at the cup's edge or on the rim.
     for centre, spread, count in ((0, 60, rng.integers(2, 7)), (180, 40, rng.integers(2, 6))):
         for _ in range(count):
@@ -57,7 +57,7 @@ class _Grower:
         self.field = p.disc_x / p.disc_diameter, -p.disc_y / p.disc_diameter
         self.field_radius = 0.53 / p.disc_diameter
 
-    def from_disc(self, outline, origin, exit_angle, width, artery) -> None:
+    def from_disc(self, outline, origin, exit_angle, width, artery, arcade=False) -> None:
         """A vessel through the points `origin`, the last about at the cup's edge, over the rim and on over the retina."""
         rng = self.rng
         leaving = outline.disc_point(exit_angle, 1.02)
@@ -66,10 +66,10 @@ class _Grower:
         heading = math.atan2(*(leaving - beside)[::-1])
         # It narrows towards the trunk's depth, where it is hidden.
         widths = width * np.linspace(0.5, 1.0, len(points))
-        further, further_widths = self.grow(leaving, heading, width, artery, depth=0)
+        further, further_widths = self.grow(leaving, heading, width, artery, arcade)
         self.vessels.append(Vessel(np.vstack([points, further]), np.append(widths, further_widths), artery))
 
-    def grow(self, start, heading, width, artery, depth):
+    def grow(self, start, heading, width, artery, arcade, depth=0):
         """Walk step by step, turning towards the retina's pattern, and leave branches; returns points and widths."""
         p, rng = self.p, self.rng
         x, y = float(start[0]), float(start[1])
@@ -77,11 +77,14 @@ class _Grower:
         chance = rng.random(220)
         bend, points, widths = 0.0, [], []
         obedience = (1.1, 0.5, 0.4)[min(depth, 2)]
-        distance_since, fovea_free = 0.0, rng.uniform(0.35, 1.2)
+        distance_since, fovea_free, vertex = 0.0, rng.uniform(0.35, 1.2), rng.uniform(0.05, 0.3)
         lifetime = 220 if depth == 0 else int(rng.uniform(12, 70) / depth)
         for i in range(lifetime):
             # Main pattern: parabolas that open around the macula; spokes on the nasal side.
-            wanted = math.atan2(y, 2 * x if x > 0 else 0.9 * x)
+            if arcade:
+                wanted = math.atan2(y, 2 * max(x + vertex, 0.05))
+            else:
+                wanted = math.atan2(y, 2 * x if x > 0 else 0.9 * x)
             to_fovea_x, to_fovea_y = self.fovea[0] - x, self.fovea[1] - y
             fovea = math.hypot(to_fovea_x, to_fovea_y)
             pull = obedience
@@ -103,7 +106,7 @@ class _Grower:
                 distance_since = 0.0
                 share = rng.uniform(0.4, 0.8)
                 side = rng.choice([-1, 1])
-                branch = self.grow((x, y), heading + side * rng.uniform(0.4, 1.0), width * share, artery, depth + 1)
+                branch = self.grow((x, y), heading + side * rng.uniform(0.4, 1.0), width * share, artery, arcade, depth + 1)
                 if len(branch[1]) > 2:
                     joined = np.vstack([[(x, y)], branch[0]]), np.append(branch[1][0], branch[1])
                     self.vessels.append(Vessel(*joined, artery))
