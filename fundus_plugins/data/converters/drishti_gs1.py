@@ -90,13 +90,12 @@ def count_experts(path: Path, shape: tuple[int, int]) -> np.ndarray:
     Raises BadInput for a value farther than 8 from every level.
     """
     mask = reading.read_mask(path, shape)
-    values = np.unique(mask)
-    distances = np.abs(values[:, None].astype(int) - SOFT_MAP_LEVELS)
-    unknown = values[distances.min(axis=1) > SOFT_MAP_TOLERANCE]
+    distances = np.abs(np.arange(256)[:, None] - SOFT_MAP_LEVELS)
+    values = reading.mask_values(mask)
+    unknown = values[distances[values].min(axis=1) > SOFT_MAP_TOLERANCE]
     if unknown.size:
-        listed = ", ".join(map(str, unknown[:5])) + (", ..." if unknown.size > 5 else "")
-        raise BadInput("unknown mask values", path, "0, 64, 128, 191, 255 (within 8)", listed)
-    return distances.argmin(axis=1)[np.searchsorted(values, mask)]
+        raise BadInput("unknown mask values", path, "0, 64, 128, 191, 255 (within 8)", reading.listed(unknown))
+    return distances.argmin(axis=1).astype(np.uint8)[mask]
 
 
 def _folder_grade(file: Path) -> str | None:

@@ -67,10 +67,10 @@ def photograph_shape(path: Path) -> tuple[int, int]:
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Grey values or codes of a mask as an array of `shape` (height, width): grey, equal channels, or a palette.
+    """Grey values or codes of a mask, uint8 of `shape` (height, width): grey, equal channels, or a palette.
 
     Of a palette of greys the greys are taken, of a coloured one the indices. Raises BadInput for a file that cannot
-    be read, has another size, or has colours.
+    be read, has another size, colours, or more than 8 bits.
     """
     try:
         with Image.open(path) as image:
@@ -87,12 +87,24 @@ def read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
         if not (colours == colours[..., :1]).all():
             raise BadInput("unknown mask values", path, "grey values", "colours")
         mask = mask[..., 0]
+    if mask.dtype != np.uint8:
+        raise BadInput("unknown mask values", path, "8 bits per pixel", f"pixels of type {mask.dtype}")
     return mask
+
+
+def mask_values(mask: np.ndarray) -> np.ndarray:
+    """The values that occur in an 8-bit mask, ascending."""
+    return np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+
+
+def listed(values: np.ndarray, limit: int = 6) -> str:
+    """Values for an error text."""
+    return ", ".join(map(str, values[:limit])) + (", ..." if len(values) > limit else "")
 
 
 def _has_grey_palette(image: Image.Image) -> bool:
     palette = np.asarray(image.getpalette("RGB")).reshape(-1, 3)
-    used = palette[np.unique(np.asarray(image)).clip(max=len(palette) - 1)]
+    used = palette[mask_values(np.asarray(image)).clip(max=len(palette) - 1)]
     return bool((used == used[:, :1]).all())
 
 

@@ -43,7 +43,8 @@ def draw_phantom(parameters: PhantomParameters, size: int, rng: np.random.Genera
     window, x, y = frame.window((0, 0), 0.75)
     inside_disc, inside_cup = outline.radii(x, y)
     disc, cup = np.zeros(frame.shape, bool), np.zeros(frame.shape, bool)
-    disc[window], cup[window] = inside_disc <= 1, inside_cup <= 1
+    # A cup smaller than a pixel still has the pixel nearest to its centre.
+    disc[window], cup[window] = inside_disc <= 1, inside_cup <= max(1, inside_cup.min())
     angle = np.radians(p.macula_angle)
     fovea = frame.to_pixels(p.macula_distance * np.array([[np.cos(angle), np.sin(angle)]]))[0]
     return Phantom(image, disc, cup, (float(fovea[0]), float(fovea[1])), p.grade)
@@ -55,5 +56,6 @@ def _paint_blood(p, frame, vessels, image) -> None:
     blood = np.maximum(veins, p.artery_contrast * arteries) * (1 - 0.6 * p.vessel_reflex * reflex)
     is_vein = veins > arteries * p.artery_contrast
     # Before the bright disc blood lets red through; before the dark choroid it does not.
-    image[..., 0] *= np.exp(-p.vessel_contrast * np.where(is_vein, 0.8, 0.4) * np.clip(1 - image[..., 0], 0.25, 1) * blood)
+    red = np.where(is_vein, 0.8, 0.4) * np.clip(1 - image[..., 0], 0.25, 1)
+    image[..., 0] *= np.exp(-p.vessel_contrast * red * blood)
     image[..., 1:] *= np.exp(-p.vessel_contrast * np.where(is_vein, 1.0, 0.9) * blood)[..., None]

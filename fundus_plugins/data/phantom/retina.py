@@ -80,7 +80,8 @@ def paint_disc(p: PhantomParameters, frame: Frame, outline: DiscOutline, rng: np
     floor = colour + (1 - colour) * np.array(p.cup_lift, np.float32)
     blend(colour, floor, np.clip(depth, 0, 1.2))
     overhang = p.cup_shadow * np.exp(-(((cup - 0.93) / 0.12) ** 2)) * towards(180, 1.5)
-    dots = p.lamina * sigmoid((0.75 - cup) / 0.06) * np.clip(frame.texture(rng, 22 / p.disc_diameter)[window] - 0.3, 0, 1)
+    pores = np.clip(frame.texture(rng, 22 / p.disc_diameter)[window] - 0.3, 0, 1)
+    dots = p.lamina * sigmoid((0.75 - cup) / 0.06) * pores
     colour *= (1 - overhang - 0.35 * dots)[..., None].astype(np.float32)
     softness = p.disc_softness / 2.5 * (0.6 + 0.9 * towards(180, 1))  # the nasal edge is less distinct
     blend(patch, colour, sigmoid((1 + 0.012 * ragged - disc) / softness))
@@ -93,7 +94,8 @@ def paint_lesions(p: PhantomParameters, frame: Frame, rng: np.random.Generator, 
     for _ in range(p.scars):
         place, radius = _place(p, rng, 1.5), rng.uniform(0.12, 0.5)
         colour = bright * rng.uniform(0.75, 1.1)
-        _blob(frame, rng, image, place, radius * 1.2, background * 0.5, rng.uniform(0.0, 0.5), 0.12)  # a pigmented border
+        # A pigmented border, more or less.
+        _blob(frame, rng, image, place, radius * 1.2, background * 0.5, rng.uniform(0.0, 0.5), 0.12)
         _blob(frame, rng, image, place, radius, colour, rng.uniform(0.3, 0.8), rng.uniform(0.06, 0.2))
     for _ in range(p.cotton_wool):
         _blob(frame, rng, image, _place(p, rng, 1.2), rng.uniform(0.06, 0.2), bright * [0.95, 1, 1.3], 0.6, 0.3)

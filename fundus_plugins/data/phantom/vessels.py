@@ -58,7 +58,7 @@ class _Grower:
         self.field_radius = 0.53 / p.disc_diameter
 
     def from_disc(self, outline, origin, exit_angle, width, artery, arcade=False) -> None:
-        """A vessel through the points `origin`, the last about at the cup's edge, over the rim and on over the retina."""
+        """A vessel through the points `origin` (the last: about the cup's edge), over the rim and over the retina."""
         rng = self.rng
         leaving = outline.disc_point(exit_angle, 1.02)
         beside = 0.4 * origin[-1] + 0.6 * leaving + rng.normal(0, 0.02, 2)
@@ -88,11 +88,13 @@ class _Grower:
             to_fovea_x, to_fovea_y = self.fovea[0] - x, self.fovea[1] - y
             fovea = math.hypot(to_fovea_x, to_fovea_y)
             pull = obedience
-            if x > 0.4 and fovea < 2.0 and (depth > 0 or abs(y) < 0.7):
-                wanted, pull = math.atan2(to_fovea_y, to_fovea_x), 1.5
+            if x > 0.4 and fovea < 2.0 and (depth > 0 or not arcade and abs(y) < 0.7):
+                wanted, pull = math.atan2(to_fovea_y, to_fovea_x), 1.1
                 if fovea < fovea_free:
                     break
             turn = (wanted - heading + math.pi) % (2 * math.pi) - math.pi
+            if depth > 0 and abs(turn) > 2:
+                break  # it would have to turn round
             bend = 0.8 * bend + 0.45 * p.tortuosity * noise[i]
             heading += (pull * math.sin(turn) + bend) * _STEP
             x, y = x + math.cos(heading) * _STEP, y + math.sin(heading) * _STEP
@@ -106,7 +108,8 @@ class _Grower:
                 distance_since = 0.0
                 share = rng.uniform(0.4, 0.8)
                 side = rng.choice([-1, 1])
-                branch = self.grow((x, y), heading + side * rng.uniform(0.4, 1.0), width * share, artery, arcade, depth + 1)
+                apart = side * rng.uniform(0.4, 1.0)
+                branch = self.grow((x, y), heading + apart, width * share, artery, arcade, depth + 1)
                 if len(branch[1]) > 2:
                     joined = np.vstack([[(x, y)], branch[0]]), np.append(branch[1][0], branch[1])
                     self.vessels.append(Vessel(*joined, artery))

@@ -1,0 +1,181 @@
+"""How a phantom's parameters are drawn for each grade."""
+
+import numpy as np
+
+from .parameters import GRADES, PhantomParameters
+
+# Vertical cup-to-disc ratio per grade: mean, standard deviation, lowest, highest. They overlap, as they do in people.
+_VCDR = {
+    "normal": (0.40, 0.10, 0.16, 0.62),
+    "suspicious": (0.60, 0.06, 0.46, 0.74),
+    "glaucoma": (0.74, 0.08, 0.54, 0.92),
+}
+
+
+def sample_parameters(rng: np.random.Generator, grade: str) -> PhantomParameters:
+    """Draw the parameters of one photograph of the given grade.
+
+    Raises ValueError if the grade is not one of GRADES.
+    """
+    if grade not in GRADES:
+        raise ValueError(f"grade: expected one of {', '.join(GRADES)}, found {grade!r}")
+    vcdr = _normal(rng, *_VCDR[grade])
+    sick = grade == "glaucoma"
+    return PhantomParameters(
+        grade=grade,
+        eye=str(rng.choice(["right", "left"])),
+        **_camera(rng),
+        **_disc(rng, sick),
+        **_cup(rng, vcdr, sick),
+        **_retina(rng),
+    )
+
+
+def _normal(rng, mean, deviation, lowest, highest) -> float:
+    """Normal, redrawn (not clipped) until within the limits."""
+    while True:
+        value = rng.normal(mean, deviation)
+        if lowest <= value <= highest:
+            return float(value)
+
+
+def _sometimes(rng, probability, lowest, highest, otherwise=0.0) -> float:
+    # Both numbers are always drawn: what follows does not depend on the outcome.
+    hit, value = rng.random() < probability, rng.uniform(lowest, highest)
+    return float(value) if hit else otherwise
+
+
+def _colour(rng, lowest, highest) -> tuple[float, float, float]:
+    return tuple(float(v) for v in rng.uniform(lowest, highest, 3))
+
+
+def _harmonics(rng, strength) -> tuple[float, ...]:
+    """Cosine and sine of orders 2 to 6, falling with the order."""
+    orders = np.repeat(np.arange(2, 7), 2)
+    return tuple(float(v) for v in rng.normal(0, strength, orders.size) * 2 / orders)
+
+
+def _camera(rng) -> dict:
+    # A camera's frame: cut at top and bottom, square around the circle, or wide with dark sides.
+    frame = rng.choice(["cut", "square", "wide"], p=[0.45, 0.3, 0.25])
+    aspect, diameter, cut = {
+        "cut": (rng.uniform(0.8, 0.9), rng.uniform(0.94, 1.0), rng.uniform(0.82, 0.9)),
+        "square": (rng.uniform(0.95, 1.0), rng.uniform(0.92, 1.02), _sometimes(rng, 0.3, 0.86, 0.97, 1.0)),
+        "wide": (rng.uniform(0.64, 0.8), rng.uniform(0.7, 0.86), 1.0),
+    }[str(frame)]
+    yellow = _colour(rng, [1.0, 0.45, 0.0], [1.0, 0.85, 0.3])
+    other = _colour(rng, [0.25, 0.35, 0.1], [0.6, 0.55, 0.45])
+    return dict(
+        aspect=float(aspect),
+        field_diameter=float(diameter),
+        field_x=float(rng.normal(0, 0.008)),
+        field_cut=float(cut),
+        field_tab=bool(rng.random() < 0.45),
+        exposure=_normal(rng, 1.0, 0.12, 0.6, 1.3),
+        gamma=_normal(rng, 1.0, 0.1, 0.75, 1.3),
+        cast=_colour(rng, 0.93, 1.07),
+        black_level=_sometimes(rng, 0.5, 0.004, 0.03),
+        slope=abs(float(rng.normal(0, 0.18))),
+        slope_angle=float(rng.uniform(0, 360)),
+        vignette=float(rng.uniform(0.05, 0.5)),
+        blotches=float(rng.uniform(0.03, 0.2)),
+        bloom=float(rng.uniform(0.0, 0.25)),
+        haze=_sometimes(rng, 0.5, 0.03, 0.35),
+        haze_colour=_colour(rng, [0.35, 0.27, 0.08], [0.6, 0.42, 0.28]),
+        flare=_sometimes(rng, 0.33, 0.3, 1.0),
+        flare_angle=float(rng.uniform(0, 360)),
+        flare_width=float(rng.uniform(0.02, 0.14)),
+        flare_colour=yellow if rng.random() < 0.65 else other,
+        ghost=_sometimes(rng, 0.15, 0.1, 0.4),
+        ghost_x=float(rng.uniform(-0.35, 0.35)),
+        ghost_y=float(rng.uniform(-0.35, 0.35)),
+        ghost_diameter=float(rng.uniform(0.04, 0.2)),
+        dust=int(rng.poisson(1.0)),
+        blur=float(min(rng.lognormal(np.log(0.0011), 0.6), 0.006)),
+        noise=float(min(rng.lognormal(np.log(0.006), 0.6), 0.03)),
+        jpeg_quality=int(rng.integers(55, 101)),
+    )
+
+
+def _disc(rng, sick) -> dict:
+    # Disc-centred (30 to 45 degrees) or macula-centred (45 to 50 degrees).
+    if rng.random() < 0.55:
+        x, y, diameter = rng.normal(0.0, 0.06), rng.normal(-0.02, 0.05), rng.uniform(0.13, 0.23)
+    else:
+        x, y, diameter = rng.normal(0.31, 0.06), rng.normal(-0.02, 0.06), rng.uniform(0.10, 0.165)
+    # All of the disc is in the field, also where that is cut.
+    y = np.clip(y, -0.2, 0.2)
+    reach = np.sqrt((0.47 - diameter / 2) ** 2 - y**2)
+    # Red is always lifted; green and blue decide between a pink-orange and a yellow-white disc.
+    red, pale = rng.uniform(0.3, 0.82), rng.uniform(0.06, 0.32)
+    return dict(
+        disc_x=float(np.clip(x, -reach, reach)),
+        disc_y=float(y),
+        disc_diameter=float(diameter),
+        disc_aspect=_normal(rng, 0.93, 0.05, 0.78, 1.06),
+        disc_tilt=float(rng.normal(0, 15)),
+        disc_harmonics=_harmonics(rng, 0.018),
+        disc_lift=(float(red), float(pale), float(pale * rng.uniform(-0.1, 0.6))),
+        disc_softness=float(rng.uniform(0.03, 0.13)),
+        temporal_pallor=float(rng.uniform(0.0, 0.35)) + 0.1 * sick,
+        scleral_ring=_sometimes(rng, 0.4, 0.1, 0.5),
+        atrophy=_sometimes(rng, 0.65 if sick else 0.4, 0.08, 0.6),
+        atrophy_angle=float(rng.normal(15, 50)),
+        atrophy_spread=float(rng.uniform(0.5, 4)),
+        atrophy_lift=float(rng.uniform(0.15, 0.75)),
+        pigment=_sometimes(rng, 0.5, 0.08, 0.45),
+        pigment_angle=float(rng.uniform(0, 360)),
+        sheen=float(rng.uniform(0.0, 0.16)) * (0.6 if sick else 1.0),
+    )
+
+
+def _cup(rng, vcdr, sick) -> dict:
+    room = 0.8 * (0.97 - vcdr)  # how far it can move without leaving the disc
+    angle, reach = rng.normal(0, np.pi / 3), min(room, 0.22) * np.sqrt(rng.random())
+    contrast = float(rng.choice([rng.uniform(0.1, 0.4), rng.uniform(0.4, 1.3)], p=[0.12, 0.88]))
+    white = rng.uniform(0.18, 0.6)
+    return dict(
+        vcdr=vcdr,
+        cup_aspect=_normal(rng, 0.92 if sick else 1.02, 0.08, 0.72, 1.2),
+        cup_tilt=float(rng.normal(0, 15)),
+        cup_x=float(reach * np.cos(angle)),
+        cup_y=float(reach * np.sin(angle)),
+        cup_harmonics=_harmonics(rng, 0.025),
+        notch=_sometimes(rng, 0.5 if sick else 0.05, 0.1, 0.35),
+        notch_angle=float(rng.choice([75, 285], p=[0.65, 0.35]) + rng.normal(0, 15)),
+        cup_lift=tuple(float(contrast * v) for v in (rng.uniform(0.35, 0.75), white, white * rng.uniform(0.1, 0.8))),
+        cup_softness=float(rng.uniform(0.05, 0.3)),
+        cup_slope=float(rng.uniform(0.0, 0.8)),
+        cup_shadow=_sometimes(rng, 0.5, 0.05, 0.25),
+        lamina=_sometimes(rng, 0.5, 0.1, 0.5) * vcdr,
+    )
+
+
+def _retina(rng) -> dict:
+    red = rng.uniform(0.3, 0.72)
+    green = _normal(rng, 0.48, 0.07, 0.3, 0.66)
+    blue = min(rng.lognormal(np.log(0.13), 0.65), 0.5)
+    tessellated = rng.random() < 0.3
+    return dict(
+        background=(float(red), float(red * green), float(red * min(blue, 0.95 * green))),
+        mottle=float(rng.uniform(0.01, 0.06)),
+        choroid=float(rng.uniform(0.15, 0.55) if tessellated else rng.uniform(0.0, 0.12)),
+        choroid_size=float(rng.uniform(0.2, 0.45)),
+        macula_distance=_normal(rng, 2.5, 0.2, 2.0, 3.0),
+        macula_angle=_normal(rng, 7, 4, -3, 16),
+        macula_diameter=float(rng.uniform(0.7, 2.2)),
+        macula_darkness=float(rng.uniform(0.15, 0.7)),
+        foveal_reflex=_sometimes(rng, 0.3, 0.05, 0.3),
+        vessel_width=_normal(rng, 0.09, 0.014, 0.06, 0.13),
+        vessel_density=float(rng.uniform(0.4, 1.1)),
+        vessel_contrast=_normal(rng, 0.62, 0.17, 0.3, 1.1),
+        artery_ratio=float(rng.uniform(0.6, 0.85)),
+        artery_contrast=float(rng.uniform(0.5, 0.95)),
+        vessel_reflex=_sometimes(rng, 0.7, 0.05, 0.35),
+        tortuosity=float(rng.uniform(0.3, 1.5)),
+        exudates=int(rng.poisson(2.0)) if rng.random() < 0.3 else 0,
+        cotton_wool=int(rng.poisson(1.5)) if rng.random() < 0.2 else 0,
+        drusen=int(rng.poisson(25)) if rng.random() < 0.2 else 0,
+        haemorrhages=int(rng.poisson(5)) if rng.random() < 0.25 else 0,
+        scars=int(rng.poisson(1.5)) if rng.random() < 0.2 else 0,
+    )

@@ -1,0 +1,78 @@
+"""timm networks as Detectron2 backbones: one suite over several, and their weights."""
+
+import pytest
+import timm
+import torch
+from detectron2.layers import ShapeSpec
+from safetensors.torch import save_file
+
+from fundus_plugins.modeling.backbone import TimmBackbone, build_timm_fpn_backbone
+from tests.conftest import SHARED
+
+NAMES = ["mobilenetv1_100", "resnet18", "mobilenetv3_small_100"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_features_are_finite_of_the_promised_shape_and_every_parameter_learns(name):
+    backbone = TimmBackbone(name=name)
+    features = backbone(torch.randn(2, 3, 64, 96))
+    for key, spec in backbone.output_shape().items():
+        assert features[key].shape == (2, spec.channels, 64 // spec.stride, 96 // spec.stride)
+        assert torch.isfinite(features[key]).all()
+    assert [spec.stride for spec in backbone.output_shape().values()] == [4, 8, 16, 32]
+    sum(x.square().mean() for x in features.values()).backward()
+    assert [n for n, p in backbone.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_fpn_gives_p2_to_p5_padded_to_a_square(small_cfg):
+    fpn = build_timm_fpn_backbone(small_cfg, ShapeSpec(channels=3))
+    assert list(fpn.output_shape()) == ["p2", "p3", "p4", "p5"]
+    assert fpn.padding_constraints == {"square_size": small_cfg.MODEL.FPN.SQUARE_PAD}
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pth"])
+def test_local_weights_in_timm_names_as_float16(tmp_path, ending):
+    whole = timm.create_model("mobilenetv1_100", num_classes=7)  # with a classifier, which the backbone leaves alone
+    state = {key: value.half() if value.is_floating_point() else value for key, value in whole.state_dict().items()}
+    path = str(tmp_path / f"weights.{ending}")
+    (save_file if ending == "safetensors" else torch.save)(state, path)
+    backbone = TimmBackbone(name="mobilenetv1_100", weights=path)
+    loaded = backbone.body.state_dict()
+    assert loaded["conv_stem.weight"].dtype == torch.float32
+    for key, value in loaded.items():
+        torch.testing.assert_close(value, state[key].to(value.dtype))
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="MODEL.TIMM.WEIGHTS.*nowhere"):
+        TimmBackbone(name="resnet18", weights="nowhere.pth")
+    path = str(tmp_path / "other.safetensors")
+    save_file(timm.create_model("resnet18").state_dict(), path)
+    with pytest.raises(RuntimeError, match="does not fit mobilenetv1_100.*tensors missing"):
+        TimmBackbone(name="mobilenetv1_100", weights=path)
+
+
+def test_pretrained_without_a_network_says_what_to_do(monkeypatch):
+    create = timm.create_model
+
+    def offline(name, **kwargs):
+        if kwargs.get("pretrained"):
+            raise ConnectionError("no network")
+        return create(name, **kwargs)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(RuntimeError, match="no network.*MODEL.TIMM.WEIGHTS"):
+        TimmBackbone(name="resnet18", pretrained=True)
+
+
+def test_model_without_the_four_strides_is_refused():
+    with pytest.raises(ValueError, match="strides"):
+        TimmBackbone(name="vit_tiny_patch16_224")
+
+
+def test_imagenet_weights_give_sharp_features():
+    path = SHARED / "weights" / "mobilenetv1_100_imagenet.safetensors"
+    if not path.exists():
+        pytest.skip("the ImageNet weights of MobileNet-v1 are not at hand")
+    backbone = TimmBackbone(name="mobilenetv1_100", weights=str(path)).eval()
+    assert torch.isfinite(backbone(torch.randn(1, 3, 64, 64))["res5"]).all()
