@@ -4,8 +4,8 @@ try:
     import detectron2  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "fundus_plugins needs Detectron2, which is not on PyPI under that name. Run `bash tools/setup.sh` from a checkout of "
-        "fundus_plugins, or follow https://detectron2.readthedocs.io/tutorials/install.html, then import again."
+        "fundus_plugins needs Detectron2, which PyPI does not have under that name. Run `bash tools/setup.sh` in the "
+        "repository of fundus_plugins, or follow https://detectron2.readthedocs.io/tutorials/install.html."
     ) from error
 
 from . import modeling  # noqa: F401  (registers the backbone, the ROI heads and the mask head)

@@ -4,9 +4,11 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultPredictor
 from detectron2.structures import Instances
+from torch import nn
 
 from .evaluation.disc_cup import best_disc_and_cup
 from .evaluation.morphometry import vertical_cup_to_disc_ratio
@@ -37,14 +39,12 @@ class FundusPredictor:
         cfg: a full config; MODEL.WEIGHTS names the trained checkpoint.
 
     Raises:
-        FileNotFoundError: MODEL.WEIGHTS is empty or not there, so that no untrained model ever answers.
+        FileNotFoundError, RuntimeError: as `load_trained_weights`.
     """
 
     def __init__(self, cfg: CfgNode):
-        cfg = without_initial_weights(cfg)
-        if not os.path.isfile(cfg.MODEL.WEIGHTS):
-            raise FileNotFoundError(f"MODEL.WEIGHTS: no file {cfg.MODEL.WEIGHTS!r}; it must name a trained checkpoint")
-        self._predictor = DefaultPredictor(cfg)
+        self._predictor = DefaultPredictor(without_weights(cfg))
+        load_trained_weights(self._predictor.model, cfg.MODEL.WEIGHTS)
 
     def __call__(self, image: np.ndarray) -> FundusPrediction:
         """Predict for an (H, W, 3) uint8 RGB photograph of any size."""
@@ -56,10 +56,29 @@ class FundusPredictor:
         return FundusPrediction(disc, cup, score, vcdr, instances)
 
 
-def without_initial_weights(cfg: CfgNode) -> CfgNode:
-    """A copy of `cfg` that does not fetch the backbone's pretrained weights, which a trained checkpoint replaces."""
+def without_weights(cfg: CfgNode) -> CfgNode:
+    """A copy of `cfg` that loads nothing: neither a checkpoint nor the backbone's pretrained weights."""
     cfg = cfg.clone()
     cfg.defrost()
+    cfg.MODEL.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = ""
     cfg.MODEL.TIMM.PRETRAINED = False
-    cfg.MODEL.TIMM.WEIGHTS = ""
     return cfg
+
+
+def load_trained_weights(model: nn.Module, path: str) -> None:
+    """Load a checkpoint of a training run, all of it or nothing, and without running any code it may hold.
+
+    Detectron2's checkpointer goes on with random weights where a file or a tensor is missing; no patient should meet
+    those.
+
+    Raises:
+        FileNotFoundError: no such file, or no path.
+        RuntimeError: the checkpoint does not fit the model, or is no checkpoint.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"MODEL.WEIGHTS: no file {path!r}; it must name a trained checkpoint")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(state.get("model", state))
+    except Exception as error:
+        raise RuntimeError(f"MODEL.WEIGHTS: {path} does not fit the model of this config: {error}") from error

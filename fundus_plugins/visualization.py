@@ -9,7 +9,7 @@ DISC_COLOR, CUP_COLOR = (0, 220, 0), (255, 210, 0)  # RGB
 
 
 def draw_outlines(image: np.ndarray, disc: np.ndarray, cup: np.ndarray) -> np.ndarray:
-    """A copy of an (H, W, 3) uint8 RGB photograph with the outlines of two (H, W) bool masks: disc green, cup yellow."""
+    """A copy of an (H, W, 3) uint8 RGB photograph with the outlines of two (H, W) bool masks, green and yellow."""
     drawn = np.ascontiguousarray(image.copy())
     thickness = max(1, round(max(image.shape[:2]) / 500))
     for mask, color in ((disc, DISC_COLOR), (cup, CUP_COLOR)):
@@ -19,7 +19,7 @@ def draw_outlines(image: np.ndarray, disc: np.ndarray, cup: np.ndarray) -> np.nd
 
 
 def draw_disc_and_cup(image: np.ndarray, prediction: FundusPrediction) -> np.ndarray:
-    """The photograph with the predicted outlines and, in a corner, the vertical cup-to-disc ratio; (H, W, 3) uint8 RGB."""
+    """The photograph with the predicted outlines and the vertical cup-to-disc ratio; (H, W, 3) uint8 RGB."""
     drawn = draw_outlines(image, prediction.disc, prediction.cup)
     scale = max(image.shape[:2]) / 1000
     text = f"vCDR {prediction.vcdr:.2f}  score {prediction.score:.2f}" if prediction.disc.any() else "no disc found"

@@ -11,6 +11,9 @@ from detectron2.structures import Boxes, Instances
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import fundus_plugins  # noqa: E402
+from fundus_plugins.data.converters import CONVERTERS  # noqa: E402
+from fundus_plugins.data.converters.convert import convert_dataset  # noqa: E402
+from fundus_plugins.data.phantom import write_refuge_layout  # noqa: E402
 from fundus_plugins.structures import DiscCupMasks  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -21,15 +24,30 @@ SMALL = [
     "MODEL.FPN.SQUARE_PAD", SIDE, "MODEL.FPN.OUT_CHANNELS", 16, "MODEL.ROI_MASK_HEAD.CONV_DIM", 16,
     "MODEL.ROI_BOX_HEAD.FC_DIM", 32, "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE", 16,
     "MODEL.ANCHOR_GENERATOR.SIZES", [[16], [32], [64], [128]],
-    "INPUT.MIN_SIZE_TRAIN", (SIDE,), "INPUT.MAX_SIZE_TRAIN", SIDE, "INPUT.MIN_SIZE_TEST", SIDE, "INPUT.MAX_SIZE_TEST", SIDE,
+    "INPUT.MIN_SIZE_TRAIN", (SIDE,), "INPUT.MAX_SIZE_TRAIN", SIDE,
+    "INPUT.MIN_SIZE_TEST", SIDE, "INPUT.MAX_SIZE_TEST", SIDE,
     "DATALOADER.NUM_WORKERS", 0, "SOLVER.IMS_PER_BATCH", 2,
 ]  # fmt: skip
 
 
-@pytest.fixture
-def small_cfg():
+def small_config():
     """RF-Net's base config at 128 pixels and 16 channels."""
     return fundus_plugins.get_fundus_cfg(str(ROOT / "configs" / "Base-RFNet.yaml"), SMALL)
+
+
+@pytest.fixture
+def small_cfg():
+    return small_config()
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory) -> Path:
+    """A folder for DETECTRON2_DATASETS with 6, 2 and 2 phantoms of 128 pixels in `phantom_{train,val,test}`."""
+    root = tmp_path_factory.mktemp("datasets")
+    raw = root / "phantom" / "raw"
+    write_refuge_layout(raw, train=6, val=2, test=2, size=SIDE, seed=3)
+    convert_dataset(CONVERTERS["refuge"], raw, root / "phantom")
+    return root
 
 
 def disk(height: int, width: int, row: float, column: float, radius: float) -> np.ndarray:
@@ -37,7 +55,9 @@ def disk(height: int, width: int, row: float, column: float, radius: float) -> n
     return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
 
 
-def training_input(*, disc: bool = True, cup_known: bool = True, height: int = 110, width: int = SIDE, seed: int = 0) -> dict:
+def training_input(
+    *, disc: bool = True, cup_known: bool = True, height: int = 110, width: int = SIDE, seed: int = 0
+) -> dict:
     """What DiscCupMapper gives in training, with a round bright disc of radius 24 and a cup of radius 12."""
     rng = np.random.default_rng(seed)
     image = rng.integers(20, 90, (3, height, width)).astype(np.uint8)
@@ -48,7 +68,9 @@ def training_input(*, disc: bool = True, cup_known: bool = True, height: int = 1
     instances = Instances((height, width))
     instances.gt_boxes = Boxes(torch.tensor([[36.0, 26.0, 85.0, 75.0]]))
     instances.gt_classes = torch.zeros(1, dtype=torch.int64)
-    instances.gt_disc_cup = DiscCupMasks(torch.from_numpy(masks[None].astype(np.uint8)), torch.tensor([[True, cup_known]]))
+    instances.gt_disc_cup = DiscCupMasks(
+        torch.from_numpy(masks[None].astype(np.uint8)), torch.tensor([[True, cup_known]])
+    )
     return {
         "image": torch.from_numpy(image),
         "height": height * 2,

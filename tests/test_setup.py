@@ -1,4 +1,5 @@
 """The packaging files agree with each other, and the set-up script does what it says, with stub Pythons for pip."""
+
 import importlib.util
 import os
 import re

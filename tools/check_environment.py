@@ -3,6 +3,7 @@
 The needs are read from pyproject.toml, so that no list is kept twice. `--dev` adds what the tests need;
 `--import` also imports the heavy packages, which takes seconds and finds installations that are there but broken.
 """
+
 import argparse
 import importlib
 import importlib.util

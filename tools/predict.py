@@ -22,22 +22,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config-file", required=True)
     parser.add_argument("--weights", required=True, help="a trained checkpoint, such as output/.../model_best.pth")
-    parser.add_argument("--input", required=True, type=Path, help="a photograph, or a folder of them (not searched deeper)")
+    parser.add_argument(
+        "--input", required=True, type=Path, help="a photograph, or a folder of them (not searched deeper)"
+    )
     parser.add_argument("--output", required=True, type=Path, help="folder for <photograph>.png and predictions.csv")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that override the config")
     args = parser.parse_args()
 
-    files = sorted(x for x in args.input.iterdir() if x.suffix.lower() in ENDINGS) if args.input.is_dir() else [args.input]
+    files = (
+        sorted(x for x in args.input.iterdir() if x.suffix.lower() in ENDINGS) if args.input.is_dir() else [args.input]
+    )
     if not files or not files[0].exists():
         sys.exit(f"error: no photographs ({', '.join(sorted(ENDINGS))}) at {args.input}")
     try:
         cfg = fundus_plugins.get_fundus_cfg(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
         predictor = fundus_plugins.FundusPredictor(cfg)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, RuntimeError) as error:
         sys.exit(f"error: {error}")
 
     rows, failures = [], []
-    for path in tqdm(files, unit="image"):
+    for path in tqdm(files, unit="image", disable=None):
         try:
             image = read_image(str(path), format="RGB")
             prediction = predictor(image)

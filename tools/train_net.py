@@ -1,13 +1,22 @@
 #!/usr/bin/env python3
-"""Train or evaluate a model: python tools/train_net.py --config-file configs/rfnet_refuge.yaml [--num-gpus N] [KEY VALUE ...]"""
+"""Train or evaluate a model.
+
+    python tools/train_net.py --config-file configs/rfnet_refuge.yaml [--num-gpus N] [KEY VALUE ...]
+    python tools/train_net.py --config-file configs/rfnet_refuge.yaml --resume
+    python tools/train_net.py --config-file configs/rfnet_refuge.yaml --eval-only MODEL.WEIGHTS model_best.pth
+
+Exit code: 0 done, 1 something is missing or went wrong.
+"""
 
 import sys
 
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
 
 import fundus_plugins
 from fundus_plugins.data.coco import require_dataset
+from fundus_plugins.inference import load_trained_weights, without_weights
 
 
 def main(args) -> None:
@@ -17,9 +26,10 @@ def main(args) -> None:
         require_dataset(name)
     cfg.freeze()
     default_setup(cfg, args)
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="fundus_plugins")
     if args.eval_only:
-        model = fundus_plugins.FundusTrainer.build_model(cfg)
-        DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
+        model = fundus_plugins.FundusTrainer.build_model(without_weights(cfg))
+        load_trained_weights(model, cfg.MODEL.WEIGHTS)
         fundus_plugins.FundusTrainer.test(cfg, model)
         return
     trainer = fundus_plugins.FundusTrainer(cfg)
@@ -31,5 +41,5 @@ if __name__ == "__main__":
     args = default_argument_parser(epilog=__doc__).parse_args()
     try:
         launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
-    except FileNotFoundError as error:
+    except FileNotFoundError as error:  # a data set or weights: the message says which and what to do
         sys.exit(f"error: {error}")

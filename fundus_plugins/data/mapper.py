@@ -20,10 +20,10 @@ DISC, CUP = 0, 1  # contiguous class ids of the segmentation files
 class DiscCupMapper:
     """A dataset mapper that turns the disc's and the cup's annotations into one target, the disc with both masks.
 
-    In: a dict as Detectron2's `load_coco_json` gives it. Out: the same with `image` (3, H, W) uint8, in the channel order
-    of INPUT.FORMAT, and in training `instances`: at most one row, with `gt_boxes` (XYXY, pixels of the resized image,
-    tight around the augmented mask), `gt_classes` 0 and `gt_disc_cup` (DiscCupMasks). An image with no disc gives no row;
-    one whose cup is not annotated says so in `gt_disc_cup.known`.
+    In: a dict as Detectron2's `load_coco_json` gives it. Out: the same with `image` (3, H, W) uint8, in the channel
+    order of INPUT.FORMAT, and in training `instances`: at most one row, with `gt_boxes` (XYXY, pixels of the resized
+    image, tight around the augmented mask), `gt_classes` 0 and `gt_disc_cup` (DiscCupMasks). An image with no disc
+    gives no row; one whose cup is not annotated says so in `gt_disc_cup.known`.
     """
 
     @configurable

@@ -111,13 +111,14 @@ class DiscCupEvaluator(DatasetEvaluator):
             return None
         rows = sorted({row["image_id"]: row for row in rows}.values(), key=lambda row: row["image_id"])
         if not rows:
-            raise ValueError(f"{self.dataset_name}: no image has an annotated optic disc, so there is nothing to evaluate")
+            raise ValueError(
+                f"{self.dataset_name}: no image has an annotated optic disc, so there is nothing to evaluate"
+            )
         results = OrderedDict()
         intervals = {name: mean_interval([row[name] for row in rows]) for name in METRICS}
         for name, (mean, low, high) in intervals.items():
-            results[name] = mean
-        for name, (mean, low, high) in intervals.items():
-            results[f"{name}_low"], results[f"{name}_high"] = low, high
+            # With a "-" in their name, Detectron2 leaves the bounds out of its one-line summary.
+            results |= {name: mean, f"{name}-low": low, f"{name}-high": high}
         self._report(rows, intervals, results)
         return OrderedDict(disc_cup=results)
 

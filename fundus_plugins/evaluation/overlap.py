@@ -10,7 +10,7 @@ def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
     0.5
     """
     total = np.count_nonzero(prediction) + np.count_nonzero(truth)
-    return 2 * np.count_nonzero(prediction & truth) / total if total else 1.0
+    return float(2 * np.count_nonzero(prediction & truth) / total) if total else 1.0
 
 
 def iou(prediction: np.ndarray, truth: np.ndarray) -> float:
@@ -20,7 +20,7 @@ def iou(prediction: np.ndarray, truth: np.ndarray) -> float:
     0.3333
     """
     union = np.count_nonzero(prediction | truth)
-    return np.count_nonzero(prediction & truth) / union if union else 1.0
+    return float(np.count_nonzero(prediction & truth) / union) if union else 1.0
 
 
 def mean_iou(disc: np.ndarray, cup: np.ndarray, true_disc: np.ndarray, true_cup: np.ndarray) -> float:

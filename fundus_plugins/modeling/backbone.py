@@ -67,8 +67,8 @@ def _create_features(name: str, indices: tuple, pretrained: bool) -> nn.Module:
         if not pretrained:
             raise
         raise RuntimeError(
-            f"timm could not fetch the pretrained weights of {name} ({type(error).__name__}: {error}). Without a network, "
-            "set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
+            f"timm could not fetch the pretrained weights of {name} ({type(error).__name__}: {error}). Without a "
+            "network, set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
         ) from error
 
 
@@ -76,7 +76,10 @@ def _load_weights(body: nn.Module, path: str, name: str) -> None:
     """Load a file in timm's names; what only the classifier needs may be left over, nothing may be missing."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f"MODEL.TIMM.WEIGHTS: no file {path}")
-    state = load_file(path) if path.endswith(".safetensors") else torch.load(path, map_location="cpu", weights_only=True)
+    if path.endswith(".safetensors"):
+        state = load_file(path)
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=True)
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
         missing = body.load_state_dict(state, strict=False).missing_keys

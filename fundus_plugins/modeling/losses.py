@@ -1,7 +1,7 @@
-"""RF-Net's five mask losses (section 3.4 and Table 3), as pure functions of logits, in float32 whatever autocast says."""
+"""RF-Net's five mask losses (section 3.4, Table 3) as pure functions of logits, in float32 whatever autocast says."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Callable
 
 import torch
 import torch.nn.functional as F

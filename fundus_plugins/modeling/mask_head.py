@@ -1,6 +1,6 @@
 """RF-Net's multi-class mask branch (section 3.3): two feature scales in, a disc and a cup probability map out."""
 
-from typing import Callable
+from collections.abc import Callable
 
 import fvcore.nn.weight_init as weight_init
 import torch

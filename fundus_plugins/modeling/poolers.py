@@ -38,7 +38,9 @@ class FusionFeaturePooler(nn.Module):
         if pooling not in POOLINGS:
             raise ValueError(f"MODEL.RFNET.POOLING {pooling!r}: expected one of {', '.join(POOLINGS)}")
         if side % 2 or len(scales) != 4:
-            raise ValueError(f"mask side {side} must be even, and the levels must be four (P2 to P5), not {len(scales)}")
+            raise ValueError(
+                f"mask side {side} must be even, and the levels must be four (P2 to P5), not {len(scales)}"
+            )
         self.pooling = pooling
         if pooling == "fusion":
             self.low = nn.ModuleList(ROIAlign(side, scale, sampling_ratio) for scale in scales[:2])

@@ -1,13 +1,11 @@
-"""ROIAlign for axis-aligned boxes as two matrix products, because torchvision's CPU kernel is slow, above all backward."""
+"""ROIAlign for axis-aligned boxes as two matrix products, for torchvision's CPU kernel is slow, above all backward."""
 
 import torch
 from torch import nn
 from torchvision.ops import roi_align as torchvision_roi_align
 
 
-def interpolation_matrix(
-    start: torch.Tensor, end: torch.Tensor, bins: int, samples: int, length: int
-) -> torch.Tensor:
+def interpolation_matrix(start: torch.Tensor, end: torch.Tensor, bins: int, samples: int, length: int) -> torch.Tensor:
     """Weights with which each bin of an interval averages the cells of one axis, as ROIAlign samples them.
 
     Args:
@@ -46,7 +44,9 @@ def roi_align(
     # Coordinates stay in float32 at least: bf16 cannot tell neighbouring pixels of a 512-pixel image apart.
     cells = rois[:, 1:].detach().to(torch.promote_types(features.dtype, torch.float32)) * spatial_scale - 0.5
     rows = interpolation_matrix(cells[:, 1], cells[:, 3], height, sampling_ratio, features.shape[2]).to(features.dtype)
-    columns = interpolation_matrix(cells[:, 0], cells[:, 2], width, sampling_ratio, features.shape[3]).to(features.dtype)
+    columns = interpolation_matrix(cells[:, 0], cells[:, 2], width, sampling_ratio, features.shape[3]).to(
+        features.dtype
+    )
     order, pooled = [], []
     for index, image in enumerate(features.permute(0, 2, 3, 1)):  # (H, W, C)
         chosen = (rois[:, 0] == index).nonzero()[:, 0]
@@ -83,4 +83,6 @@ class ROIAlign(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        return f"output_size={self.output_size}, spatial_scale={self.spatial_scale}, sampling_ratio={self.sampling_ratio}"
+        return (
+            f"output_size={self.output_size}, spatial_scale={self.spatial_scale}, sampling_ratio={self.sampling_ratio}"
+        )

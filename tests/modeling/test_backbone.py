@@ -15,6 +15,9 @@ NAMES = ["mobilenetv1_100", "resnet18", "mobilenetv3_small_100"]
 @pytest.mark.parametrize("name", NAMES)
 def test_features_are_finite_of_the_promised_shape_and_every_parameter_learns(name):
     backbone = TimmBackbone(name=name)
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(module.weight)  # timm starts ResNet's last ones at 0, which hides what lies before
     features = backbone(torch.randn(2, 3, 64, 96))
     for key, spec in backbone.output_shape().items():
         assert features[key].shape == (2, spec.channels, 64 // spec.stride, 96 // spec.stride)
@@ -48,7 +51,11 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
         TimmBackbone(name="resnet18", weights="nowhere.pth")
     path = str(tmp_path / "other.safetensors")
     save_file(timm.create_model("resnet18").state_dict(), path)
-    with pytest.raises(RuntimeError, match="does not fit mobilenetv1_100.*tensors missing"):
+    with pytest.raises(RuntimeError, match="other.safetensors does not fit mobilenetv1_100"):
+        TimmBackbone(name="mobilenetv1_100", weights=path)
+    state = timm.create_model("mobilenetv1_100").state_dict()
+    save_file({key: value for key, value in state.items() if "conv_stem" not in key}, path)
+    with pytest.raises(RuntimeError, match="1 tensors missing, among them .*conv_stem.weight"):
         TimmBackbone(name="mobilenetv1_100", weights=path)
 
 

@@ -25,8 +25,8 @@ def test_fusion_is_the_maximum_over_pairs_of_levels():
         roi_align(level, ROIS, side, scale, 2, aligned=True)
         for level, scale, side in zip(features, SCALES, (56, 56, 28, 28))
     ]
-    torch.testing.assert_close(low, torch.maximum(expected[0], expected[1]), atol=1e-5, rtol=0)
-    torch.testing.assert_close(high, torch.maximum(expected[2], expected[3]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(low, torch.maximum(expected[0], expected[1]), atol=5e-5, rtol=0)
+    torch.testing.assert_close(high, torch.maximum(expected[2], expected[3]), atol=5e-5, rtol=0)
 
 
 def test_pyramid_takes_the_one_level_detectron2_assigns():
@@ -34,7 +34,7 @@ def test_pyramid_takes_the_one_level_detectron2_assigns():
     low, high = FusionFeaturePooler(28, SCALES, 2, "pyramid")(features, BOXES)
     for pooled, side in ((low, 28), (high, 14)):
         expected = ROIPooler(side, SCALES, 2, "ROIAlignV2")(features, BOXES)
-        torch.testing.assert_close(pooled, expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(pooled, expected, atol=5e-5, rtol=0)
 
 
 def test_no_boxes():
@@ -48,7 +48,7 @@ def test_no_boxes():
 def test_box_pooler_is_detectron2s():
     features = levels()
     expected = ROIPooler(7, SCALES, 2, "ROIAlignV2")(features, BOXES)
-    torch.testing.assert_close(build_roi_pooler(7, SCALES, 2)(features, BOXES), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(build_roi_pooler(7, SCALES, 2)(features, BOXES), expected, atol=5e-5, rtol=0)
 
 
 @pytest.mark.parametrize("arguments, words", [((56, SCALES, 2, "max"), "fusion, pyramid"), ((57, SCALES, 2), "even")])

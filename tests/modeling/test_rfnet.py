@@ -9,7 +9,7 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from detectron2.utils.visualizer import Visualizer
 
-from tests.conftest import training_input
+from tests.conftest import small_config, training_input
 
 
 @pytest.fixture
@@ -91,9 +91,11 @@ def test_detection_branch_knows_one_class_and_one_box_for_all(model):
     assert model.roi_heads.box_predictor.bbox_pred.out_features == 4
 
 
-@pytest.fixture
-def trained(model):
+@pytest.fixture(scope="module")
+def trained():
     """A few steps: enough to detect the one disc of `training_input` with a score above the threshold."""
+    torch.manual_seed(0)
+    model = build_model(small_config())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     inputs = [training_input(), training_input(seed=1)]
     with EventStorage():

@@ -108,7 +108,7 @@ def convert_dataset(
 
 def annotate(records: Sequence[Record], processes: int) -> tuple[list[AnnotatedImage | None], list[Problem]]:
     """Open and check every record, in order; None stands for one that is left out."""
-    bar = {"total": len(records), "unit": "image", "desc": "converting"}
+    bar = {"total": len(records), "unit": "image", "desc": "converting", "disable": None}  # None: not in a log
     if processes > 1 and len(records) > 1:
         with ProcessPoolExecutor(min(processes, len(records))) as pool:
             results = list(tqdm(pool.map(annotate_one, records, chunksize=4), **bar))

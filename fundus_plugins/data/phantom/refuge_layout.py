@@ -113,7 +113,12 @@ def _jobs(root: Path, split: str, number: int, count: int, size: int, seed: int,
 
 
 def _draw_all(jobs: list[_Job], processes: int, progress: bool) -> list[tuple[float, float]]:
-    bar = {"total": len(jobs), "desc": "phantoms", "unit": "image", "disable": not progress}
+    bar = {
+        "total": len(jobs),
+        "desc": "phantoms",
+        "unit": "image",
+        "disable": None if progress else True,
+    }  # None: not in a log
     if processes == 1:
         return [_draw(job) for job in tqdm(jobs, **bar)]
     # A fresh interpreter per process: forking one whose OpenCV or torch has threads can hang.

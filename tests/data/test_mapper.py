@@ -1,0 +1,110 @@
+"""From COCO JSON to targets: Detectron2's augmentations move photograph, disc and cup alike."""
+
+import cv2
+import detectron2.data.transforms as T
+import numpy as np
+import pycocotools.mask as mask_util
+import pytest
+import torch
+from detectron2.structures import BitMasks, BoxMode
+
+from fundus_plugins.data.augmentation import build_fundus_augmentations
+from fundus_plugins.data.mapper import DiscCupMapper
+from tests.conftest import disk
+
+
+def record(tmp_path, *, height=90, width=120, cup="drawn", polygon=False):
+    """A photograph whose red is the disc and whose green is the cup, and its annotations."""
+    disc_mask, cup_mask = disk(height, width, 40, 80, 20), disk(height, width, 44, 84, 9)
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 2], image[..., 1] = disc_mask * 255, cup_mask * 255  # BGR
+    path = str(tmp_path / "eye.png")
+    cv2.imwrite(path, image)
+    masks = {"drawn": [disc_mask, cup_mask], "empty": [disc_mask, cup_mask & False], "unknown": [disc_mask]}[cup]
+    annotations = []
+    for category, mask in enumerate(masks):
+        segmentation = mask_util.encode(np.asfortranarray(mask.astype(np.uint8)))
+        if polygon:
+            contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            segmentation = [contour.ravel().astype(float).tolist() for contour in contours]
+        annotations.append(
+            {"segmentation": segmentation, "category_id": category, "bbox": [0, 0, 1, 1], "bbox_mode": BoxMode.XYWH_ABS}
+        )
+    return {"file_name": path, "height": height, "width": width, "image_id": 1, "annotations": annotations}
+
+
+def mapper(*augmentations, is_train=True):
+    return DiscCupMapper(is_train, augmentations=list(augmentations), image_format="RGB")
+
+
+AUGMENTATIONS = [
+    T.RandomFlip(1.0),
+    T.RandomFlip(1.0, horizontal=False, vertical=True),
+    *(T.RandomRotation([angle], expand=True, sample_style="choice") for angle in (0, 90, 180, 270)),
+]
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=str)
+def test_masks_move_with_the_photograph(tmp_path, augmentation):
+    mapped = mapper(augmentation)(record(tmp_path))
+    masks = mapped["instances"].gt_disc_cup.masks[0]
+    assert masks.shape[1:] == mapped["image"].shape[1:]
+    assert torch.equal(masks[0].bool(), mapped["image"][0] > 127)
+    assert torch.equal(masks[1].bool(), mapped["image"][1] > 127)
+
+
+@pytest.mark.parametrize("angle, turns", [(90, 1), (180, 2), (270, 3)])
+def test_rotation_is_exact(tmp_path, angle, turns):
+    whole = mapper()(record(tmp_path))["instances"].gt_disc_cup.masks[0]
+    rotated = mapper(T.RandomRotation([angle], expand=True, sample_style="choice"))(record(tmp_path))
+    assert torch.equal(rotated["instances"].gt_disc_cup.masks[0], torch.rot90(whole, turns, (1, 2)))
+
+
+def test_box_is_tight_and_in_pixels_of_the_resized_photograph(tmp_path):
+    mapped = mapper(T.ResizeShortestEdge(45, 60))(record(tmp_path))
+    assert mapped["image"].shape == (3, 45, 60) and mapped["image"].dtype == torch.uint8
+    instances = mapped["instances"]
+    assert instances.image_size == (45, 60) and instances.gt_classes.tolist() == [0]
+    tight = BitMasks(instances.gt_disc_cup.masks[:, 0]).get_bounding_boxes()
+    assert torch.equal(instances.gt_boxes.tensor, tight.tensor)
+    np.testing.assert_allclose(instances.gt_boxes.tensor[0], [30, 10, 50, 30], atol=1)
+
+
+def test_polygons_are_read_too(tmp_path):
+    exact = mapper()(record(tmp_path))["instances"].gt_disc_cup.masks
+    drawn = mapper()(record(tmp_path, polygon=True))["instances"].gt_disc_cup.masks
+    assert (exact != drawn).float().mean() < 0.01
+
+
+@pytest.mark.parametrize("cup, known", [("drawn", True), ("empty", True), ("unknown", False)])
+def test_an_unknown_cup_is_not_an_empty_one(tmp_path, cup, known):
+    masks = mapper()(record(tmp_path, cup=cup))["instances"].gt_disc_cup
+    assert masks.known.tolist() == [[True, known]]
+    assert masks.masks[0, 1].any() == (cup == "drawn")
+
+
+def test_photograph_without_a_disc_gives_no_row(tmp_path):
+    entry = record(tmp_path)
+    entry["annotations"] = []
+    instances = mapper()(entry)["instances"]
+    assert len(instances) == 0 and len(instances.gt_disc_cup) == 0 and len(instances.gt_boxes) == 0
+
+
+def test_at_test_time_there_are_no_targets(tmp_path):
+    mapped = mapper(is_train=False)(record(tmp_path))
+    assert "instances" not in mapped and "annotations" not in mapped
+    assert mapped["height"] == 90 and mapped["image"].shape == (3, 90, 120)
+
+
+def test_record_is_left_as_it_was(tmp_path):
+    entry = record(tmp_path)
+    mapper()(entry)
+    assert len(entry["annotations"]) == 2
+
+
+def test_config_decides_the_augmentations(small_cfg):
+    kinds = [type(x).__name__ for x in build_fundus_augmentations(small_cfg, True)]
+    assert kinds == ["ResizeShortestEdge", "RandomFlip", "RandomFlip", "RandomRotation"]
+    assert [type(x).__name__ for x in build_fundus_augmentations(small_cfg, False)] == ["ResizeShortestEdge"]
+    small_cfg.INPUT.RANDOM_FLIP_VERTICAL = small_cfg.INPUT.RANDOM_ROTATE_90 = False
+    assert len(build_fundus_augmentations(small_cfg, True)) == 2

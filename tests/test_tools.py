@@ -1,0 +1,116 @@
+"""Each tool as a user runs it, and training that is interrupted and resumed."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import pytest
+import torch
+
+import fundus_plugins
+from fundus_plugins.engine import BestCheckpointer, CPUAutocastTrainer
+from tests.conftest import ROOT, SMALL
+
+CONFIG = str(ROOT / "configs" / "Base-RFNet.yaml")
+TRAINING = [
+    *SMALL, "DATASETS.TRAIN", ("phantom_train",), "DATASETS.TEST", ("phantom_val",),
+    "SOLVER.WARMUP_ITERS", 1, "SEED", 1,
+]  # fmt: skip
+
+
+def run(tool, *arguments, datasets):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DETECTRON2_DATASETS": str(datasets), "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, str(ROOT / "tools" / tool), *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def trained(phantoms, tmp_path_factory):
+    """`train_net.py` run for three iterations; its output folder."""
+    output = tmp_path_factory.mktemp("run")
+    options = ["SOLVER.MAX_ITER", 3, "TEST.EVAL_PERIOD", 2, "SOLVER.CHECKPOINT_PERIOD", 2, "OUTPUT_DIR", output]
+    done = run("train_net.py", "--config-file", CONFIG, *TRAINING, *options, datasets=phantoms)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "phantom_val, 2 images" in done.stdout and "detection_rate" in done.stdout and "95 % interval" in done.stdout
+    return output
+
+
+def test_training_leaves_what_detectron2_users_expect(trained):
+    names = {path.name for path in trained.iterdir()}
+    assert {"model_final.pth", "model_0000001.pth", "model_best.pth", "last_checkpoint", "config.yaml"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    lines = [json.loads(line) for line in (trained / "metrics.json").read_text().splitlines()]
+    assert "disc_cup/dice_od" in lines[-1] and "total_loss" in lines[-1]
+    assert (trained / "evaluation" / "phantom_val_images.csv").exists()
+
+
+def test_eval_only_on_another_split(trained, phantoms, tmp_path):
+    options = ["MODEL.WEIGHTS", trained / "model_best.pth", "DATASETS.TEST", ("phantom_test",), "OUTPUT_DIR", tmp_path]
+    done = run("train_net.py", "--config-file", trained / "config.yaml", "--eval-only", *options, datasets=phantoms)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads((tmp_path / "evaluation" / "phantom_test_metrics.json").read_text())["images"] == 2
+
+
+def test_eval_only_without_weights_never_runs_an_untrained_model(trained, phantoms, tmp_path):
+    options = ["MODEL.WEIGHTS", "nowhere.pth", "OUTPUT_DIR", tmp_path]
+    done = run("train_net.py", "--config-file", trained / "config.yaml", "--eval-only", *options, datasets=phantoms)
+    assert done.returncode == 1 and "error: MODEL.WEIGHTS: no file 'nowhere.pth'" in done.stderr
+
+
+def test_missing_data_set_is_one_clear_line(tmp_path):
+    done = run("train_net.py", "--config-file", "configs/rfnet_refuge.yaml", "OUTPUT_DIR", tmp_path, datasets=tmp_path)
+    assert done.returncode == 1
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("error: ") and str(tmp_path / "refuge" / "train.json") in line
+    assert "tools/convert_dataset.py refuge" in line and "Traceback" not in done.stderr
+
+
+def test_predict_a_folder_with_a_broken_photograph(trained, phantoms, tmp_path):
+    photographs = phantoms / "phantom" / "raw" / "Test400"
+    for path in photographs.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "broken.jpg").write_bytes(b"no photograph")
+    output = tmp_path / "out"
+    options = ["--weights", trained / "model_best.pth", "--input", tmp_path, "--output", output]
+    done = run("predict.py", "--config-file", trained / "config.yaml", *options, datasets=phantoms)
+    assert done.returncode == 1 and "broken.jpg" in done.stderr
+    with open(output / "predictions.csv", newline="") as file:
+        assert [row["file_name"] for row in csv.DictReader(file)] == ["T0001.jpg", "T0002.jpg"]
+    assert cv2.imread(str(output / "T0001.png")).shape == cv2.imread(str(tmp_path / "T0001.jpg")).shape
+
+
+def test_weights_that_do_not_fit_are_refused(small_cfg, trained):
+    small_cfg.MODEL.FPN.OUT_CHANNELS = 8
+    small_cfg.MODEL.WEIGHTS = str(trained / "model_best.pth")
+    with pytest.raises(RuntimeError, match="model_best.pth does not fit"):
+        fundus_plugins.FundusPredictor(small_cfg)
+
+
+@pytest.mark.parametrize("amp", [False, True])
+def test_resuming_goes_on_where_it_stopped(phantoms, tmp_path, amp):
+    fundus_plugins.register_fundus_datasets(str(phantoms))
+
+    def build(iterations, resume):
+        options = ["SOLVER.AMP.ENABLED", amp, "TEST.EVAL_PERIOD", 1, "SOLVER.MAX_ITER", iterations]
+        trainer = fundus_plugins.FundusTrainer(
+            fundus_plugins.get_fundus_cfg(CONFIG, [*TRAINING, *options, "OUTPUT_DIR", str(tmp_path)])
+        )
+        assert isinstance(trainer._trainer, CPUAutocastTrainer) == amp
+        trainer.resume_or_load(resume=resume)
+        return trainer
+
+    first = build(2, resume=False)
+    first.train()
+    second = build(3, resume=True)
+    assert second.start_iter == 2
+    for a, b in zip(first.model.state_dict().values(), second.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    momentum = [[x["momentum_buffer"] for x in t._trainer.optimizer.state.values()] for t in (first, second)]
+    assert momentum[0] and all(torch.equal(a, b) for a, b in zip(*momentum, strict=True))
+    best = [next(x for x in t._hooks if isinstance(x, BestCheckpointer)) for t in (first, second)]
+    assert best[0].best_metric is not None and best[1].best_metric == best[0].best_metric
+    second.train()
+    assert torch.load(tmp_path / "model_final.pth", weights_only=True)["iteration"] == 2
