@@ -26,6 +26,9 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.INPUT.RANDOM_FLIP_VERTICAL = False
     cfg.INPUT.RANDOM_ROTATE_90 = False  # by 0, 90, 180 or 270 degrees
 
+    # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.
+    cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW
+
     # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth (higher is better).
     cfg.TEST.BEST_METRIC = "disc_cup/miou"
 

@@ -6,6 +6,7 @@ import time
 import torch
 from detectron2.data import build_detection_test_loader, build_detection_train_loader
 from detectron2.engine import DefaultTrainer, SimpleTrainer, hooks
+from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
 
 from .data.mapper import DiscCupMapper
@@ -42,7 +43,7 @@ class BestCheckpointer(hooks.BestCheckpointer):
 class FundusTrainer(DefaultTrainer):
     """Trains and evaluates RF-Net from a config.
 
-    With SOLVER.AMP.ENABLED on the CPU it trains in bfloat16 autocast with channels-last weights. After every evaluation
+    On a CPU weights are channels-last, and SOLVER.AMP.ENABLED means bfloat16 autocast. After every evaluation
     (TEST.EVAL_PERIOD) the weights with the best TEST.BEST_METRIC on the first TEST set are kept as `model_best.pth`.
     """
 
@@ -56,7 +57,25 @@ class FundusTrainer(DefaultTrainer):
     @classmethod
     def build_model(cls, cfg):
         model = super().build_model(cfg)
-        return model.to(memory_format=torch.channels_last) if _autocasts_on_cpu(cfg) else model
+        # The layout of the CPU's fast convolutions; the values are the same.
+        return model.to(memory_format=torch.channels_last) if cfg.MODEL.DEVICE == "cpu" else model
+
+    @classmethod
+    def build_optimizer(cls, cfg, model):
+        name = cfg.SOLVER.OPTIMIZER
+        if name == "SGD":
+            return super().build_optimizer(cfg, model)
+        if name != "AdamW":
+            raise ValueError(f"SOLVER.OPTIMIZER {name!r}: expected SGD or AdamW")
+        parameters = get_default_optimizer_params(
+            model,
+            base_lr=cfg.SOLVER.BASE_LR,
+            weight_decay_norm=cfg.SOLVER.WEIGHT_DECAY_NORM,
+            bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
+            weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
+        )
+        optimizer = torch.optim.AdamW(parameters, lr=cfg.SOLVER.BASE_LR, weight_decay=cfg.SOLVER.WEIGHT_DECAY)
+        return maybe_add_gradient_clipping(cfg, optimizer)
 
     @classmethod
     def build_train_loader(cls, cfg):

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from fundus_plugins.data.phantom import write_refuge_layout
+from fundus_plugins.data.phantom import VIEWS, write_refuge_layout
 
 
 def main() -> int:
@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=512, help="pixels on the longer side (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed, another set (default %(default)s)")
     parser.add_argument("--glaucoma-fraction", type=float, default=0.3, help="0 to 1 (default %(default)s)")
+    parser.add_argument("--view", choices=VIEWS, default="mixed", help="where the camera aims (default %(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one per core")
     args = parser.parse_args()
     # Another process pays only for many photographs: starting one takes seconds.
@@ -37,6 +38,7 @@ def main() -> int:
             size=args.size,
             seed=args.seed,
             glaucoma_fraction=args.glaucoma_fraction,
+            view=args.view,
             processes=processes,
             progress=True,
         )

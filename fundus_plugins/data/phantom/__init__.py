@@ -3,6 +3,14 @@
 from .drawing import Phantom, draw_phantom
 from .parameters import GRADES, PhantomParameters
 from .refuge_layout import write_refuge_layout
-from .sampling import sample_parameters
+from .sampling import VIEWS, sample_parameters
 
-__all__ = ["GRADES", "Phantom", "PhantomParameters", "draw_phantom", "sample_parameters", "write_refuge_layout"]
+__all__ = [
+    "GRADES",
+    "VIEWS",
+    "Phantom",
+    "PhantomParameters",
+    "draw_phantom",
+    "sample_parameters",
+    "write_refuge_layout",
+]

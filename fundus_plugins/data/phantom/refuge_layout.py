@@ -15,7 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from .drawing import draw_phantom
-from .sampling import sample_parameters
+from .sampling import VIEWS, sample_parameters
 
 _SUSPICIOUS = 0.3  # share of the photographs without glaucoma that are suspicious; REFUGE has no such label
 
@@ -28,6 +28,7 @@ class _Job:
     seed: tuple[int, int, int]
     size: int
     glaucoma: bool
+    view: str
     name: str  # of the photograph
     image: Path
     mask: Path
@@ -41,13 +42,15 @@ def write_refuge_layout(
     size: int,
     seed: int,
     glaucoma_fraction: float = 0.3,
+    view: str = "mixed",
     processes: int = 1,
     progress: bool = False,
 ) -> None:
     """Draw phantoms and write them under `root` in REFUGE's layout: all of it or, on an error, nothing.
 
     Photographs have `size` pixels on their longer side. Photograph i of a split depends on the seed, the size, the
-    fraction and i alone: not on the number of photographs or processes. Normal and suspicious ones are Non-Glaucoma.
+    fraction, the view and i alone: not on the number of photographs or processes. Normal and suspicious ones are
+    Non-Glaucoma.
     Masks: 0 cup, 128 rim, 255 background. Raises FileExistsError if `root` is a file or a folder that is not empty,
     ValueError for numbers that make no sense.
     """
@@ -59,6 +62,8 @@ def write_refuge_layout(
         raise ValueError("train, val, test: expected at least one photograph, found none")
     if not 0 <= glaucoma_fraction <= 1:
         raise ValueError(f"glaucoma_fraction: expected 0 to 1, found {glaucoma_fraction}")
+    if view not in VIEWS:
+        raise ValueError(f"view: expected one of {', '.join(VIEWS)}, found {view!r}")
     if size < 64:
         raise ValueError(f"size: expected at least 64 pixels, found {size}")
     if seed < 0:
@@ -77,7 +82,7 @@ def write_refuge_layout(
         jobs = [
             job
             for number, (split, count) in enumerate((("train", train), ("val", val), ("test", test)))
-            for job in _jobs(temporary, split, number, count, size, seed, glaucoma_fraction)
+            for job in _jobs(temporary, split, number, count, size, seed, glaucoma_fraction, view)
         ]
         for folder in {path.parent for job in jobs for path in (job.image, job.mask)}:
             folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +97,9 @@ def write_refuge_layout(
         raise
 
 
-def _jobs(root: Path, split: str, number: int, count: int, size: int, seed: int, fraction: float) -> list[_Job]:
+def _jobs(
+    root: Path, split: str, number: int, count: int, size: int, seed: int, fraction: float, view: str
+) -> list[_Job]:
     jobs, numbers = [], {True: 0, False: 0}
     for i in range(count):
         # Spread evenly, so that neither class is missing in a small set and no grade depends on the count.
@@ -108,7 +115,7 @@ def _jobs(root: Path, split: str, number: int, count: int, size: int, seed: int,
             stem, image = f"T{i + 1:04d}", "Test400"
             mask = f"REFUGE-Test-GT/Disc_Cup_Masks/{'G' if glaucoma else 'N'}"
         paths = root / image / f"{stem}.jpg", root / mask / f"{stem}.bmp"
-        jobs.append(_Job(split, (seed, number, i), size, glaucoma, f"{stem}.jpg", *paths))
+        jobs.append(_Job(split, (seed, number, i), size, glaucoma, view, f"{stem}.jpg", *paths))
     return jobs
 
 
@@ -136,7 +143,7 @@ def _draw(job: _Job) -> tuple[float, float]:
     rng = np.random.default_rng(job.seed)
     suspicious = rng.random() < _SUSPICIOUS
     grade = "glaucoma" if job.glaucoma else "suspicious" if suspicious else "normal"
-    phantom = draw_phantom(sample_parameters(rng, grade), job.size, rng)
+    phantom = draw_phantom(sample_parameters(rng, grade, job.view), job.size, rng)
     mask = np.full(phantom.disc.shape, 255, np.uint8)
     mask[phantom.disc] = 128
     mask[phantom.cup] = 0

@@ -12,20 +12,26 @@ _VCDR = {
 }
 
 
-def sample_parameters(rng: np.random.Generator, grade: str) -> PhantomParameters:
-    """Draw the parameters of one photograph of the given grade.
+# Where the photographer aimed: "disc" (30 to 45 degrees), "macula" (45 to 50 degrees, the disc aside).
+VIEWS = ("mixed", "disc", "macula")
 
-    Raises ValueError if the grade is not one of GRADES.
+
+def sample_parameters(rng: np.random.Generator, grade: str, view: str = "mixed") -> PhantomParameters:
+    """Draw the parameters of one photograph of the given grade and view.
+
+    Raises ValueError if the grade is not one of GRADES or the view not one of VIEWS.
     """
     if grade not in GRADES:
         raise ValueError(f"grade: expected one of {', '.join(GRADES)}, found {grade!r}")
+    if view not in VIEWS:
+        raise ValueError(f"view: expected one of {', '.join(VIEWS)}, found {view!r}")
     vcdr = _normal(rng, *_VCDR[grade])
     sick = grade == "glaucoma"
     return PhantomParameters(
         grade=grade,
         eye=str(rng.choice(["right", "left"])),
         **_camera(rng),
-        **_disc(rng, sick),
+        **_disc(rng, sick, view),
         **_cup(rng, vcdr, sick),
         **_retina(rng),
     )
@@ -97,9 +103,8 @@ def _camera(rng) -> dict:
     )
 
 
-def _disc(rng, sick) -> dict:
-    # Disc-centred (30 to 45 degrees) or macula-centred (45 to 50 degrees).
-    if rng.random() < 0.55:
+def _disc(rng, sick, view) -> dict:
+    if rng.random() < {"mixed": 0.55, "disc": 1, "macula": 0}[view]:
         x, y, diameter = rng.normal(0.0, 0.06), rng.normal(-0.02, 0.05), rng.uniform(0.13, 0.23)
     else:
         x, y, diameter = rng.normal(0.31, 0.06), rng.normal(-0.02, 0.06), rng.uniform(0.10, 0.165)
