@@ -4,6 +4,7 @@ import os
 import time
 
 import torch
+from detectron2.checkpoint import Checkpointer
 from detectron2.data import build_detection_test_loader, build_detection_train_loader
 from detectron2.engine import DefaultTrainer, SimpleTrainer, hooks
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
@@ -30,14 +31,45 @@ class CPUAutocastTrainer(SimpleTrainer):
         self.optimizer.step()
 
 
-class BestCheckpointer(hooks.BestCheckpointer):
-    """Detectron2's BestCheckpointer, which remembers its best value when a run is resumed."""
+class BestCheckpointer(hooks.HookBase):
+    """Keeps the weights of the best evaluation as `model_best.pth`, and remembers its value when a run is resumed.
+
+    Detectron2's hook of that name forgets it, and its first evaluation after a resume overwrites the best weights.
+
+    Args:
+        eval_period: as of the EvalHook, which comes before this hook.
+        checkpointer: saves the weights, with the trainer's state.
+        metric: name in the event storage; higher is better, nan is never best.
+    """
+
+    def __init__(self, eval_period: int, checkpointer: Checkpointer, metric: str):
+        self.eval_period = eval_period
+        self.checkpointer = checkpointer
+        self.metric = metric
+        self.best_metric = float("-inf")
+
+    def after_step(self) -> None:
+        finished = self.trainer.iter + 1
+        if finished % self.eval_period == 0 and finished != self.trainer.max_iter:
+            self._keep_if_best()
+
+    def after_train(self) -> None:
+        if self.trainer.iter + 1 >= self.trainer.max_iter:
+            self._keep_if_best()
+
+    def _keep_if_best(self) -> None:
+        value, iteration = self.trainer.storage.latest().get(self.metric, (None, None))
+        if value is None:
+            raise KeyError(f"TEST.BEST_METRIC: the evaluation gives no {self.metric}")
+        if value > self.best_metric:
+            self.best_metric = float(value)  # before saving, so that the checkpoint knows it
+            self.checkpointer.save("model_best", iteration=iteration)
 
     def state_dict(self) -> dict:
-        return {"best_metric": self.best_metric, "best_iter": self.best_iter}
+        return {"best_metric": self.best_metric}
 
     def load_state_dict(self, state: dict) -> None:
-        self.best_metric, self.best_iter = state["best_metric"], state["best_iter"]
+        self.best_metric = state["best_metric"]
 
 
 class FundusTrainer(DefaultTrainer):
@@ -53,6 +85,10 @@ class FundusTrainer(DefaultTrainer):
             # Made anew rather than chosen: DefaultTrainer knows only SimpleTrainer and the CUDA-only AMPTrainer.
             trainer = self._trainer
             self._trainer = CPUAutocastTrainer(trainer.model, trainer.data_loader, trainer.optimizer)
+
+    def state_dict(self) -> dict:
+        # After the last step Detectron2 counts one further, and a checkpoint saved there would skip one when resumed.
+        return super().state_dict() | {"iteration": min(self.iter, self.max_iter - 1)}
 
     @classmethod
     def build_model(cls, cfg):
@@ -95,7 +131,7 @@ class FundusTrainer(DefaultTrainer):
             metric = self.cfg.TEST.BEST_METRIC
             if len(self.cfg.DATASETS.TEST) > 1:  # then Detectron2 puts the set's name before the metric
                 metric = f"{self.cfg.DATASETS.TEST[0]}/{metric}"
-            best = BestCheckpointer(self.cfg.TEST.EVAL_PERIOD, self.checkpointer, metric, file_prefix="model_best")
+            best = BestCheckpointer(self.cfg.TEST.EVAL_PERIOD, self.checkpointer, metric)
             after_evaluation = 1 + next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
             every.insert(after_evaluation, best)
         return every

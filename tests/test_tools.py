@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -111,6 +112,32 @@ def test_resuming_goes_on_where_it_stopped(phantoms, tmp_path, amp):
     momentum = [[x["momentum_buffer"] for x in t._trainer.optimizer.state.values()] for t in (first, second)]
     assert momentum[0] and all(torch.equal(a, b) for a, b in zip(*momentum, strict=True))
     best = [next(x for x in t._hooks if isinstance(x, BestCheckpointer)) for t in (first, second)]
-    assert best[0].best_metric is not None and best[1].best_metric == best[0].best_metric
+    assert 0 <= best[0].best_metric == best[1].best_metric
+    kept = torch.load(tmp_path / "model_best.pth", weights_only=True)["trainer"]["hooks"]
+    assert {"best_metric": best[0].best_metric} in kept.values()
     second.train()
     assert torch.load(tmp_path / "model_final.pth", weights_only=True)["iteration"] == 2
+
+
+def test_best_weights_are_those_of_the_best_evaluation_across_a_resume():
+    class Storage(dict):
+        def latest(self):
+            return self
+
+    saved = []
+    checkpointer = SimpleNamespace(save=lambda name, iteration: saved.append((name, iteration)))
+    hook = BestCheckpointer(2, checkpointer, "dice")
+    values = {1: 0.5, 3: float("nan"), 5: 0.8, 7: 0.7, 9: 0.75}
+    for iteration in range(10):
+        if iteration == 7:  # as when resumed from the checkpoint of iteration 5
+            state = hook.state_dict()
+            hook = BestCheckpointer(2, checkpointer, "dice")
+            hook.load_state_dict(state)
+        storage = Storage(dice=(values.get(iteration), iteration))
+        hook.trainer = SimpleNamespace(iter=iteration, max_iter=10, storage=storage)
+        hook.after_step()
+    hook.after_train()
+    assert saved == [("model_best", 1), ("model_best", 5)]
+    hook.metric = "dise"
+    with pytest.raises(KeyError, match="TEST.BEST_METRIC.*dise"):
+        hook.after_train()
