@@ -1,6 +1,7 @@
 """Our keys beside Detectron2's, and every config file of ours."""
 
 import pytest
+import torch
 from detectron2.config import get_cfg
 from detectron2.modeling import build_model
 from detectron2.projects.point_rend import add_pointrend_config
@@ -56,3 +57,14 @@ def test_unsafe_yaml_is_refused(tmp_path):
     path.write_text("OUTPUT_DIR: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(Exception, match="python/object/apply"):
         fundus_plugins.get_fundus_cfg(str(path))
+
+
+def test_optimizer_by_name(small_cfg):
+    model = torch.nn.Linear(2, 2)
+    build = fundus_plugins.FundusTrainer.build_optimizer
+    assert type(build(small_cfg, model)).__name__ == "SGD"
+    small_cfg.SOLVER.OPTIMIZER = "AdamW"
+    assert type(build(small_cfg, model)).__name__ == "AdamW"
+    small_cfg.SOLVER.OPTIMIZER = "LION"
+    with pytest.raises(ValueError, match="SOLVER.OPTIMIZER 'LION': expected SGD or AdamW"):
+        build(small_cfg, model)

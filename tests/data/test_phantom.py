@@ -242,3 +242,13 @@ def test_tool_writes_the_same_set_once(layout, tmp_path):
 def test_processes_do_not_change_the_set(layout, tmp_path):
     write_refuge_layout(tmp_path / "two", train=6, val=2, test=4, size=96, seed=5, processes=2)
     assert files_below(tmp_path / "two") == files_below(layout)
+
+
+def test_view_decides_where_the_disc_lies():
+    offsets = {}
+    for view in ("disc", "macula"):
+        drawn = [sample_parameters(np.random.default_rng(seed), "normal", view) for seed in range(40)]
+        offsets[view] = np.mean([abs(parameters.disc_x) for parameters in drawn])
+    assert offsets["disc"] < 0.1 < 0.2 < offsets["macula"]
+    with pytest.raises(ValueError, match="view: expected one of mixed, disc, macula, found 'side'"):
+        sample_parameters(np.random.default_rng(0), "normal", "side")
