@@ -80,7 +80,9 @@ def test_predict_a_folder_with_a_broken_photograph(trained, phantoms, tmp_path):
     assert done.returncode == 1 and "broken.jpg" in done.stderr
     with open(output / "predictions.csv", newline="") as file:
         assert [row["file_name"] for row in csv.DictReader(file)] == ["T0001.jpg", "T0002.jpg"]
-    assert cv2.imread(str(output / "T0001.png")).shape == cv2.imread(str(tmp_path / "T0001.jpg")).shape
+    done = run("predict.py", "--config-file", CONFIG, *options[:-1], tmp_path, datasets=phantoms)
+    assert done.returncode == 1 and "choose another folder" in done.stderr
+    assert cv2.imread(str(output / "T0001_jpg.png")).shape == cv2.imread(str(tmp_path / "T0001.jpg")).shape
 
 
 def test_weights_that_do_not_fit_are_refused(small_cfg, trained):

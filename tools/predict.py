@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument(
         "--input", required=True, type=Path, help="a photograph, or a folder of them (not searched deeper)"
     )
-    parser.add_argument("--output", required=True, type=Path, help="folder for <photograph>.png and predictions.csv")
+    parser.add_argument("--output", required=True, type=Path, help="another folder, for overlays and predictions.csv")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs that override the config")
     args = parser.parse_args()
 
@@ -34,6 +34,8 @@ def main() -> int:
     )
     if not files or not files[0].exists():
         sys.exit(f"error: no photographs ({', '.join(sorted(ENDINGS))}) at {args.input}")
+    if args.output.resolve() in {path.resolve().parent for path in files}:
+        sys.exit(f"error: {args.output} holds the photographs; choose another folder, so that none is overwritten")
     try:
         cfg = fundus_plugins.get_fundus_cfg(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
         predictor = fundus_plugins.FundusPredictor(cfg)
@@ -46,7 +48,7 @@ def main() -> int:
             image = read_image(str(path), format="RGB")
             prediction = predictor(image)
             overlay = cv2.imencode(".png", cv2.cvtColor(draw_disc_and_cup(image, prediction), cv2.COLOR_RGB2BGR))[1]
-            with atomic_write(args.output / f"{path.stem}.png", "wb") as file:
+            with atomic_write(args.output / f"{path.stem}_{path.suffix[1:]}.png", "wb") as file:
                 file.write(overlay.tobytes())
             counts = int(prediction.disc.sum()), int(prediction.cup.sum())
             rows.append((path.name, f"{prediction.score:.4f}", f"{prediction.vcdr:.4f}", *counts))

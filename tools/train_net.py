@@ -11,6 +11,7 @@ Exit code: 0 done, 1 something is missing or went wrong.
 import sys
 
 from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.modeling import GeneralizedRCNNWithTTA
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
@@ -30,6 +31,8 @@ def main(args) -> None:
     if args.eval_only:
         model = fundus_plugins.FundusTrainer.build_model(without_weights(cfg))
         load_trained_weights(model, cfg.MODEL.WEIGHTS)
+        if cfg.TEST.AUG.ENABLED:
+            model = GeneralizedRCNNWithTTA(cfg, model)
         fundus_plugins.FundusTrainer.test(cfg, model)
         return
     trainer = fundus_plugins.FundusTrainer(cfg)

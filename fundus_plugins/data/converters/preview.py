@@ -1,4 +1,4 @@
-"""A contact sheet of converted photographs with the contours of disc and cup: do masks and photographs agree?."""
+"""A contact sheet of converted photographs with the contours of disc and cup: do masks and photographs agree?"""
 
 from collections.abc import Sequence
 from pathlib import Path
