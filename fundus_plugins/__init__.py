@@ -8,7 +8,7 @@ except ImportError as error:
         "repository of fundus_plugins, or follow https://detectron2.readthedocs.io/tutorials/install.html."
     ) from error
 
-from . import modeling  # noqa: F401  (registers the backbone, the ROI heads and the mask head)
+from . import modeling, weights  # noqa: F401  (register the model's parts, and the packaged weights' fundus://)
 from .config import add_fundus_config, get_fundus_cfg
 from .data.coco import register_fundus_datasets
 from .data.mapper import DiscCupMapper

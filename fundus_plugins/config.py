@@ -10,7 +10,7 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.MODEL.TIMM = CfgNode()
     cfg.MODEL.TIMM.NAME = "mobilenetv1_100"  # timm's model name
     cfg.MODEL.TIMM.PRETRAINED = False  # timm's own pretrained weights (downloads them)
-    cfg.MODEL.TIMM.WEIGHTS = ""  # a local .safetensors or .pth in timm's names; goes before PRETRAINED
+    cfg.MODEL.TIMM.WEIGHTS = ""  # a .safetensors or .pth in timm's names, local or fundus://; goes before PRETRAINED
     cfg.MODEL.FPN.SQUARE_PAD = 0  # pad every batch to this square, in pixels of the resized image; 0: no square
 
     # RF-Net. The side of its mask is Detectron2's MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION.
@@ -22,9 +22,22 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.MODEL.RFNET.FOCAL_GAMMA = 3.0
     cfg.MODEL.RFNET.MASK_ROIS_PER_IMAGE = 0  # positives the mask branch learns from, per image; 0: all (the paper)
 
+    # The memory layout of the fast convolutions, on CPUs and on CUDA's tensor cores; the results are the same.
+    cfg.MODEL.CHANNELS_LAST = True
+
     # Augmentations beside Detectron2's INPUT.RANDOM_FLIP.
     cfg.INPUT.RANDOM_FLIP_VERTICAL = False
     cfg.INPUT.RANDOM_ROTATE_90 = False  # by 0, 90, 180 or 270 degrees
+
+    # A folder that keeps the resized photographs and masks, which are else decoded every time; "": none.
+    cfg.DATALOADER.CACHE = ""
+
+    # What SOLVER.AMP.ENABLED computes in: auto | float32 | bfloat16 | float16. auto: bfloat16 on a CPU with instructions
+    # for it, float32 on another, float16 on CUDA.
+    cfg.SOLVER.AMP.PRECISION = "auto"
+
+    # What FundusPredictor computes in, as SOLVER.AMP.PRECISION; evaluation is always in float32.
+    cfg.TEST.PRECISION = "auto"
 
     # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.
     cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW

@@ -12,17 +12,22 @@ from detectron2.utils import comm
 
 from .data.mapper import DiscCupMapper
 from .evaluation import DiscCupEvaluator
+from .precision import autocast, resolve_precision
 
 
 class CPUAutocastTrainer(SimpleTrainer):
-    """SimpleTrainer whose forward pass runs in bfloat16 autocast on the CPU; Detectron2's AMPTrainer wants CUDA."""
+    """SimpleTrainer whose forward pass autocasts to `precision` on the CPU; Detectron2's AMPTrainer wants CUDA."""
+
+    def __init__(self, model, data_loader, optimizer, precision: torch.dtype = torch.bfloat16):
+        super().__init__(model, data_loader, optimizer)
+        self.precision = precision
 
     def run_step(self) -> None:
         assert self.model.training, "CPUAutocastTrainer: the model is in eval mode"
         start = time.perf_counter()
         data = next(self._data_loader_iter)
         data_time = time.perf_counter() - start
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast(self.precision, "cpu"):
             losses = self.model(data)
         self.optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -75,16 +80,21 @@ class BestCheckpointer(hooks.HookBase):
 class FundusTrainer(DefaultTrainer):
     """Trains and evaluates RF-Net from a config.
 
-    On a CPU weights are channels-last, and SOLVER.AMP.ENABLED means bfloat16 autocast. After every evaluation
+    SOLVER.AMP.ENABLED works on a CPU too, in SOLVER.AMP.PRECISION. After every evaluation
     (TEST.EVAL_PERIOD) the weights with the best TEST.BEST_METRIC on the first TEST set are kept as `model_best.pth`.
     """
 
     def __init__(self, cfg):
         super().__init__(cfg)
-        if _autocasts_on_cpu(cfg):
+        if not cfg.SOLVER.AMP.ENABLED:
+            return
+        precision = resolve_precision(cfg.SOLVER.AMP.PRECISION, cfg.MODEL.DEVICE)
+        trainer = self._trainer
+        if torch.device(cfg.MODEL.DEVICE).type == "cpu":
             # Made anew rather than chosen: DefaultTrainer knows only SimpleTrainer and the CUDA-only AMPTrainer.
-            trainer = self._trainer
-            self._trainer = CPUAutocastTrainer(trainer.model, trainer.data_loader, trainer.optimizer)
+            self._trainer = CPUAutocastTrainer(trainer.model, trainer.data_loader, trainer.optimizer, precision)
+        else:
+            trainer.precision = precision
 
     def state_dict(self) -> dict:
         # After the last step Detectron2 counts one further, and a checkpoint saved there would skip one when resumed.
@@ -93,8 +103,7 @@ class FundusTrainer(DefaultTrainer):
     @classmethod
     def build_model(cls, cfg):
         model = super().build_model(cfg)
-        # The layout of the CPU's fast convolutions; the values are the same.
-        return model.to(memory_format=torch.channels_last) if cfg.MODEL.DEVICE == "cpu" else model
+        return model.to(memory_format=torch.channels_last) if cfg.MODEL.CHANNELS_LAST else model
 
     @classmethod
     def build_optimizer(cls, cfg, model):
@@ -136,6 +145,3 @@ class FundusTrainer(DefaultTrainer):
             every.insert(after_evaluation, best)
         return every
 
-
-def _autocasts_on_cpu(cfg) -> bool:
-    return cfg.SOLVER.AMP.ENABLED and cfg.MODEL.DEVICE == "cpu"

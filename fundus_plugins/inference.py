@@ -1,17 +1,20 @@
 """FundusPredictor: a photograph in; the optic disc, the optic cup and the vertical cup-to-disc ratio out."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultPredictor
+from detectron2.data import transforms as T
+from detectron2.modeling import build_model
 from detectron2.structures import Instances
+from detectron2.utils.file_io import PathManager
 from torch import nn
 
 from .evaluation.disc_cup import best_disc_and_cup
 from .evaluation.morphometry import vertical_cup_to_disc_ratio
+from .modeling.folding import fold_batch_norms
+from .precision import autocast, resolve_precision
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class FundusPrediction:
 
 
 class FundusPredictor:
-    """Runs a trained model on one photograph at a time, over Detectron2's DefaultPredictor.
+    """Runs a trained model on photographs: batch norms folded, channels-last, in TEST.PRECISION.
 
     Args:
         cfg: a full config; MODEL.WEIGHTS names the trained checkpoint.
@@ -43,17 +46,58 @@ class FundusPredictor:
     """
 
     def __init__(self, cfg: CfgNode):
-        self._predictor = DefaultPredictor(without_weights(cfg))
-        load_trained_weights(self._predictor.model, cfg.MODEL.WEIGHTS)
+        self.model = build_model(without_weights(cfg))
+        load_trained_weights(self.model, cfg.MODEL.WEIGHTS)
+        self.model.eval()
+        self._device = cfg.MODEL.DEVICE
+        self._precision = resolve_precision(cfg.TEST.PRECISION, self._device)
+        self._reverse = cfg.INPUT.FORMAT == "BGR"
+        self._resize = T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
+        prepare_for_inference(self.model, self._precision, channels_last=cfg.MODEL.CHANNELS_LAST)
 
     def __call__(self, image: np.ndarray) -> FundusPrediction:
         """Predict for an (H, W, 3) uint8 RGB photograph of any size."""
+        return self.predict_prepared([self.prepare(image)])[0]
+
+    def prepare(self, image: np.ndarray) -> dict:
+        """What the model reads of an (H, W, 3) uint8 RGB photograph; may run in another thread than the model."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected an (H, W, 3) uint8 RGB image, found {image.shape} {image.dtype}")
-        instances = self._predictor(image[:, :, ::-1])["instances"].to("cpu")
-        disc, cup, score = best_disc_and_cup(instances, image.shape[:2])
-        vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
-        return FundusPrediction(disc, cup, score, vcdr, instances)
+        resized = self._resize.get_transform(image).apply_image(image)
+        if self._reverse:
+            resized = resized[:, :, ::-1]
+        tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
+        return {"image": tensor, "height": image.shape[0], "width": image.shape[1]}
+
+    def predict_prepared(self, inputs: list[dict]) -> list[FundusPrediction]:
+        """Predict for a batch of what `prepare` gave."""
+        with torch.inference_mode(), autocast(self._precision, self._device):
+            outputs = self.model(inputs)
+        return [
+            _prediction(output["instances"].to("cpu"), (x["height"], x["width"])) for x, output in zip(inputs, outputs)
+        ]
+
+
+def _prediction(instances: Instances, size: tuple[int, int]) -> FundusPrediction:
+    disc, cup, score = best_disc_and_cup(instances, size)
+    vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
+    return FundusPrediction(disc, cup, score, vcdr, instances)
+
+
+def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_last: bool) -> None:
+    """Make a GeneralizedRCNN in eval mode fast, in place, and unfit for training; it computes the same.
+
+    Batch norms of the backbone are folded into its convolutions; for a `precision` below float32 the weights of
+    convolutions and linear layers are stored in it, for autocast would convert them at every call.
+    """
+    side = 2 * max(model.backbone.size_divisibility, 32)
+    fold_batch_norms(model.backbone, torch.zeros(1, 3, side, side, device=model.device))
+    if channels_last:
+        model.to(memory_format=torch.channels_last)
+    if precision != torch.float32:
+        for layer in model.modules():
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                layer.to(precision)
 
 
 def without_weights(cfg: CfgNode) -> CfgNode:
@@ -75,10 +119,10 @@ def load_trained_weights(model: nn.Module, path: str) -> None:
         FileNotFoundError: no such file, or no path.
         RuntimeError: the checkpoint does not fit the model, or is no checkpoint.
     """
-    if not os.path.isfile(path):
+    if not PathManager.isfile(path):
         raise FileNotFoundError(f"MODEL.WEIGHTS: no file {path!r}; it must name a trained checkpoint")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(PathManager.get_local_path(path), map_location="cpu", weights_only=True)
         model.load_state_dict(state.get("model", state))
     except Exception as error:
         raise RuntimeError(f"MODEL.WEIGHTS: {path} does not fit the model of this config: {error}") from error

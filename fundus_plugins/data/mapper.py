@@ -13,6 +13,7 @@ from detectron2.structures import BitMasks, Instances
 from fundus_plugins.structures import DiscCupMasks
 
 from .augmentation import build_fundus_augmentations
+from .cache import ArrayCache, file_state
 
 DISC, CUP = 0, 1  # contiguous class ids of the segmentation files
 
@@ -24,13 +25,28 @@ class DiscCupMapper:
     order of INPUT.FORMAT, and in training `instances`: at most one row, with `gt_boxes` (XYXY, pixels of the resized
     image, tight around the augmented mask), `gt_classes` 0 and `gt_disc_cup` (DiscCupMasks). An image with no disc
     gives no row; one whose cup is not annotated says so in `gt_disc_cup.known`.
+
+    Args:
+        is_train: whether to make targets.
+        augmentations: in their order.
+        image_format: of Detectron2's `read_image`.
+        cache: a folder that keeps what the first augmentation, the resize, gives; "" to decode and resize every time.
+
+    Raises:
+        ValueError: a cache, and a first augmentation that differs from call to call.
     """
 
     @configurable
-    def __init__(self, is_train: bool, *, augmentations: list, image_format: str):
+    def __init__(self, is_train: bool, *, augmentations: list, image_format: str, cache: str = ""):
         self.is_train = is_train
-        self.augmentations = T.AugmentationList(augmentations)
+        self.fixed = T.AugmentationList(augmentations[:1] if cache else [])
+        self.augmentations = T.AugmentationList(augmentations[1:] if cache else augmentations)
         self.image_format = image_format
+        self.cache = ArrayCache(cache)
+        if cache and not _is_fixed_resize(augmentations):
+            raise ValueError(
+                f"DATALOADER.CACHE needs one fixed size to keep, INPUT.MIN_SIZE_TRAIN (n,); found {augmentations[:1]}"
+            )
 
     @classmethod
     def from_config(cls, cfg, is_train: bool = True):
@@ -38,34 +54,53 @@ class DiscCupMapper:
             "is_train": is_train,
             "augmentations": build_fundus_augmentations(cfg, is_train),
             "image_format": cfg.INPUT.FORMAT,
+            "cache": cfg.DATALOADER.CACHE,
         }
 
     def __call__(self, dataset_dict: dict) -> dict:
         dataset_dict = copy.deepcopy(dataset_dict)
-        image = detection_utils.read_image(dataset_dict["file_name"], format=self.image_format)
-        detection_utils.check_image_size(dataset_dict, image)
-        augmented = T.AugInput(image)
+        annotations = dataset_dict.pop("annotations", [])
+        segmentations = {x["category_id"]: x["segmentation"] for x in reversed(annotations)} if self.is_train else {}
+        size = [dataset_dict.get("height"), dataset_dict.get("width")]
+        key = [file_state(dataset_dict["file_name"]), size, self.image_format, repr(self.fixed), segmentations]
+        kept = self.cache.get(key, lambda: self._read_and_resize(dataset_dict, segmentations))
+
+        augmented = T.AugInput(kept["image"])
         transforms = self.augmentations(augmented)
         dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
-        annotations = dataset_dict.pop("annotations", [])
         if self.is_train:
-            dataset_dict["instances"] = _targets(annotations, transforms, image.shape[:2])
+            masks = np.stack([transforms.apply_segmentation(mask) for mask in kept["masks"]])
+            known = [name in segmentations for name in (DISC, CUP)]
+            dataset_dict["instances"] = _targets(torch.from_numpy(masks), torch.tensor([known]))
         return dataset_dict
 
+    def _read_and_resize(self, dataset_dict: dict, segmentations: dict) -> dict[str, np.ndarray]:
+        image = detection_utils.read_image(dataset_dict["file_name"], format=self.image_format)
+        detection_utils.check_image_size(dataset_dict, image)
+        original_size = image.shape[:2]
+        augmented = T.AugInput(image)
+        transforms = self.fixed(augmented)
+        if not self.is_train:
+            return {"image": augmented.image}
+        masks = [
+            _decode(segmentations[name], original_size) if name in segmentations else np.zeros(original_size, np.uint8)
+            for name in (DISC, CUP)
+        ]
+        return {"image": augmented.image, "masks": np.stack([transforms.apply_segmentation(mask) for mask in masks])}
 
-def _targets(annotations: list[dict], transforms: T.Transform, original_size: tuple[int, int]) -> Instances:
-    masks, known = [], []
-    for wanted in (DISC, CUP):
-        found = [x for x in annotations if x["category_id"] == wanted]
-        original = _decode(found[0]["segmentation"], original_size) if found else np.zeros(original_size, np.uint8)
-        masks.append(transforms.apply_segmentation(original))
-        known.append(bool(found))
-    masks = torch.from_numpy(np.stack(masks))[None]
+
+def _is_fixed_resize(augmentations: list) -> bool:
+    first = augmentations[0] if augmentations else None
+    return isinstance(first, T.ResizeShortestEdge) and len(set(first.short_edge_length)) == 1
+
+
+def _targets(masks: torch.Tensor, known: torch.Tensor) -> Instances:
+    """(2, H, W) uint8 masks of 0 and 1 and whether each, (1, 2), is annotated, to one row, or none without a disc."""
     instances = Instances(tuple(masks.shape[-2:]))
-    instances.gt_boxes = BitMasks(masks[:, DISC].bool()).get_bounding_boxes()
+    instances.gt_boxes = BitMasks(masks[None, DISC].bool()).get_bounding_boxes()
     instances.gt_classes = torch.full((1,), DISC)
-    instances.gt_disc_cup = DiscCupMasks(masks, torch.tensor([known]))
-    return instances[masks[:, DISC].bool().flatten(1).any(1)]
+    instances.gt_disc_cup = DiscCupMasks(masks[None], known)
+    return instances[masks[None, DISC].bool().flatten(1).any(1)]
 
 
 def _decode(segmentation: dict | list, size: tuple[int, int]) -> np.ndarray:

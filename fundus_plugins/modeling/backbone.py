@@ -1,13 +1,12 @@
 """timm's networks as Detectron2 backbones (MobileNet-v1 by default), alone and under a feature pyramid."""
 
-import os
-
 import timm
 import torch
 from detectron2.config import configurable
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from detectron2.modeling.backbone import FPN
+from detectron2.utils.file_io import PathManager
 from safetensors.torch import load_file
 from torch import nn
 
@@ -23,7 +22,8 @@ class TimmBackbone(Backbone):
     Args:
         name: timm's model name.
         pretrained: load timm's own pretrained weights (timm fetches them).
-        weights: a local .safetensors or .pth file in timm's names, used instead of `pretrained`; "" for none.
+        weights: a .safetensors or .pth file in timm's names, local or one of the package's (fundus://NAME), used instead
+            of `pretrained`; "" for none.
 
     Raises:
         ValueError: the network has no features at one of the four strides.
@@ -74,8 +74,9 @@ def _create_features(name: str, indices: tuple, pretrained: bool) -> nn.Module:
 
 def _load_weights(body: nn.Module, path: str, name: str) -> None:
     """Load a file in timm's names; what only the classifier needs may be left over, nothing may be missing."""
-    if not os.path.isfile(path):
+    if not PathManager.isfile(path):
         raise FileNotFoundError(f"MODEL.TIMM.WEIGHTS: no file {path}")
+    path = PathManager.get_local_path(path)
     if path.endswith(".safetensors"):
         state = load_file(path)
     else:

@@ -6,6 +6,7 @@ import numpy as np
 import pycocotools.mask as mask_util
 import pytest
 import torch
+from detectron2.data import detection_utils
 from detectron2.structures import BitMasks, BoxMode
 
 from fundus_plugins.data.augmentation import build_fundus_augmentations
@@ -108,3 +109,37 @@ def test_config_decides_the_augmentations(small_cfg):
     assert [type(x).__name__ for x in build_fundus_augmentations(small_cfg, False)] == ["ResizeShortestEdge"]
     small_cfg.INPUT.RANDOM_FLIP_VERTICAL = small_cfg.INPUT.RANDOM_ROTATE_90 = False
     assert len(build_fundus_augmentations(small_cfg, True)) == 2
+
+
+def test_cache_gives_the_same_and_follows_changes(tmp_path, monkeypatch):
+    resize, flip = T.ResizeShortestEdge(60, 60), T.RandomFlip(1.0)
+    plain = DiscCupMapper(True, augmentations=[resize, flip], image_format="RGB")
+    cached = DiscCupMapper(True, augmentations=[resize, flip], image_format="RGB", cache=str(tmp_path / "cache"))
+
+    def same(entry):
+        a, b = plain(entry), cached(entry)
+        assert torch.equal(a["image"], b["image"]) and a["image"].shape == (3, 45, 60)
+        assert torch.equal(a["instances"].gt_disc_cup.masks, b["instances"].gt_disc_cup.masks)
+        assert torch.equal(a["instances"].gt_boxes.tensor, b["instances"].gt_boxes.tensor)
+        return len(list((tmp_path / "cache").iterdir()))
+
+    entry = record(tmp_path)
+    assert same(entry) == 1
+    reads = []
+    read_image = detection_utils.read_image
+    monkeypatch.setattr(detection_utils, "read_image", lambda *args, **kw: reads.append(args) or read_image(*args, **kw))
+    cached(entry)
+    assert not reads, "a kept photograph was decoded again"
+    assert same(entry | {"annotations": entry["annotations"][:1]}) == 2  # another truth, another entry
+    image = cv2.imread(entry["file_name"])
+    cv2.imwrite(entry["file_name"], 255 - image)
+    assert same(entry) == 3  # another photograph under the old name
+    for path in (tmp_path / "cache").iterdir():
+        path.write_bytes(b"damaged")
+    assert same(entry) == 3
+
+
+def test_cache_needs_one_size(tmp_path):
+    with pytest.raises(ValueError, match="DATALOADER.CACHE needs one fixed size"):
+        resize = T.ResizeShortestEdge((60, 80), 100, "choice")
+        DiscCupMapper(True, augmentations=[resize], image_format="RGB", cache=str(tmp_path))

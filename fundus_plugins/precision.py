@@ -1,0 +1,37 @@
+"""The number type a forward pass computes in, by name and by what the machine is good at."""
+
+import torch
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+def computes_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16 (AMX or AVX-512); without them it is slower than float32.
+
+    False also where torch is too old to tell.
+    """
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def resolve_precision(name: str, device: str) -> torch.dtype:
+    """The type named `name`, one of PRECISIONS, for a device such as "cpu" or "cuda:0".
+
+    "auto" is bfloat16 on a CPU that computes in it, float32 on another CPU, float16 on CUDA.
+
+    Raises:
+        ValueError: an unknown name, or float16 on a CPU.
+    """
+    if name not in PRECISIONS:
+        raise ValueError(f"precision {name!r}: expected one of {', '.join(PRECISIONS)}")
+    on_cpu = torch.device(device).type == "cpu"
+    if name == "auto":
+        return (torch.bfloat16 if computes_bfloat16() else torch.float32) if on_cpu else torch.float16
+    if name == "float16" and on_cpu:
+        raise ValueError("precision float16: a CPU computes in float32 or bfloat16")
+    return getattr(torch, name)
+
+
+def autocast(dtype: torch.dtype, device: str) -> torch.autocast:
+    """Autocast to `dtype` on `device`; for float32 one that does nothing. Losses and box arithmetic stay in float32."""
+    return torch.autocast(torch.device(device).type, dtype=dtype, enabled=dtype != torch.float32)
