@@ -24,6 +24,8 @@ class TimmBackbone(Backbone):
         pretrained: load timm's own pretrained weights (timm fetches them).
         weights: a .safetensors or .pth file in timm's names, local or one of the package's (fundus://NAME), used instead
             of `pretrained`; "" for none.
+        freeze_at: 0: train everything; 2 to 5: everything up to that feature map stays as it is, batch norms' statistics
+            too, and no gradient is computed below it.
 
     Raises:
         ValueError: the network has no features at one of the four strides.
@@ -32,7 +34,7 @@ class TimmBackbone(Backbone):
     """
 
     @configurable
-    def __init__(self, *, name: str, pretrained: bool = False, weights: str = ""):
+    def __init__(self, *, name: str, pretrained: bool = False, weights: str = "", freeze_at: int = 0):
         super().__init__()
         reductions = timm.create_model(name, features_only=True).feature_info.reduction()
         missing = [stride for stride in STRIDES if stride not in reductions]
@@ -42,6 +44,9 @@ class TimmBackbone(Backbone):
         self.body = _create_features(name, indices, pretrained and not weights)
         if weights:
             _load_weights(self.body, weights, name)
+        self._frozen = _modules_up_to(self.body, freeze_at)
+        for module in self._frozen:
+            module.requires_grad_(False)
         channels = self.body.feature_info.channels()
         self._out_features = [f"res{level}" for level in range(2, 2 + len(STRIDES))]
         self._out_feature_strides = dict(zip(self._out_features, STRIDES))
@@ -50,7 +55,18 @@ class TimmBackbone(Backbone):
     @classmethod
     def from_config(cls, cfg):
         node = cfg.MODEL.TIMM
-        return {"name": node.NAME, "pretrained": node.PRETRAINED, "weights": node.WEIGHTS}
+        return {
+            "name": node.NAME,
+            "pretrained": node.PRETRAINED,
+            "weights": node.WEIGHTS,
+            "freeze_at": node.FREEZE_AT,
+        }
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         return dict(zip(self._out_features, self.body(x)))
@@ -70,6 +86,22 @@ def _create_features(name: str, indices: tuple, pretrained: bool) -> nn.Module:
             f"timm could not fetch the pretrained weights of {name} ({type(error).__name__}: {error}). Without a "
             "network, set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
         ) from error
+
+
+def _modules_up_to(body: nn.Module, freeze_at: int) -> list[nn.Module]:
+    """The modules, in the order timm defines and runs them, up to the one that gives "res<freeze_at>"; none for 0."""
+    if freeze_at == 0:
+        return []
+    if not 2 <= freeze_at < 2 + len(STRIDES):
+        raise ValueError(f"MODEL.TIMM.FREEZE_AT {freeze_at}: expected 0, or 2 to {1 + len(STRIDES)}")
+    last = body.feature_info.module_name()[freeze_at - 2]
+    found = []
+    for name, module in body.named_modules():
+        if name.replace(".", "_") == last.replace(".", "_"):  # timm writes either
+            return found + list(module.modules())
+        if module._parameters:
+            found.append(module)
+    raise ValueError(f"MODEL.TIMM.FREEZE_AT: {type(body).__name__} has no module {last}")
 
 
 def _load_weights(body: nn.Module, path: str, name: str) -> None:

@@ -27,6 +27,30 @@ def test_features_are_finite_of_the_promised_shape_and_every_parameter_learns(na
     assert [n for n, p in backbone.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("level", [2, 4])
+def test_frozen_up_to_a_level(name, level):
+    torch.manual_seed(0)
+    backbone = TimmBackbone(name=name, freeze_at=level).train()
+    x = torch.randn(2, 3, 64, 64)
+    first, second = backbone(x), backbone(x)
+    for key, features in second.items():
+        frozen = int(key[3:]) <= level
+        assert features.requires_grad != frozen
+        # Statistics stay as they are in the frozen part alone, so its maps depend on nothing else in the batch.
+        assert torch.allclose(features[:1], backbone(x[:1])[key], atol=1e-4) == frozen
+    before = {k: v.clone() for k, v in backbone.state_dict().items() if "running" in k}
+    backbone(x)
+    moved = [not torch.equal(v, backbone.state_dict()[k]) for k, v in before.items()]
+    assert not moved[0] and moved[-1] and sorted(moved) == moved
+    torch.testing.assert_close(first[f"res{level}"], second[f"res{level}"])
+
+
+def test_freezing_an_unknown_level():
+    with pytest.raises(ValueError, match="MODEL.TIMM.FREEZE_AT 1: expected 0, or 2 to 5"):
+        TimmBackbone(name="resnet18", freeze_at=1)
+
+
 def test_fpn_gives_p2_to_p5_padded_to_a_square(small_cfg):
     fpn = build_timm_fpn_backbone(small_cfg, ShapeSpec(channels=3))
     assert list(fpn.output_shape()) == ["p2", "p3", "p4", "p5"]
