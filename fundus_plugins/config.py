@@ -11,7 +11,9 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.MODEL.TIMM.NAME = "mobilenetv1_100"  # timm's model name
     cfg.MODEL.TIMM.PRETRAINED = False  # timm's own pretrained weights (downloads them)
     cfg.MODEL.TIMM.WEIGHTS = ""  # a .safetensors or .pth in timm's names, local or fundus://; goes before PRETRAINED
-    cfg.MODEL.TIMM.FREEZE_AT = 0  # 0: train all of it; 2 to 5: keep it as it is up to that feature map, "res2" to "res5"
+    cfg.MODEL.TIMM.FREEZE_AT = (
+        0  # 0: train all of it; 2 to 5: keep it as it is up to that feature map, "res2" to "res5"
+    )
     cfg.MODEL.FPN.SQUARE_PAD = 0  # pad every batch to this square, in pixels of the resized image; 0: no square
 
     # RF-Net. The side of its mask is Detectron2's MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION.

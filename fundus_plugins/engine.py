@@ -144,4 +144,3 @@ class FundusTrainer(DefaultTrainer):
             after_evaluation = 1 + next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
             every.insert(after_evaluation, best)
         return every
-

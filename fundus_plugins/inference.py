@@ -1,11 +1,16 @@
 """FundusPredictor: a photograph in; the optic disc, the optic cup and the vertical cup-to-disc ratio out."""
 
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import transforms as T
+from detectron2.data.detection_utils import read_image
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from detectron2.utils.file_io import PathManager
@@ -15,6 +20,8 @@ from .evaluation.disc_cup import best_disc_and_cup
 from .evaluation.morphometry import vertical_cup_to_disc_ratio
 from .modeling.folding import fold_batch_norms
 from .precision import autocast, resolve_precision
+
+READ_AHEAD = 2  # photographs
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,39 @@ class FundusPredictor:
     def __call__(self, image: np.ndarray) -> FundusPrediction:
         """Predict for an (H, W, 3) uint8 RGB photograph of any size."""
         return self.predict_prepared([self.prepare(image)])[0]
+
+    def predict_files(
+        self, paths: Iterable[str | os.PathLike]
+    ) -> Iterator[tuple[str | os.PathLike, np.ndarray | None, FundusPrediction | Exception]]:
+        """Predict for photographs on disk, reading the next ones while the model is at work.
+
+        Yields, in the order of `paths`: the path, the photograph (H, W, 3) uint8 RGB, and what was found; or the path,
+        None or the photograph, and the exception of a file that could not be read or predicted.
+        """
+
+        def read(path):
+            try:
+                image = read_image(os.fspath(path), format="RGB")
+                return path, image, self.prepare(image)
+            except Exception as error:  # one bad file must not cost the others
+                return path, None, error
+
+        def predict(path, image, prepared):
+            if isinstance(prepared, Exception):
+                return path, image, prepared
+            try:
+                return path, image, self.predict_prepared([prepared])[0]
+            except Exception as error:
+                return path, image, error
+
+        with ThreadPoolExecutor(1) as reader:
+            waiting = deque()
+            for path in paths:
+                waiting.append(reader.submit(read, path))
+                if len(waiting) > READ_AHEAD:
+                    yield predict(*waiting.popleft().result())
+            while waiting:
+                yield predict(*waiting.popleft().result())
 
     def prepare(self, image: np.ndarray) -> dict:
         """What the model reads of an (H, W, 3) uint8 RGB photograph; may run in another thread than the model."""

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import cv2
-from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
 import fundus_plugins
@@ -43,10 +42,10 @@ def main() -> int:
         sys.exit(f"error: {error}")
 
     rows, failures = [], []
-    for path in tqdm(files, unit="image", disable=None):
+    for path, image, prediction in tqdm(predictor.predict_files(files), total=len(files), unit="image", disable=None):
         try:
-            image = read_image(str(path), format="RGB")
-            prediction = predictor(image)
+            if isinstance(prediction, Exception):
+                raise prediction
             overlay = cv2.imencode(".png", cv2.cvtColor(draw_disc_and_cup(image, prediction), cv2.COLOR_RGB2BGR))[1]
             with atomic_write(args.output / f"{path.stem}_{path.suffix[1:]}.png", "wb") as file:
                 file.write(overlay.tobytes())

@@ -24,7 +24,7 @@ if [ -d "$data/raw" ]; then
 else
   step "draw phantoms in REFUGE's layout: $data/raw"
   rm -rf "$data/raw.part" # left by an interrupted run
-  "$python" tools/draw_phantoms.py --output "$data/raw.part" --train 700 --val 20 --test 40 --size 256 \
+  "$python" tools/draw_phantoms.py --output "$data/raw.part" --train 240 --val 20 --test 40 --size 512 \
     --view disc --seed 0
   mv "$data/raw.part" "$data/raw"
 fi

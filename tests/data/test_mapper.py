@@ -127,7 +127,9 @@ def test_cache_gives_the_same_and_follows_changes(tmp_path, monkeypatch):
     assert same(entry) == 1
     reads = []
     read_image = detection_utils.read_image
-    monkeypatch.setattr(detection_utils, "read_image", lambda *args, **kw: reads.append(args) or read_image(*args, **kw))
+    monkeypatch.setattr(
+        detection_utils, "read_image", lambda *args, **kw: reads.append(args) or read_image(*args, **kw)
+    )
     cached(entry)
     assert not reads, "a kept photograph was decoded again"
     assert same(entry | {"annotations": entry["annotations"][:1]}) == 2  # another truth, another entry

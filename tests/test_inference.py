@@ -1,0 +1,89 @@
+"""FundusPredictor against the plain model, and on files."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from detectron2.engine import DefaultPredictor
+from detectron2.modeling import build_model
+
+import fundus_plugins
+from fundus_plugins.evaluation.disc_cup import best_disc_and_cup
+from tests.conftest import SIDE
+
+
+@pytest.fixture
+def cfg(small_cfg, tmp_path):
+    """A config whose checkpoint is a model with batch norms that have seen something, and which detects."""
+    torch.manual_seed(0)
+    model = build_model(small_cfg)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(layer.running_mean, -0.2, 0.2)
+            torch.nn.init.uniform_(layer.running_var, 0.5, 2)
+    torch.nn.init.normal_(model.roi_heads.mask_head.predictor.weight, std=0.3)  # masks of some shape
+    torch.save({"model": model.state_dict()}, tmp_path / "model.pth")
+    small_cfg.MODEL.WEIGHTS = str(tmp_path / "model.pth")
+    small_cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = 0.0
+    small_cfg.TEST.DETECTIONS_PER_IMAGE = 1
+    return small_cfg
+
+
+@pytest.fixture
+def photograph():
+    rng = np.random.default_rng(0)
+    return cv2.resize(rng.integers(0, 255, (12, 15, 3)).astype(np.uint8), (2 * SIDE, 3 * SIDE // 2))
+
+
+@pytest.mark.parametrize("image_format", ["RGB", "BGR"])
+def test_equals_detectron2s_predictor(cfg, photograph, image_format):
+    cfg.INPUT.FORMAT = image_format
+    cfg.TEST.PRECISION = "float32"
+    ours = fundus_plugins.FundusPredictor(cfg)(photograph)
+    theirs = DefaultPredictor(cfg)(photograph[:, :, ::-1])["instances"]
+    torch.testing.assert_close(ours.instances.pred_boxes.tensor, theirs.pred_boxes.tensor, rtol=1e-3, atol=0.05)
+    disc, cup, score = best_disc_and_cup(theirs, photograph.shape[:2])
+    assert disc.any() and cup.any()
+    assert (disc != ours.disc).mean() < 1e-4 and (cup != ours.cup).mean() < 1e-4
+    assert ours.score == pytest.approx(score, abs=1e-4)
+
+
+def test_bfloat16_is_used_and_close(cfg, photograph):
+    cfg.TEST.PRECISION = "bfloat16"
+    predictor = fundus_plugins.FundusPredictor(cfg)
+    assert predictor.model.backbone.bottom_up.body.conv_stem.weight.dtype == torch.bfloat16
+    prediction = predictor(photograph)
+    cfg.TEST.PRECISION = "float32"
+    exact = fundus_plugins.FundusPredictor(cfg)(photograph)
+    assert prediction.score == pytest.approx(exact.score, abs=0.02)
+
+
+def test_a_batch_gives_what_each_gives_alone(cfg, photograph):
+    predictor = fundus_plugins.FundusPredictor(cfg)
+    images = [photograph, photograph[:, ::-1].copy(), photograph[:100]]
+    together = predictor.predict_prepared([predictor.prepare(image) for image in images])
+    for image, prediction in zip(images, together):
+        assert prediction.disc.shape == image.shape[:2]
+        alone = predictor(image)
+        assert (alone.disc != prediction.disc).mean() < 0.01
+        assert alone.score == pytest.approx(prediction.score, abs=0.02)
+
+
+def test_files_come_in_order_and_bad_ones_do_not_stop_the_rest(cfg, photograph, tmp_path):
+    paths = [tmp_path / f"{name}.png" for name in "abcdef"]
+    for number, path in enumerate(paths):
+        cv2.imwrite(str(path), photograph[: 60 + 10 * number])
+    paths[2].write_bytes(b"no photograph")
+    predictor = fundus_plugins.FundusPredictor(cfg)
+    found = list(predictor.predict_files(paths))
+    assert [path for path, _, _ in found] == paths
+    assert isinstance(found[2][2], Exception) and found[2][1] is None
+    for number, (_, image, prediction) in enumerate(found):
+        if number != 2:
+            assert image.shape == prediction.disc.shape + (3,) == (60 + 10 * number, 2 * SIDE, 3)
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
+def test_what_is_no_photograph_is_refused(cfg, image):
+    with pytest.raises(ValueError, match="expected an .H, W, 3. uint8 RGB image"):
+        fundus_plugins.FundusPredictor(cfg)(image)
