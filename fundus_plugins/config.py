@@ -35,8 +35,8 @@ def add_fundus_config(cfg: CfgNode) -> None:
     # A folder that keeps the resized photographs and masks, which are else decoded every time; "": none.
     cfg.DATALOADER.CACHE = ""
 
-    # What SOLVER.AMP.ENABLED computes in: auto | float32 | bfloat16 | float16. auto: bfloat16 on a CPU with instructions
-    # for it, float32 on another, float16 on CUDA.
+    # What SOLVER.AMP.ENABLED computes in: auto | float32 | bfloat16 | float16. auto: float16 on CUDA, bfloat16 on a CPU
+    # with instructions for it, float32 on another.
     cfg.SOLVER.AMP.PRECISION = "auto"
 
     # What FundusPredictor computes in, as SOLVER.AMP.PRECISION; evaluation is always in float32.

@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them: the same function at inference with fewer passes over memory."""
+"""Batch norms folded into the convolutions before them: the same function at inference, in fewer passes over memory."""
 
 import torch
 from torch import nn
