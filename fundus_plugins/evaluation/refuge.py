@@ -56,10 +56,10 @@ def score_masks(
 def rank_submissions(results: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """The challenge's ranks, 1 the best, of submissions by name, and `score`, their weighted sum; the lowest wins.
 
-    `.35 rank(cup Dice) + .25 rank(disc Dice) + .40 rank(vCDR error)`. Equal values share the better rank. A rank says
-    nothing about a single submission.
+    `.35 rank(cup Dice) + .25 rank(disc Dice) + .40 rank(vCDR error)`. Equal values share the better rank; a submission
+    with a nan is left out, as the challenge does. A rank says nothing about a single submission.
     """
-    names = list(results)
+    names = [name for name, values in results.items() if not any(np.isnan(values[x]) for x in RANK_WEIGHTS)]
     ranks = {name: {"score": 0.0} for name in names}
     for measure, (weight, more_is_better) in RANK_WEIGHTS.items():
         values = np.array([results[name][measure] for name in names])
