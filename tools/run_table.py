@@ -2,14 +2,16 @@
 """Run a table of experiments over k folds, resumably, and write its figures.
 
     python tools/run_table.py --table tables/table3_loss.yaml --dataset drishti_gs1_train --folds 5 \\
-        --output output/table3 [--seeds 0,1] [KEY VALUE ...]
+        --output output/tables [--seeds 0,1] [KEY VALUE ...]
 
-Each row is trained on each fold by tools/train_net.py. Run the same command again after an interruption: what is
-finished is skipped, what is not goes on from its last checkpoint. <output>/table.md and table.json are written after
-every run. Exit code: 0 every run is there, 1 something is missing or went wrong.
+Each row is trained on each fold by tools/train_net.py, in <output>/runs; tables with one --output share the runs they
+have in common. Run the same command again after an interruption: what is finished is skipped, what is not goes on from
+its last checkpoint. <output>/<table>.md and .json are written after every run.
+Exit code: 0 every run is there, 1 something is missing or went wrong.
 """
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -60,10 +62,13 @@ def main() -> int:
             continue
         print(f"{name}: {'done' if done else 'was there'}", flush=True)
         results.append(result)
-        report = experiments.report_table(table, results, dataset=args.dataset, folds=args.folds, seeds=args.seeds)
-        experiments.write_report(report, args.output)
+        command = shlex.join(["python", *sys.argv])
+        report = experiments.report_table(
+            table, results, dataset=args.dataset, folds=args.folds, seeds=args.seeds, command=command
+        )
+        experiments.write_report(report, args.output, args.table.stem)
     if results:
-        print(f"{len(results)} of {len(runs)} runs -> {args.output / 'table.md'}")
+        print(f"{len(results)} of {len(runs)} runs -> {args.output / args.table.stem}.md")
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     return 1 if failures else 0

@@ -22,12 +22,14 @@ METRICS = {
 }
 
 
-def report_table(table: Table, results: Sequence[dict], *, dataset: str, folds: int, seeds: Sequence[int]) -> dict:
+def report_table(
+    table: Table, results: Sequence[dict], *, dataset: str, folds: int, seeds: Sequence[int], command: str
+) -> dict:
     """The figures of a table from the results there are, pooled over folds by photograph.
 
     For each row and metric: mean over held-out photographs (a photograph's mean over seeds) and its 95 % bootstrap
     interval over photographs; the same of the difference to the reference row, photograph by photograph, on those that
-    both rows have; the paper's figure. A row with runs missing says so in `runs`.
+    both rows have; the paper's figure. A row with runs missing says so in `runs`. `command` made the table.
     """
     expected = folds * len(seeds)
     values = {row.name: _by_photograph([x for x in results if x["row"] == row.name]) for row in table.rows}
@@ -51,17 +53,18 @@ def report_table(table: Table, results: Sequence[dict], *, dataset: str, folds: 
         "folds": folds,
         "seeds": list(seeds),
         "paper_data": table.paper_data,
+        "command": command,
         "method": _method(table, dataset, folds, seeds),
         "rows": rows,
     }
 
 
-def write_report(report: dict, folder: Path) -> None:
-    """Write `table.md` and `table.json`, never half of one."""
-    with atomic_write(folder / "table.json") as file:
+def write_report(report: dict, folder: Path, name: str) -> None:
+    """Write `<name>.md` and `<name>.json`, never half of one."""
+    with atomic_write(folder / f"{name}.json") as file:
         json.dump(report, file, indent=1)
         file.write("\n")
-    with atomic_write(folder / "table.md") as file:
+    with atomic_write(folder / f"{name}.md") as file:
         file.write(to_markdown(report))
 
 
@@ -98,8 +101,10 @@ def to_markdown(report: dict) -> str:
         _markdown(differences, ["", *METRICS.values()]),
         "Cost (median over runs; s / photograph is the model alone, without reading files):",
         _markdown(cost, cost_heads),
-        "Commands (of the first run; the others differ in fold, seed and folder):",
-        "```\n" + "\n".join(f"# {row['name']}\n{row['command']}" for row in rows if row["command"]) + "\n```",
+        "Commands: of the table, and of every row's first run (its others differ in fold, seed and folder).",
+        f"```\n{report['command']}\n"
+        + "\n".join(f"# {row['name']}\n{row['command']}" for row in rows if row["command"])
+        + "\n```",
     ]
     return "\n\n".join(parts) + "\n"
 

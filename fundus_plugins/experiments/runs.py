@@ -85,7 +85,7 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
             done = False
         for path in run.folder.glob("model_[0-9]*.pth"):
             path.unlink()
-    return result, done
+    return {"row": run.row} | result, done
 
 
 def current_commit() -> str:
@@ -153,7 +153,7 @@ def _collect(run: Run, commits: list[str]) -> dict:
     with open(run.folder / "evaluation" / f"{cfg.DATASETS.TEST[0]}_images.csv", newline="") as file:
         images = list(csv.DictReader(file))
     return {
-        "row": run.row,
+        "config": run.config,
         "seed": run.seed,
         "fold": run.fold,
         "command": shlex.join(["python", "tools/train_net.py", *run.command]),

@@ -1,5 +1,7 @@
 """A table of experiments as a small YAML file describes it, and the training runs it asks for."""
 
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,10 +98,10 @@ def plan_runs(
     for seed in seeds:
         for fold, (fit, val) in enumerate(files):
             for row in table.rows:
-                folder = output / _file_name(row.name) / f"seed{seed}" / f"fold{fold}of{folds}"
+                folder = output / "runs" / _run_name(row) / f"seed{seed}" / f"{fit.stem.removesuffix('_fit')}"
                 keys = {
-                    "DATASETS.TRAIN": (f"{metadata.fundus_set}_{fit.stem}",),
-                    "DATASETS.TEST": (f"{metadata.fundus_set}_{val.stem}",),
+                    "DATASETS.TRAIN": f'("{metadata.fundus_set}_{fit.stem}",)',
+                    "DATASETS.TEST": f'("{metadata.fundus_set}_{val.stem}",)',
                     "SEED": seed,
                     "TEST.EVAL_PERIOD": 0,  # once, after the last iteration: held-out photographs choose nothing
                     "OUTPUT_DIR": folder,
@@ -115,5 +117,9 @@ def _check_keys(keys: Sequence[str], where: str) -> None:
             raise ValueError(f"{where}: {key} is set by the table's runs")
 
 
-def _file_name(row: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in row)
+def _run_name(row: Row) -> str:
+    """By config and overrides, not by row, so that tables with one `output` share the runs they have in common."""
+    name = Path(row.config).stem
+    if row.overrides:
+        name += "_" + hashlib.sha256(json.dumps(row.overrides, sort_keys=True).encode()).hexdigest()[:8]
+    return name
