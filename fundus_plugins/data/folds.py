@@ -53,7 +53,8 @@ def write_folds(source: Path, folds: int, seed: int) -> list[tuple[Path, Path]]:
         for part in ("fit", "val"):
             chosen = [image for image, held in zip(images, assigned) if (held == fold) == (part == "val")]
             ids = {image["id"] for image in chosen}
-            info = document.get("info", {}) | {"fold": fold, "folds": folds, "fold_seed": seed, "part": part}
+            info = {key: value for key, value in document.get("info", {}).items() if key != "counts"}
+            info |= {"fold": fold, "folds": folds, "fold_seed": seed, "part": part}
             cut = document | {
                 "info": info,
                 "images": chosen,

@@ -22,7 +22,8 @@ def build_fundus_mapper(cfg: CfgNode, is_train: bool) -> Callable[[dict], dict]:
     """The dataset mapper that INPUT.TARGETS names: `disc_cup` (DiscCupMapper) or `instances` (Detectron2's own).
 
     The latter, for Mask R-CNN, gives the disc and the cup as two instances with boxes tight around the augmented
-    masks, under the same augmentations; unknown and empty cups give none. Raises ValueError for another name.
+    masks, under the same augmentations; empty cups give none, nor do unknown ones, which it thus takes for empty.
+    Raises ValueError for another name.
     """
     if cfg.INPUT.TARGETS == "disc_cup":
         return DiscCupMapper(cfg, is_train=is_train)

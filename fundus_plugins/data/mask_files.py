@@ -60,9 +60,12 @@ def list_masks(path: Path, *, labels: Path | None = None, truth: MaskSet | None 
     if labels is not None:
         listing = Listing()
         sheet = read_labels(labels.parent, [Path(labels.name)], listing)
-        if not sheet and not listing.problems:
+        if not sheet and listing.problems:
+            problem = listing.problems[0]
+            raise BadInput(problem.kind, problem.file, problem.expected, problem.found)
+        if not sheet:
             expected = "an Excel, CSV or index.json file with columns ImgName and Label, or as REFUGE names them"
-            raise BadInput("no labels", labels, expected, "no such columns" if labels.exists() else "nothing there")
+            raise BadInput("no labels", labels, expected, "no such columns")
         found.problems += listing.problems
         found.labels |= {stem: _LABELS[grade] for (_, stem), grade in sheet.items()}
     return found

@@ -39,16 +39,17 @@ def refuge_vcdr(disc: np.ndarray, cup: np.ndarray) -> float:
 def score_masks(
     disc: np.ndarray, cup: np.ndarray, true_disc: np.ndarray, true_cup: np.ndarray | None
 ) -> dict[str, float]:
-    """The challenge's measures of one photograph, all (H, W) bool; `disc` gets the cup added, as the coding has it.
+    """The challenge's measures of one photograph, all (H, W) bool; a disc gets its cup added, as the coding has it.
 
     `dice_od`, `dice_oc`, `vcdr_predicted`, `vcdr_true` and `vcdr_mae` (absolute error). Where the true cup is unknown
     (None; REFUGE has no such photograph), nan for what needs it.
     """
     disc = disc | cup
+    true_disc = true_disc if true_cup is None else true_disc | true_cup
     row = {"dice_od": dice(disc, true_disc), "vcdr_predicted": refuge_vcdr(disc, cup)}
     if true_cup is None:
         return row | dict.fromkeys(("dice_oc", "vcdr_true", "vcdr_mae"), float("nan"))
-    true_vcdr = refuge_vcdr(true_disc | true_cup, true_cup)
+    true_vcdr = refuge_vcdr(true_disc, true_cup)
     error = abs(row["vcdr_predicted"] - true_vcdr)
     return row | {"dice_oc": dice(cup, true_cup), "vcdr_true": true_vcdr, "vcdr_mae": error}
 

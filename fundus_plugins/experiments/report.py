@@ -128,6 +128,7 @@ def _row(row: Row, results: list[dict], expected: int) -> dict:
         "name": row.name,
         "runs": len(results),
         "runs_expected": expected,
+        "interruptions": sum(len(result["commits"]) - 1 for result in results),
         "images": len({image["image_id"] for result in results for image in result["images"]}),
         "parameters": results[0]["parameters"] if results else None,
         **cost,

@@ -55,6 +55,8 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
     A run whose `result.json` is there is finished. Otherwise training goes on from the last checkpoint, then the last
     weights are evaluated on the held-out photographs. Nobody else works in the folder meanwhile: a training process
     that outlived whoever started it is waited for. Intermediate checkpoints are deleted when the result is written.
+    A training that was interrupted draws its batches anew, so it is not the same to the bit as one that was not; the
+    result's `commits` has an entry for every start.
 
     Args:
         trainer: the command that trains, such as `python tools/train_net.py`; its output goes to `train.log`.

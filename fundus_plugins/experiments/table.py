@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from detectron2.data import MetadataCatalog
 
+from fundus_plugins.config import get_fundus_cfg
 from fundus_plugins.data.coco import require_dataset
 from fundus_plugins.data.folds import write_folds
 
@@ -86,9 +87,11 @@ def plan_runs(
 
     Raises:
         FileNotFoundError: the set is not there. ValueError: it is not registered, cannot be cut into so many folds,
-            or `options` names a key that the table itself sets.
+            or a row's config and `options` do not fit, or set a key that the table itself sets.
     """
     _check_keys(list(options)[::2], "options")
+    for row in table.rows:
+        _check_config(row, options)
     require_dataset(dataset)
     metadata = MetadataCatalog.get(dataset)
     if metadata.get("fundus_set") is None:
@@ -115,6 +118,13 @@ def _check_keys(keys: Sequence[str], where: str) -> None:
     for key in keys:
         if key in FORBIDDEN:
             raise ValueError(f"{where}: {key} is set by the table's runs")
+
+
+def _check_config(row: Row, options: Sequence[str]) -> None:
+    try:
+        get_fundus_cfg(row.config, [*options, *(part for pair in row.overrides.items() for part in pair)])
+    except Exception as error:  # yacs and YAML have many ways to say no
+        raise ValueError(f"row {row.name}: {type(error).__name__}: {error}") from error
 
 
 def _run_name(row: Row) -> str:

@@ -9,7 +9,7 @@ import torch
 from detectron2.structures import BitMasks, BoxMode
 
 from fundus_plugins.data.augmentation import build_fundus_augmentations
-from fundus_plugins.data.mapper import DiscCupMapper
+from fundus_plugins.data.mapper import DiscCupMapper, build_fundus_mapper
 from tests.conftest import disk
 
 
@@ -108,3 +108,20 @@ def test_config_decides_the_augmentations(small_cfg):
     assert [type(x).__name__ for x in build_fundus_augmentations(small_cfg, False)] == ["ResizeShortestEdge"]
     small_cfg.INPUT.RANDOM_FLIP_VERTICAL = small_cfg.INPUT.RANDOM_ROTATE_90 = False
     assert len(build_fundus_augmentations(small_cfg, True)) == 2
+
+
+@pytest.mark.parametrize("cup, classes", [("drawn", [0, 1]), ("empty", [0]), ("unknown", [0])])
+def test_instances_move_with_the_photograph(small_cfg, tmp_path, cup, classes):
+    small_cfg.INPUT.TARGETS, small_cfg.INPUT.MASK_FORMAT = "instances", "bitmask"
+    small_cfg.INPUT.MIN_SIZE_TRAIN, small_cfg.INPUT.MAX_SIZE_TRAIN = (90,), 120
+    build, shapes = build_fundus_mapper(small_cfg, True), set()
+    for seed in range(8):
+        np.random.seed(seed)
+        mapped = build(record(tmp_path, cup=cup))
+        instances, image = mapped["instances"], mapped["image"]
+        assert instances.gt_classes.tolist() == classes and instances.image_size == tuple(image.shape[1:])
+        for mask, channel in zip(instances.gt_masks.tensor, image):
+            assert torch.equal(mask, channel > 127)
+        assert torch.equal(instances.gt_boxes.tensor, instances.gt_masks.get_bounding_boxes().tensor)
+        shapes.add(tuple(image.shape))
+    assert shapes == {(3, 90, 120), (3, 120, 90)}

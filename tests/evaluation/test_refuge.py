@@ -42,7 +42,7 @@ E = 1e-7
         ((EMPTY[0], TRUTH[1]), 8 / 20, 1, 2 / (2 + E)),
         # A disc without a cup.
         ((TRUTH[0], EMPTY[1]), 1, 0, 0),
-        # A cup partly outside of the disc, which thereby gets 2 more pixels: column sums 4, 4 for disc and 2, 2 for cup.
+        # A cup partly outside of the disc, which thereby gets 2 more pixels; largest column sums 5 and 3.
         (mask("..CC..", ".DDDD.", ".DCCD.", ".DCCD.", ".DDDD.", "......"), 32 / 34, 8 / 10, 3 / (5 + E)),
         # Two components: the second, two pixels high, is in columns of its own and counts for Dice alone.
         (mask("D.....", "DDDDD.", ".DCCD.", ".DCCD.", ".DDDD.", "......"), 32 / 34, 1, 2 / (4 + E)),

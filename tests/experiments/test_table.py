@@ -85,6 +85,8 @@ def test_runs(table, phantoms, tmp_path):
     assert (cfg.SEED, cfg.TEST.EVAL_PERIOD, cfg.MODEL.RFNET.POOLING) == (0, 0, "pyramid")
     with pytest.raises(ValueError, match="options: OUTPUT_DIR is set"):
         plan_runs(table, **arguments, seeds=[0], options=["OUTPUT_DIR", "there"])
+    with pytest.raises(ValueError, match="row a: KeyError: .*Non-existent config key: SOLVER.ITERS"):
+        plan_runs(table, **arguments, seeds=[0], options=["SOLVER.ITERS", "9"])
     with pytest.raises(ValueError, match="data set coco_2017_val: not one that fundus_plugins registers"):
         plan_runs(table, **arguments | {"dataset": "coco_2017_val"}, seeds=[0])
     assert MetadataCatalog.get("phantom_train").json_file
@@ -129,6 +131,7 @@ def test_figures_worked_by_hand(table, tmp_path):
     assert 0.3 <= a["metrics"]["dice_od"]["low"] < 0.575 < a["metrics"]["dice_od"]["high"] <= 0.9
     assert (a["runs"], a["runs_expected"], a["images"], a["parameters"]) == (4, 4, 4, 7)
     assert (a["seconds_per_iteration"], a["seconds_per_image"], a["commits"]) == (2.0, None, ["abc", "def"])
+    assert a["interruptions"] == 1
     assert (b["runs"], b["images"]) == (1, 2) and "difference_mean" not in b["metrics"]["dice_od"]
     write_report(report, tmp_path / "out", "two")
     assert json.loads((tmp_path / "out" / "two.json").read_text()) == report
