@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.metrics import roc_curve
 
 from .morphometry import vertical_diameter
 from .overlap import dice
@@ -52,6 +53,21 @@ def score_masks(
     true_vcdr = refuge_vcdr(true_disc, true_cup)
     error = abs(row["vcdr_predicted"] - true_vcdr)
     return row | {"dice_oc": dice(cup, true_cup), "vcdr_true": true_vcdr, "vcdr_mae": error}
+
+
+def refuge_sensitivity(labels: np.ndarray, scores: np.ndarray, specificity: float = 0.85) -> float:
+    """Sensitivity at a specificity as the challenge's script has it, to compare with its leaderboards.
+
+    It sorts the points of the ROC curve by specificity, and those of one specificity by sensitivity, before it joins
+    them, so that a line runs from the highest sensitivity at one specificity to the *lowest* at the next. Where the
+    curve is steep that is too low (a perfect score gets 0.15): `screening.sensitivity_at_specificity` is the curve's
+    own. labels (N,) 1 for glaucoma and 0 for none, scores (N,); nan without both labels.
+    """
+    if len(np.unique(labels)) < 2:
+        return float("nan")
+    false_positive_rate, sensitivity, _ = roc_curve(labels, scores)
+    order = np.argsort(1 - false_positive_rate, kind="stable")
+    return float(np.interp(specificity, (1 - false_positive_rate)[order], sensitivity[order]))
 
 
 def rank_submissions(results: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:

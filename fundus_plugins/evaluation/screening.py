@@ -16,10 +16,13 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def sensitivity_at_specificity(labels: np.ndarray, scores: np.ndarray, specificity: float = 0.85) -> float:
-    """Sensitivity where the ROC curve, its points joined by straight lines, has this specificity (REFUGE: 0.85).
+    """Sensitivity where the ROC curve, its points joined by straight lines, has this specificity.
 
     Of several sensitivities at one specificity the highest counts. Arguments and nan as for `auc`. Raises ValueError
     for a specificity outside 0 to 1.
+
+    >>> sensitivity_at_specificity(np.array([0, 0, 1, 1]), np.array([0.3, 0.6, 0.5, 0.7]), 0.75)
+    0.5
     """
     if not 0 <= specificity <= 1:
         raise ValueError(f"specificity {specificity}: expected 0 to 1")
@@ -27,8 +30,8 @@ def sensitivity_at_specificity(labels: np.ndarray, scores: np.ndarray, specifici
         return float("nan")
     false_positive_rate, sensitivity, _ = roc_curve(labels, scores)
     specificities = 1 - false_positive_rate
-    order = np.argsort(specificities, kind="stable")  # within one specificity, sensitivity still ascends
-    return float(np.interp(specificity, specificities[order], sensitivity[order]))
+    joined = np.interp(specificity, specificities[::-1], sensitivity[::-1])
+    return float(max(joined, sensitivity[specificities >= specificity].max()))
 
 
 def screening_interval(
@@ -36,7 +39,7 @@ def screening_interval(
     labels: np.ndarray,
     scores: np.ndarray,
     *,
-    resamples: int = 1000,
+    resamples: int = 500,
     seed: int = 0,
 ) -> tuple[float, float, float]:
     """A statistic of (labels, scores) with its 95 % percentile bootstrap interval.

@@ -10,11 +10,15 @@ from fundus_plugins.data.converters.record import BadInput, Problem
 from fundus_plugins.data.mask_files import MaskSet
 
 from .bootstrap import mean_interval
-from .refuge import score_masks
+from .refuge import refuge_sensitivity, score_masks
 from .screening import auc, screening_interval, sensitivity_at_specificity
 
 MEANS = ("dice_oc", "dice_od", "vcdr_mae")
-SCREENING = {"auc_vcdr": auc, "sensitivity_at_85_specificity": sensitivity_at_specificity}
+SCREENING = {
+    "auc_vcdr": auc,
+    "sensitivity_at_85_specificity": sensitivity_at_specificity,
+    "sensitivity_by_the_challenges_script": refuge_sensitivity,
+}
 
 
 @dataclass(frozen=True)
@@ -24,20 +28,21 @@ class Submission:
     rows: list[dict]
     problems: list[Problem]
 
-    def metrics(self) -> dict[str, tuple[float, float, float]]:
+    def metrics(self, resamples: int = 500) -> dict[str, tuple[float, float, float]]:
         """Mean or value, and the bounds of a 95 % bootstrap interval over photographs.
 
         MEANS; then SCREENING by the predicted vertical cup-to-disc ratio, and the AUC of the true one, over the
-        photographs with a label; nan where there are none.
+        photographs with a label (these intervals from `resamples`); nan where there are none.
         """
         labelled = [row for row in self.rows if row["label"] is not None]
         labels = np.array([row["label"] for row in labelled])
         found = {name: mean_interval([row[name] for row in self.rows]) for name in MEANS}
+        predicted = np.array([row["vcdr_predicted"] for row in labelled])
         for name, statistic in SCREENING.items():
-            found[name] = screening_interval(statistic, labels, np.array([row["vcdr_predicted"] for row in labelled]))
+            found[name] = screening_interval(statistic, labels, predicted, resamples=resamples)
         true = np.array([row["vcdr_true"] for row in labelled])
         known = np.isfinite(true)
-        return found | {"auc_true_vcdr": screening_interval(auc, labels[known], true[known])}
+        return found | {"auc_true_vcdr": screening_interval(auc, labels[known], true[known], resamples=resamples)}
 
 
 def score_submission(truth: MaskSet, prediction: MaskSet, where: Mapping[str, object]) -> Submission:
