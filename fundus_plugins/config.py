@@ -48,6 +48,12 @@ def add_fundus_config(cfg: CfgNode) -> None:
     # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth (higher is better).
     cfg.TEST.BEST_METRIC = "disc_cup/miou"
 
+    # What a model learns from: one disc with both masks (RF-Net), or disc and cup as two instances (Mask R-CNN).
+    cfg.INPUT.TARGETS = "disc_cup"  # disc_cup | instances
+
+    # Evaluation also writes <OUTPUT_DIR>/masks/<data set>/<photograph's name>.<this>, coded as REFUGE wants them.
+    cfg.TEST.SAVE_MASKS = ""  # bmp (the challenge's) | png | "" for none
+
 
 def get_fundus_cfg(config_file: str = "", opts: list | tuple = ()) -> CfgNode:
     """Detectron2's default config with our keys, a YAML file and key-value overrides merged in.

@@ -7,11 +7,12 @@ import torch
 from detectron2.checkpoint import Checkpointer
 from detectron2.data import build_detection_test_loader, build_detection_train_loader
 from detectron2.engine import DefaultTrainer, SimpleTrainer, hooks
+from detectron2.evaluation import DatasetEvaluators
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
 
-from .data.mapper import DiscCupMapper
-from .evaluation import DiscCupEvaluator
+from .data.mapper import build_fundus_mapper
+from .evaluation import DiscCupEvaluator, RefugeMaskWriter
 from .precision import autocast, resolve_precision
 
 
@@ -78,7 +79,7 @@ class BestCheckpointer(hooks.HookBase):
 
 
 class FundusTrainer(DefaultTrainer):
-    """Trains and evaluates RF-Net from a config.
+    """Trains and evaluates RF-Net, or a detector of disc and cup as two classes, from a config.
 
     SOLVER.AMP.ENABLED works on a CPU too, in SOLVER.AMP.PRECISION. After every evaluation
     (TEST.EVAL_PERIOD) the weights with the best TEST.BEST_METRIC on the first TEST set are kept as `model_best.pth`.
@@ -124,15 +125,19 @@ class FundusTrainer(DefaultTrainer):
 
     @classmethod
     def build_train_loader(cls, cfg):
-        return build_detection_train_loader(cfg, mapper=DiscCupMapper(cfg, is_train=True))
+        return build_detection_train_loader(cfg, mapper=build_fundus_mapper(cfg, is_train=True))
 
     @classmethod
     def build_test_loader(cls, cfg, dataset_name):
-        return build_detection_test_loader(cfg, dataset_name, mapper=DiscCupMapper(cfg, is_train=False))
+        return build_detection_test_loader(cfg, dataset_name, mapper=build_fundus_mapper(cfg, is_train=False))
 
     @classmethod
     def build_evaluator(cls, cfg, dataset_name):
-        return DiscCupEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "evaluation"))
+        evaluator = DiscCupEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "evaluation"))
+        if not cfg.TEST.SAVE_MASKS:
+            return evaluator
+        folder = os.path.join(cfg.OUTPUT_DIR, "masks", dataset_name)
+        return DatasetEvaluators([evaluator, RefugeMaskWriter(folder, cfg.TEST.SAVE_MASKS)])
 
     def build_hooks(self):
         every = super().build_hooks()

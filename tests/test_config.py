@@ -9,7 +9,8 @@ from detectron2.projects.point_rend import add_pointrend_config
 import fundus_plugins
 from tests.conftest import ROOT
 
-CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+# Parts are no model of their own, but a second _BASE_.
+CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if not path.stem.endswith("_parts"))
 
 
 def test_no_default_of_detectron2_changes():
@@ -37,7 +38,7 @@ def test_composes_with_another_project(ours_first):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_builds_its_model(path):
-    cfg = fundus_plugins.get_fundus_cfg(str(path), ["MODEL.TIMM.PRETRAINED", False])
+    cfg = fundus_plugins.get_fundus_cfg(str(path))
     model = build_model(cfg)
     assert model.roi_heads.mask_head.predictor.out_channels == cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
 
@@ -68,3 +69,45 @@ def test_optimizer_by_name(small_cfg):
     small_cfg.SOLVER.OPTIMIZER = "LION"
     with pytest.raises(ValueError, match="SOLVER.OPTIMIZER 'LION': expected SGD or AdamW"):
         build(small_cfg, model)
+
+
+def test_an_ablation_changes_what_its_name_says():
+    base = fundus_plugins.get_fundus_cfg(str(ROOT / "configs" / "rfnet_drishti_cpu.yaml"))
+
+    def changed(name):
+        def differences(a, b, prefix=""):
+            for key in a:
+                if isinstance(a[key], type(a)):
+                    yield from differences(a[key], b[key], f"{prefix}{key}.")
+                elif a[key] != b[key]:
+                    yield f"{prefix}{key}", b[key]
+
+        cfg = fundus_plugins.get_fundus_cfg(str(ROOT / "configs" / f"{name}.yaml"))
+        return dict(differences(base, cfg)) | {"OUTPUT_DIR": None}
+
+    def only(**keys):
+        return {key.replace("__", "."): value for key, value in keys.items()} | {"OUTPUT_DIR": None}
+
+    assert changed("ablations/pooling_pyramid") == only(MODEL__RFNET__POOLING="pyramid")
+    for loss in ("bce", "dice", "bce_dice"):
+        assert changed(f"ablations/loss_{loss}") == only(MODEL__RFNET__MASK_LOSS=loss)
+    as_printed = {"MODEL__RFNET__FOCAL_ALPHA": 1.0}
+    assert changed("ablations/loss_focal_dice") == only(**as_printed)
+    assert changed("ablations/loss_focal") == only(MODEL__RFNET__MASK_LOSS="focal", **as_printed)
+    assert changed("ablations/loss_focal_balanced") == only(MODEL__RFNET__MASK_LOSS="focal")
+    assert changed("ablations/mask_28") == only(MODEL__ROI_MASK_HEAD__POOLER_RESOLUTION=28)
+    scratch = {"MODEL__TIMM__WEIGHTS": "", "MODEL__TIMM__FREEZE_AT": 0}
+    assert changed("ablations/scratch") == only(**scratch)
+    for name in ("resnet18", "mobilenetv3"):
+        keys = changed(f"ablations/backbone_{name}")
+        assert keys.pop("MODEL.TIMM.NAME").startswith(name) and keys == only(**scratch)
+    mask_rcnn = changed("baselines/mask_rcnn_drishti_cpu")
+    assert mask_rcnn.pop("MODEL.ROI_HEADS.NAME") == "StandardROIHeads"
+    assert mask_rcnn.pop("MODEL.ROI_MASK_HEAD.NAME") == "MaskRCNNConvUpsampleHead"
+    assert mask_rcnn == only(
+        MODEL__ROI_BOX_HEAD__CLS_AGNOSTIC_BBOX_REG=False,
+        MODEL__ROI_MASK_HEAD__POOLER_RESOLUTION=14,
+        INPUT__TARGETS="instances",
+        INPUT__MASK_FORMAT="bitmask",
+        TEST__DETECTIONS_PER_IMAGE=10,
+    )

@@ -45,6 +45,7 @@ FUNDUS_DATASETS = {
     "drishti_gs1": ("train", "test", "fit", "val"),
     "phantom": ("train", "val", "test"),
 }
+FOLD_FILES = "*_fold*of*_seed*_*.json"  # what folds.py writes beside a split's file
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,10 @@ def write_json(documents: dict[Path, dict]) -> None:
 def register_fundus_datasets(root: str | None = None) -> None:
     """Register `<set>_<split>` and `<set>_<split>_grading` of FUNDUS_DATASETS with Detectron2; no file is read.
 
-    `root` holds `<set>/<split>.json`; default: the environment's DETECTRON2_DATASETS, else `./datasets`. Calling
-    again with the same root does nothing, with another root the names move there. Raises AssertionError
-    (Detectron2's) if somebody else registered such a name.
+    `root` holds `<set>/<split>.json`; default: the environment's DETECTRON2_DATASETS, else `./datasets`. Files of
+    folds (folds.py) that lie there are registered too, as `<set>_<file's stem>`. Calling again with the same root
+    does nothing, with another root the names move there. Raises AssertionError (Detectron2's) if somebody else
+    registered such a name.
     """
     from detectron2.data import DatasetCatalog, MetadataCatalog
     from detectron2.data.datasets import register_coco_instances
@@ -153,22 +155,23 @@ def register_fundus_datasets(root: str | None = None) -> None:
     kinds = (("", SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS), ("_grading", GRADING_CATEGORIES, GRADING_COLORS))
     for dataset, splits in FUNDUS_DATASETS.items():
         folder = os.path.join(root, dataset)
-        for split in splits:
-            for suffix, categories, colors in kinds:
-                name, json_file = f"{dataset}_{split}{suffix}", os.path.join(folder, f"{split}{suffix}.json")
-                if name in DatasetCatalog.list() and MetadataCatalog.get(name).get("fundus_set") == dataset:
-                    if MetadataCatalog.get(name).json_file == json_file:
-                        continue
-                    DatasetCatalog.remove(name)
-                    MetadataCatalog.remove(name)
-                # load_coco_json sets classes and ids again; Metadata accepts equal values, and our files have these.
-                metadata = {
-                    "thing_classes": [category["name"] for category in categories],
-                    "thing_colors": colors,
-                    "thing_dataset_id_to_contiguous_id": {c["id"]: index for index, c in enumerate(categories)},
-                    "fundus_set": dataset,
-                }
-                register_coco_instances(name, metadata, json_file, folder)
+        stems = [(f"{split}{suffix}", *look) for split in splits for suffix, *look in kinds]
+        stems += [(path.stem, *kinds[0][1:]) for path in sorted(Path(folder).glob(FOLD_FILES))]
+        for stem, categories, colors in stems:
+            name, json_file = f"{dataset}_{stem}", os.path.join(folder, f"{stem}.json")
+            if name in DatasetCatalog.list() and MetadataCatalog.get(name).get("fundus_set") == dataset:
+                if MetadataCatalog.get(name).json_file == json_file:
+                    continue
+                DatasetCatalog.remove(name)
+                MetadataCatalog.remove(name)
+            # load_coco_json sets classes and ids again; Metadata accepts equal values, and our files have these.
+            metadata = {
+                "thing_classes": [category["name"] for category in categories],
+                "thing_colors": colors,
+                "thing_dataset_id_to_contiguous_id": {c["id"]: index for index, c in enumerate(categories)},
+                "fundus_set": dataset,
+            }
+            register_coco_instances(name, metadata, json_file, folder)
 
 
 def require_dataset(name: str) -> None:

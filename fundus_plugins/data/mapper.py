@@ -1,13 +1,14 @@
-"""From a COCO record to what RF-Net reads: the resized photograph, the disc's box, the disc's and the cup's masks."""
+"""From a COCO record to what a model reads: the resized photograph and its targets."""
 
 import copy
+from collections.abc import Callable
 
 import detectron2.data.transforms as T
 import numpy as np
 import pycocotools.mask as mask_util
 import torch
-from detectron2.config import configurable
-from detectron2.data import detection_utils
+from detectron2.config import CfgNode, configurable
+from detectron2.data import DatasetMapper, detection_utils
 from detectron2.structures import BitMasks, Instances
 
 from fundus_plugins.structures import DiscCupMasks
@@ -16,6 +17,21 @@ from .augmentation import build_fundus_augmentations
 from .cache import ArrayCache, file_state
 
 DISC, CUP = 0, 1  # contiguous class ids of the segmentation files
+
+
+def build_fundus_mapper(cfg: CfgNode, is_train: bool) -> Callable[[dict], dict]:
+    """The dataset mapper that INPUT.TARGETS names: `disc_cup` (DiscCupMapper) or `instances` (Detectron2's own).
+
+    The latter, for Mask R-CNN, gives the disc and the cup as two instances with boxes tight around the augmented
+    masks, under the same augmentations; empty cups give none, nor do unknown ones, which it thus takes for empty.
+    Raises ValueError for another name.
+    """
+    if cfg.INPUT.TARGETS == "disc_cup":
+        return DiscCupMapper(cfg, is_train=is_train)
+    if cfg.INPUT.TARGETS == "instances":
+        augmentations = build_fundus_augmentations(cfg, is_train)
+        return DatasetMapper(cfg, is_train, augmentations=augmentations, recompute_boxes=is_train)
+    raise ValueError(f"INPUT.TARGETS {cfg.INPUT.TARGETS!r}: expected disc_cup or instances")
 
 
 class DiscCupMapper:

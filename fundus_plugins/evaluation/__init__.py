@@ -1,5 +1,6 @@
 """Measures of segmentation, at the photographs' own resolution."""
 
 from .disc_cup import DiscCupEvaluator
+from .mask_writer import RefugeMaskWriter
 
-__all__ = ["DiscCupEvaluator"]
+__all__ = ["DiscCupEvaluator", "RefugeMaskWriter"]

@@ -24,8 +24,8 @@ class TimmBackbone(Backbone):
         pretrained: load timm's own pretrained weights (timm fetches them).
         weights: a .safetensors or .pth file in timm's names, local or the package's (fundus://NAME), used instead of
             `pretrained`; "" for none.
-        freeze_at: 0: train everything; 2 to 5: everything up to that feature map stays as it is, the statistics of batch
-            norms too, and no gradient is computed below it.
+        freeze_at: 0: train everything; 2 to 5: everything up to that feature map stays as it is, batch norms' running
+            statistics too, and no gradient is computed below it.
 
     Raises:
         ValueError: the network has no features at one of the four strides.

@@ -10,7 +10,7 @@ from detectron2.data import detection_utils
 from detectron2.structures import BitMasks, BoxMode
 
 from fundus_plugins.data.augmentation import build_fundus_augmentations
-from fundus_plugins.data.mapper import DiscCupMapper
+from fundus_plugins.data.mapper import DiscCupMapper, build_fundus_mapper
 from tests.conftest import disk
 
 
@@ -145,3 +145,20 @@ def test_cache_needs_one_size(tmp_path):
     with pytest.raises(ValueError, match="DATALOADER.CACHE needs one fixed size"):
         resize = T.ResizeShortestEdge((60, 80), 100, "choice")
         DiscCupMapper(True, augmentations=[resize], image_format="RGB", cache=str(tmp_path))
+
+
+@pytest.mark.parametrize("cup, classes", [("drawn", [0, 1]), ("empty", [0]), ("unknown", [0])])
+def test_instances_move_with_the_photograph(small_cfg, tmp_path, cup, classes):
+    small_cfg.INPUT.TARGETS, small_cfg.INPUT.MASK_FORMAT = "instances", "bitmask"
+    small_cfg.INPUT.MIN_SIZE_TRAIN, small_cfg.INPUT.MAX_SIZE_TRAIN = (90,), 120
+    build, shapes = build_fundus_mapper(small_cfg, True), set()
+    for seed in range(8):
+        np.random.seed(seed)
+        mapped = build(record(tmp_path, cup=cup))
+        instances, image = mapped["instances"], mapped["image"]
+        assert instances.gt_classes.tolist() == classes and instances.image_size == tuple(image.shape[1:])
+        for mask, channel in zip(instances.gt_masks.tensor, image):
+            assert torch.equal(mask, channel > 127)
+        assert torch.equal(instances.gt_boxes.tensor, instances.gt_masks.get_bounding_boxes().tensor)
+        shapes.add(tuple(image.shape))
+    assert shapes == {(3, 90, 120), (3, 120, 90)}

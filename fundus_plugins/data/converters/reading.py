@@ -66,8 +66,8 @@ def photograph_shape(path: Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Grey values or codes of a mask, uint8 of `shape` (height, width): grey, equal channels, or a palette.
+def read_mask(path: Path, shape: tuple[int, int] | None) -> np.ndarray:
+    """Grey values or codes of a mask, uint8 of `shape` (height, width; None: any): grey, equal channels, or a palette.
 
     Of a palette of greys the greys are taken, of a coloured one the indices. Raises BadInput for a file that cannot
     be read, has another size, colours, or more than 8 bits.
@@ -79,7 +79,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
             mask = np.asarray(image)
     except _PILLOW_ERRORS as error:
         raise BadInput("unreadable mask", path, "an image file", _reason(error)) from None
-    if mask.shape[:2] != tuple(shape):
+    if shape is not None and mask.shape[:2] != tuple(shape):
         expected, found = (f"{size[1]} x {size[0]} pixels" for size in (shape, mask.shape))
         raise BadInput("size mismatch", path, f"the photograph's {expected}", found)
     if mask.ndim == 3:

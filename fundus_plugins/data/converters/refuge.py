@@ -39,7 +39,7 @@ def list_records(root: Path) -> Listing:
     photographs = {split: [] for split in CONVERTER.splits}
     masks = {split: [] for split in CONVERTER.splits}
     for file in files:
-        split, folders, suffix = _split_of(file), reading.folder_names(file), file.suffix.lower()
+        split, folders, suffix = split_of(file), reading.folder_names(file), file.suffix.lower()
         if split is None:
             continue
         if any(pattern.match(folder) for pattern in _MASK_FOLDERS for folder in folders):
@@ -50,7 +50,7 @@ def list_records(root: Path) -> Listing:
     _check_is_refuge(root, photographs, masks)
 
     listing = Listing()
-    labels = _read_labels(root, files, listing)
+    labels = read_labels(root, files, listing)
     for split in CONVERTER.splits:
         _list_split(root, split, photographs[split], masks[split], labels, listing)
     if any(_SPLITS["val"].search(folder) for file in photographs["train"] for folder in reading.folder_names(file)):
@@ -81,7 +81,7 @@ def _list_split(root: Path, split: str, photographs: list, masks: list, labels: 
             problem = Problem("missing mask", root / same[0], f"a mask {same[0].stem}.bmp or .png in {split}", "none")
         else:
             try:
-                grade = _grade(root, split, same[0], candidates[0], labels)
+                grade = grade_of(root, split, same[0], candidates[0], labels)
                 listing.records.append(Record(split, root / same[0], grade, partial(read_masks, root / candidates[0])))
                 continue
             except BadInput as error:
@@ -111,7 +111,7 @@ def read_masks(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
     return disc, cup
 
 
-def _split_of(file: Path) -> str | None:
+def split_of(file: Path) -> str | None:
     for folder in reading.folder_names(file):
         for split, pattern in _SPLITS.items():
             if pattern.search(folder):
@@ -139,7 +139,7 @@ def _check_is_refuge(root: Path, photographs: dict[str, list], masks: dict[str, 
         )
 
 
-def _grade(root: Path, split: str, photograph: Path, mask: Path, labels: dict) -> str | None:
+def grade_of(root: Path, split: str, photograph: Path, mask: Path, labels: dict) -> str | None:
     stem = photograph.stem.lower()
     folders = {file.parent.name.lower() for file in (photograph, mask)}
     said = {_GRADE_FOLDERS[folder] for folder in folders & _GRADE_FOLDERS.keys()}
@@ -153,7 +153,7 @@ def _grade(root: Path, split: str, photograph: Path, mask: Path, labels: dict) -
     return said.pop() if said else None
 
 
-def _read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[str | None, str], str]:
+def read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[str | None, str], str]:
     """Grades by (split or None, lower-case stem) from every label sheet below `root`."""
     labels = {}
     for file in files:
@@ -171,7 +171,7 @@ def _read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[
             if str(label).strip() not in ("0", "1", "0.0", "1.0"):
                 listing.problems.append(Problem("unknown grade", root / file, f"0 or 1 for {name}", repr(label)))
                 continue
-            labels[_split_of(file), Path(str(name)).stem.lower()] = "glaucoma" if float(label) else "normal"
+            labels[split_of(file), Path(str(name)).stem.lower()] = "glaucoma" if float(label) else "normal"
     return labels
 
 

@@ -1,0 +1,49 @@
+"""Predicted masks as a folder of pictures, such as the REFUGE challenge wants submitted."""
+
+import os
+from pathlib import Path
+
+import cv2
+from detectron2.evaluation import DatasetEvaluator
+
+from fundus_plugins.files import atomic_write
+
+from .disc_cup import best_disc_and_cup
+from .refuge import encode_refuge_mask
+
+MASK_FORMATS = ("bmp", "png")
+
+
+class RefugeMaskWriter(DatasetEvaluator):
+    """Writes the best disc and cup of every photograph as `<photograph's name>.<suffix>`, at its own resolution.
+
+    0 is cup, 128 rim, 255 background. A photograph without a detected disc gives an empty mask. Measures nothing.
+
+    Args:
+        folder: made when needed; files of the same names are replaced.
+        suffix: one of MASK_FORMATS; the challenge asks for bmp.
+
+    Raises:
+        ValueError: another suffix, or two photographs of one name.
+    """
+
+    def __init__(self, folder: str, suffix: str):
+        if suffix not in MASK_FORMATS:
+            raise ValueError(f"TEST.SAVE_MASKS {suffix!r}: expected one of {', '.join(MASK_FORMATS)}")
+        self.folder = folder
+        self.suffix = suffix
+        self._photographs: dict[str, str] = {}
+
+    def reset(self) -> None:
+        self._photographs = {}
+
+    def process(self, inputs: list[dict], outputs: list[dict]) -> None:
+        for image, output in zip(inputs, outputs):
+            stem = Path(image["file_name"]).stem
+            other = self._photographs.setdefault(stem, image["file_name"])
+            if other != image["file_name"]:
+                raise ValueError(f"TEST.SAVE_MASKS: {other} and {image['file_name']} would give one mask {stem}")
+            disc, cup, _ = best_disc_and_cup(output["instances"], (image["height"], image["width"]))
+            encoded = cv2.imencode(f".{self.suffix}", encode_refuge_mask(disc, cup))[1]
+            with atomic_write(os.path.join(self.folder, f"{stem}.{self.suffix}"), "wb") as file:
+                file.write(encoded.tobytes())

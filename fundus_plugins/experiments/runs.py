@@ -1,0 +1,200 @@
+"""One training run of a table: done in a process of its own, resumed where it stopped, its result written last."""
+
+import contextlib
+import csv
+import fcntl
+import hashlib
+import json
+import math
+import os
+import re
+import shlex
+import statistics
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from detectron2.config import CfgNode
+from detectron2.modeling import build_model
+
+import fundus_plugins
+from fundus_plugins.files import atomic_write
+from fundus_plugins.inference import without_weights
+
+
+class RunFailed(Exception):
+    """A run that could not be done; the text says which and where its log is."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row's training on one fold with one seed; `options` are KEY VALUE pairs, `files` the fold's fit and val."""
+
+    row: str
+    seed: int
+    fold: int
+    folder: Path
+    config: str
+    options: tuple[str, ...]
+    files: tuple[Path, Path]
+
+    @property
+    def result_file(self) -> Path:
+        return self.folder / "result.json"
+
+    @property
+    def command(self) -> list[str]:
+        """What follows `python tools/train_net.py`; without a checkpoint, --resume starts anew."""
+        return ["--config-file", self.config, "--resume", *self.options]
+
+
+def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
+    """Do a run, or what is left of it, and return its result and whether anything had to be done.
+
+    A run whose `result.json` is there is finished. Otherwise training goes on from the last checkpoint, then the last
+    weights are evaluated on the held-out photographs. Nobody else works in the folder meanwhile: a training process
+    that outlived whoever started it is waited for. Intermediate checkpoints are deleted when the result is written.
+    A training that was interrupted draws its batches anew, so it is not the same to the bit as one that was not; the
+    result's `commits` has an entry for every start.
+
+    Args:
+        trainer: the command that trains, such as `python tools/train_net.py`; its output goes to `train.log`.
+
+    Raises:
+        RunFailed: the training failed, or the folder holds a run with other settings.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with _locked(run.folder) as lock:
+        settings = _settings(run)
+        started = _read_json(run.folder / "started.json") or {"settings": settings, "commits": []}
+        _check_settings(run, started["settings"], settings)
+        result = _read_json(run.result_file)
+        if result is None:
+            started["commits"].append(current_commit())
+            _write_json(run.folder / "started.json", started)
+            _drop_torn_pointer(run.folder)
+            with open(run.folder / "train.log", "ab") as log:
+                code = subprocess.run(
+                    [*trainer, *run.command], stdout=log, stderr=subprocess.STDOUT, pass_fds=[lock]
+                ).returncode
+            if code:
+                raise RunFailed(f"{run.folder}: training ended with exit code {code}; see {run.folder / 'train.log'}")
+            result = _collect(run, started["commits"])
+            _write_json(run.result_file, result)
+            done = True
+        else:
+            done = False
+        for path in run.folder.glob("model_[0-9]*.pth"):
+            path.unlink()
+    return {"row": run.row} | result, done
+
+
+def current_commit() -> str:
+    """The commit of this package's source, with "-dirty" after it where files differ; "unknown" outside of git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    folder = Path(fundus_plugins.__file__).parent
+    with contextlib.suppress(OSError):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode == 0:
+            return done.stdout.strip()
+    return "unknown"
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Hold the folder's lock; its descriptor goes on to the training process, so the lock lives as long as that."""
+    with open(folder / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: waiting for the process that trains there", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+def _settings(run: Run) -> dict:
+    """All that decides a run's figures: the whole config but for where it writes, and the fold's files."""
+    flat = _flatten(fundus_plugins.get_fundus_cfg(run.config, run.options))
+    del flat["OUTPUT_DIR"]
+    for part, path in zip(("fit", "val"), run.files):
+        flat[f"{part} sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return flat
+
+
+def _flatten(cfg: CfgNode, prefix: str = "") -> dict[str, str]:
+    flat = {}
+    for key, value in cfg.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, CfgNode) else {f"{prefix}{key}": repr(value)}
+    return flat
+
+
+def _check_settings(run: Run, old: dict, new: dict) -> None:
+    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if differing:
+        key = differing[0]
+        more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+        raise RunFailed(
+            f"{run.folder} holds a run with other settings: {key} is {old.get(key)} there and {new.get(key)} now"
+            f"{more}; choose another --output, or delete that folder"
+        )
+
+
+def _drop_torn_pointer(folder: Path) -> None:
+    """Delete a `last_checkpoint` that names no file: a kill between opening and writing it leaves it empty."""
+    pointer = folder / "last_checkpoint"
+    if pointer.is_file():
+        name = pointer.read_text(encoding="utf-8").strip()
+        if not name or not (folder / name).is_file():
+            pointer.unlink()
+
+
+def _collect(run: Run, commits: list[str]) -> dict:
+    cfg = without_weights(fundus_plugins.get_fundus_cfg(run.config, run.options))
+    cfg.MODEL.DEVICE = "cpu"
+    with open(run.folder / "evaluation" / f"{cfg.DATASETS.TEST[0]}_images.csv", newline="") as file:
+        images = list(csv.DictReader(file))
+    return {
+        "config": run.config,
+        "seed": run.seed,
+        "fold": run.fold,
+        "command": shlex.join(["python", "tools/train_net.py", *run.command]),
+        "commits": commits,
+        "iterations": cfg.SOLVER.MAX_ITER,
+        "parameters": sum(parameter.numel() for parameter in build_model(cfg).parameters()),
+        "seconds_per_iteration": _seconds_per_iteration(run.folder / "metrics.json"),
+        "seconds_per_image": _seconds_per_image(run.folder / "log.txt"),
+        "images": [_numbers(image) for image in images],
+    }
+
+
+def _numbers(image: dict[str, str]) -> dict:
+    name = image.pop("file_name")
+    values = {key: float(value) for key, value in image.items()}
+    values = {key: value if math.isfinite(value) else None for key, value in values.items()}
+    return {"file_name": os.path.basename(name)} | values | {"image_id": int(image["image_id"])}
+
+
+def _seconds_per_iteration(metrics: Path) -> float | None:
+    """Median of `time` in Detectron2's metrics.json; a line that a kill cut off is left out."""
+    times = []
+    for line in metrics.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError, KeyError):
+            times.append(json.loads(line)["time"])
+    return statistics.median(times) if times else None
+
+
+def _seconds_per_image(log: Path) -> float | None:
+    """The model's own time for one photograph, from the last such line of Detectron2's log."""
+    found = re.findall(r"pure compute time: .*?\(([\d.]+) s / iter per device", log.read_text(encoding="utf-8"))
+    return float(found[-1]) if found else None
+
+
+def _read_json(path: Path) -> dict | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _write_json(path: Path, document: dict) -> None:
+    with atomic_write(path) as file:
+        json.dump(document, file, indent=1)
+        file.write("\n")

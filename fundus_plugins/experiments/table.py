@@ -1,0 +1,135 @@
+"""A table of experiments as a small YAML file describes it, and the training runs it asks for."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from detectron2.data import MetadataCatalog
+
+from fundus_plugins.config import get_fundus_cfg
+from fundus_plugins.data.coco import require_dataset
+from fundus_plugins.data.folds import write_folds
+
+from .runs import Run
+
+FORBIDDEN = ("DATASETS.TRAIN", "DATASETS.TEST", "SEED", "OUTPUT_DIR", "TEST.EVAL_PERIOD")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: a config file, keys over it, and the paper's figures (0 to 1, by metric)."""
+
+    name: str
+    config: str
+    overrides: dict[str, object]
+    paper: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its rows, the name of the row that the others are compared with, and where the paper measured."""
+
+    title: str
+    reference: str
+    paper_data: str
+    rows: list[Row]
+
+
+def read_table(path: Path) -> Table:
+    """Read a table's YAML; `config` paths are relative to that file, as Detectron2's `_BASE_` is.
+
+    Raises ValueError, one line that names the file, for what is not a table; FileNotFoundError for a missing config.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        rows = [
+            Row(
+                name=str(row["name"]),
+                config=os.path.relpath(path.parent / row["config"]),
+                overrides=dict(row.get("overrides", {})),
+                paper={metric: float(value) for metric, value in row.get("paper", {}).items()},
+            )
+            for row in document["rows"]
+        ]
+        table = Table(document["title"], str(document["reference"]), document.get("paper_data", ""), rows)
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        expected = "title, reference, and rows with name and config"
+        raise ValueError(f"{path}: expected {expected}, found {type(error).__name__}: {error}") from None
+    names = [row.name for row in rows]
+    if len(set(names)) < len(names) or table.reference not in names:
+        raise ValueError(f"{path}: expected rows of different names, one of them {table.reference!r}, found {names}")
+    for row in rows:
+        if not os.path.isfile(row.config):
+            raise FileNotFoundError(f"{path}: row {row.name}: no config file {row.config}")
+        _check_keys(list(row.overrides), f"{path}: row {row.name}")
+    return table
+
+
+def plan_runs(
+    table: Table,
+    *,
+    dataset: str,
+    folds: int,
+    fold_seed: int,
+    seeds: Sequence[int],
+    output: Path,
+    options: Sequence[str] = (),
+) -> list[Run]:
+    """The runs of a table in the order to do them, all rows of a fold before the next fold; fold files are written.
+
+    Args:
+        dataset: a registered segmentation set of ours; every photograph of it is held out once.
+        options: keys and values over every row's config; a row's own overrides come after them.
+
+    Raises:
+        FileNotFoundError: the set is not there. ValueError: it is not registered, cannot be cut into so many folds,
+            or a row's config and `options` do not fit, or set a key that the table itself sets.
+    """
+    _check_keys(list(options)[::2], "options")
+    for row in table.rows:
+        _check_config(row, options)
+    require_dataset(dataset)
+    metadata = MetadataCatalog.get(dataset)
+    if metadata.get("fundus_set") is None:
+        raise ValueError(f"data set {dataset}: not one that fundus_plugins registers")
+    files = write_folds(Path(metadata.json_file), folds, fold_seed)
+    runs = []
+    for seed in seeds:
+        for fold, (fit, val) in enumerate(files):
+            for row in table.rows:
+                folder = output / "runs" / _run_name(row) / f"seed{seed}" / f"{fit.stem.removesuffix('_fit')}"
+                keys = {
+                    "DATASETS.TRAIN": f'("{metadata.fundus_set}_{fit.stem}",)',
+                    "DATASETS.TEST": f'("{metadata.fundus_set}_{val.stem}",)',
+                    "SEED": seed,
+                    "TEST.EVAL_PERIOD": 0,  # once, after the last iteration: held-out photographs choose nothing
+                    "OUTPUT_DIR": folder,
+                }
+                own = [str(part) for pair in (row.overrides | keys).items() for part in pair]
+                runs.append(Run(row.name, seed, fold, folder, row.config, (*options, *own), (fit, val)))
+    return runs
+
+
+def _check_keys(keys: Sequence[str], where: str) -> None:
+    for key in keys:
+        if key in FORBIDDEN:
+            raise ValueError(f"{where}: {key} is set by the table's runs")
+
+
+def _check_config(row: Row, options: Sequence[str]) -> None:
+    try:
+        get_fundus_cfg(row.config, [*options, *(part for pair in row.overrides.items() for part in pair)])
+    except Exception as error:  # yacs and YAML have many ways to say no
+        raise ValueError(f"row {row.name}: {type(error).__name__}: {error}") from error
+
+
+def _run_name(row: Row) -> str:
+    """By config and overrides, not by row, so that tables with one `output` share the runs they have in common."""
+    name = Path(row.config).stem
+    if row.overrides:
+        name += "_" + hashlib.sha256(json.dumps(row.overrides, sort_keys=True).encode()).hexdigest()[:8]
+    return name

@@ -1,0 +1,103 @@
+"""Folds: every photograph held out once, grades in proportion, files that load where their source does."""
+
+import json
+import shutil
+from collections import Counter
+
+import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fundus_plugins
+from fundus_plugins.data.folds import assign_folds, write_folds
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.sampled_from(["normal", "glaucoma", None]), min_size=2, max_size=60).flatmap(
+        lambda grades: st.tuples(st.just(grades), st.integers(2, len(grades)))
+    ),
+    st.integers(0, 5),
+)
+def test_sizes_and_grades_are_even(case, seed):
+    grades, folds = case
+    assigned = assign_folds(grades, folds, seed)
+    assert assigned == assign_folds(grades, folds, seed)
+    for wanted in (lambda grade: True, *(lambda x, g=grade: x == g for grade in set(grades))):
+        counts = Counter(dict.fromkeys(range(folds), 0))
+        counts.update(fold for fold, grade in zip(assigned, grades) if wanted(grade))
+        assert set(counts) == set(range(folds)) and max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_another_seed_is_another_split():
+    assert assign_folds([None] * 50, 5, 0) != assign_folds([None] * 50, 5, 1)
+
+
+@pytest.mark.parametrize("folds", [0, 1, 4])
+def test_too_few_or_too_many_folds(folds):
+    with pytest.raises(ValueError, match=f"{folds} folds of 3 photographs: expected 2 to 3"):
+        assign_folds([None] * 3, folds, 0)
+
+
+@pytest.fixture
+def source(phantoms, tmp_path):
+    """A copy of the phantoms' train.json, in a folder as deep as theirs."""
+    folder = tmp_path / "phantom"
+    folder.mkdir()
+    (folder / "raw").symlink_to(phantoms / "phantom" / "raw")
+    return shutil.copy(phantoms / "phantom" / "train.json", folder)
+
+
+def test_files(source, tmp_path):
+    source = tmp_path / "phantom" / "train.json"
+    before = json.loads(source.read_text())
+    pairs = write_folds(source, 3, 0)
+    held = []
+    for fold, pair in enumerate(pairs):
+        fit, val = (json.loads(path.read_text()) for path in pair)
+        assert [path.name for path in pair] == [f"train_fold{fold}of3_seed0_{part}.json" for part in ("fit", "val")]
+        assert fit["categories"] == val["categories"] == before["categories"]
+        assert sorted(fit["images"] + val["images"], key=lambda x: x["id"]) == before["images"]
+        assert sorted(fit["annotations"] + val["annotations"], key=lambda x: x["id"]) == before["annotations"]
+        assert {x["image_id"] for x in val["annotations"]} == {x["id"] for x in val["images"]}
+        held += [x["id"] for x in val["images"]]
+    assert sorted(held) == [x["id"] for x in before["images"]]
+    times = [path.stat().st_mtime_ns for pair in pairs for path in pair]
+    assert write_folds(source, 3, 0) == pairs
+    assert [path.stat().st_mtime_ns for pair in pairs for path in pair] == times
+
+
+def test_registered_beside_their_source(source, tmp_path):
+    write_folds(tmp_path / "phantom" / "train.json", 2, 1)
+    names = [f"phantom_train_fold{fold}of2_seed1_{part}" for fold in (0, 1) for part in ("fit", "val")]
+    try:
+        fundus_plugins.register_fundus_datasets(str(tmp_path))
+        loaded = {name: DatasetCatalog.get(name) for name in names}
+        assert [len(loaded[name]) for name in names] == [3, 3, 3, 3]
+        assert MetadataCatalog.get(names[0]).thing_classes == ["optic_disc", "optic_cup"]
+        assert {x["file_name"] for x in loaded[names[0]]} == {x["file_name"] for x in loaded[names[3]]}
+    finally:
+        for name in names:
+            DatasetCatalog.remove(name)
+            MetadataCatalog.remove(name)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("no json", "expected COCO JSON with images and annotations, found JSONDecodeError"),
+        ("[]", "found TypeError"),
+        ('{"images": []}', "found KeyError: 'annotations'"),
+        (
+            '{"images": [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "a"}], "annotations": []}',
+            "found a more often",
+        ),
+    ],
+)
+def test_what_is_no_source(tmp_path, text, message):
+    path = tmp_path / "train.json"
+    path.write_text(text)
+    with pytest.raises(ValueError) as caught:
+        write_folds(path, 2, 0)
+    assert str(path) in str(caught.value) and message in str(caught.value)
