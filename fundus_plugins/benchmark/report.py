@@ -176,5 +176,5 @@ def _many_table(rows: list[dict]) -> str:
         count = row["images"] - before
         before = row["images"]
         speed = f"{count / row['seconds']:.2f}"
-        cells.append((row["images"], f"{row['seconds']:.1f}", speed, f"{row['resident_bytes'] / MEGABYTE:.0f}"))
+        cells.append((row["images"], f"{row['seconds']:.2f}", speed, f"{row['resident_bytes'] / MEGABYTE:.0f}"))
     return _table(("images so far", "seconds since the row above", "images/s", "resident memory, MB"), cells)
