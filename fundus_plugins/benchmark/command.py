@@ -74,7 +74,7 @@ def build_parser(description: str | None = None) -> argparse.ArgumentParser:
     add("--config-file", action="append", help=f"of RF-Net; may be repeated (default: {' and '.join(DEFAULT_CONFIGS)})")
     add("--weights", action="append", help="a trained checkpoint for each --config-file (default: random weights)")
     add("--images", type=Path, help="a folder of photographs (default: phantoms are drawn)")
-    add("--count", type=_positive, default=4, help="photographs to measure on (default %(default)s)")
+    add("--count", type=_positive, default=2, help="photographs to measure on (default %(default)s)")
     add("--size", type=_positive, default=2000, help="pixels on a phantom's longer side (default %(default)s)")
     add("--repeats", type=_positive, default=5, help="timed rounds of inference (default %(default)s)")
     add("--training-repeats", type=_positive, default=3, help="timed rounds of training (default %(default)s)")

@@ -54,6 +54,7 @@ def build_fast(cfg: CfgNode, boxes: int, precision: torch.dtype) -> Contender:
 def build_stock(cfg: CfgNode, boxes: int) -> Contender:
     """The same model as Detectron2 alone would run it: float32, contiguous, nothing folded, torchvision's ROIAlign."""
     predictor = _predictor(cfg, boxes, "float32")
+    predictor.model = None  # the two models are never in memory together, so that neither counts for the other
     predictor.model = build_stock_model(cfg, boxes)
     return _contender(predictor, torch.float32)
 
