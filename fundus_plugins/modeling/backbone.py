@@ -1,15 +1,13 @@
 """timm's networks as Detectron2 backbones (MobileNet-v1 by default), alone and under a feature pyramid."""
 
-import os
-
 import timm
 import torch
 from detectron2.config import configurable
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from detectron2.modeling.backbone import FPN
-from safetensors.torch import load_file
-from torch import nn
+
+from .timm_network import create_timm_network
 
 STRIDES = (4, 8, 16, 32)
 
@@ -39,9 +37,8 @@ class TimmBackbone(Backbone):
         if missing:
             raise ValueError(f"timm model {name}: no features at strides {missing}; it has {list(reductions)}")
         indices = tuple(reductions.index(stride) for stride in STRIDES)
-        self.body = _create_features(name, indices, pretrained and not weights)
-        if weights:
-            _load_weights(self.body, weights, name)
+        options = {"features_only": True, "out_indices": indices}
+        self.body = create_timm_network(name, pretrained=pretrained, weights=weights, **options)
         channels = self.body.feature_info.channels()
         self._out_features = [f"res{level}" for level in range(2, 2 + len(STRIDES))]
         self._out_feature_strides = dict(zip(self._out_features, STRIDES))
@@ -58,39 +55,6 @@ class TimmBackbone(Backbone):
     @property
     def size_divisibility(self) -> int:
         return STRIDES[-1]
-
-
-def _create_features(name: str, indices: tuple, pretrained: bool) -> nn.Module:
-    try:
-        return timm.create_model(name, features_only=True, out_indices=indices, pretrained=pretrained)
-    except Exception as error:
-        if not pretrained:
-            raise
-        raise RuntimeError(
-            f"timm could not fetch the pretrained weights of {name} ({type(error).__name__}: {error}). Without a "
-            "network, set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
-        ) from error
-
-
-def _load_weights(body: nn.Module, path: str, name: str) -> None:
-    """Load a file in timm's names; what only the classifier needs may be left over, nothing may be missing."""
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"MODEL.TIMM.WEIGHTS: no file {path}")
-    if path.endswith(".safetensors"):
-        state = load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-    try:
-        missing = body.load_state_dict(state, strict=False).missing_keys
-    except RuntimeError as error:  # same names, other shapes
-        raise RuntimeError(f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {error}") from error
-    # Files without batch norm's step counter are common, and nothing reads it.
-    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
-    if missing:
-        raise RuntimeError(
-            f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {len(missing)} tensors missing, among them {missing[:3]}"
-        )
 
 
 @BACKBONE_REGISTRY.register()
