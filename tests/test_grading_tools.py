@@ -73,13 +73,8 @@ def test_eval_only_and_pictures(trained, phantoms, tmp_path):
 def test_comparison_goes_on_where_it_stopped(phantoms, tmp_path):
     sets = [f"--{x}" for x in ("train", "val", "test")]
     names = ["phantom_train_grading", "phantom_val_grading", "phantom_test_grading"]
-    options = [x for pair in zip(sets, names) for x in pair] + [
-        "--output",
-        tmp_path,
-        "--methods",
-        "softmax_cnn",
-        "ranking_cnn",
-    ]
+    options = ["--methods", "softmax_cnn", "ranking_cnn", *(x for pair in zip(sets, names) for x in pair)]
+    options += ["--output", tmp_path]
     short = [*SMALL_GRADING, "SOLVER.EPOCHS", 1]
     done = run("compare_grading.py", *options, *short, datasets=phantoms)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -35,5 +35,7 @@ def two_sample_interval(
     options = {"n_resamples": resamples, "method": "percentile", "vectorized": True, "rng": rng}
     if np.ptp(first) == 0 and np.ptp(second) == 0:
         return value, value
-    interval = bootstrap((first, second), statistic, **options).confidence_interval
+    # scipy wants two observations of each; one seen twice has the same distribution.
+    samples = [np.repeat(sample, 2) if len(sample) == 1 else sample for sample in (first, second)]
+    interval = bootstrap(samples, statistic, **options).confidence_interval
     return float(interval.low), float(interval.high)

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,10 +41,12 @@ def draw_patients(patients: Sequence[str], grades: Sequence[str], share: float, 
     """(N,) bool: about `share` of the photographs, drawn by `seed`; patients whole, grades in proportion.
 
     It is one fold of scikit-learn's StratifiedGroupKFold, so the share comes out as 1/2, 1/3, ...; nothing is drawn
-    for a share of 0, or from one patient.
+    for a share of 0, or from too few.
     """
     drawn = np.zeros(len(patients), dtype=bool)
-    folds = min(round(1 / share) if share else 0, len(set(patients)))
+    commonest = max(Counter(grades).values(), default=0)  # scikit-learn wants as many of one grade as folds
+    wanted = round(1 / share) if share * len(patients) >= 0.5 else 0
+    folds = min(wanted, len(set(patients)), commonest)
     if folds < 2:
         return drawn
     with warnings.catch_warnings():
