@@ -166,9 +166,10 @@ def train(cfg, resume: bool = False) -> None:
     With `resume`, go on where an interrupted run in OUTPUT_DIR stopped, in whichever stage that was.
     """
     stages = training_stages(cfg)
-    if not resume:
+    if not resume and comm.is_main_process():
         for stage in stages:
             forget_checkpoints(stage)
+    comm.synchronize()
     for stage in stages:
         if resume and stage is not stages[-1] and is_finished(stage):
             continue

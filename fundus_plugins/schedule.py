@@ -23,6 +23,7 @@ def training_stages(cfg: CfgNode) -> list[CfgNode]:
 
     One for most models. A two-stage model without MODEL.GRADING.STAGE1_WEIGHTS has two: stage 1, which goes to
     `<OUTPUT_DIR>/stage1`, and stage 2 around the weights kept there as `model_best.pth` (section 3.1).
+    Raises ValueError for two stages without epochs or without a validation set.
     """
     architecture = _architecture(cfg)
     if not issubclass(architecture, TwoStage) or cfg.MODEL.GRADING.STAGE1_WEIGHTS:
@@ -32,6 +33,8 @@ def training_stages(cfg: CfgNode) -> list[CfgNode]:
     first.SOLVER.EPOCHS = cfg.MODEL.GRADING.STAGE1_EPOCHS
     if first.SOLVER.EPOCHS < 1 or cfg.SOLVER.EPOCHS < 1:
         raise ValueError("two stages: SOLVER.EPOCHS and MODEL.GRADING.STAGE1_EPOCHS must be at least 1")
+    if not cfg.DATASETS.TEST:
+        raise ValueError("two stages: DATASETS.TEST must name a set, for it chooses the weights of stage 1")
     second = cfg.clone()
     second.defrost()
     second.MODEL.GRADING.STAGE1_WEIGHTS = os.path.join(first.OUTPUT_DIR, "model_best.pth")

@@ -144,3 +144,5 @@ def test_stage_1_that_is_there_is_not_trained_again(phantoms, trained):
     assert only.MODEL.META_ARCHITECTURE == "TwoStageRankingCNN"
     with pytest.raises(ValueError, match="STAGE1_EPOCHS must be at least 1"):
         training_stages(grading_config("2sranking_cnn", *SETS, "MODEL.GRADING.STAGE1_EPOCHS", 0))
+    with pytest.raises(ValueError, match="DATASETS.TEST must name a set"):
+        training_stages(grading_config("2sranking_cnn", *SETS, "DATASETS.TEST", ()))
