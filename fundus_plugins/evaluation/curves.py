@@ -69,8 +69,8 @@ def draw_loss_curves(curves: dict[str, list[dict]], path: str | os.PathLike) -> 
     for panel, (name, rows) in zip(panels, curves.items()):
         for key, label in (("train_loss", "training"), ("val_loss", "validation")):
             panel.plot([row["iteration"] for row in rows], [row[key] for row in rows], label=label, marker=".")
-        panel.set(title=name, xlabel="iteration", ylim=(0, None))
-    panels[0].set_ylabel("loss")
+        panel.set(title=name, xlabel="iteration")
+    panels[0].set(ylabel="loss", ylim=(0, None))  # the panels share it; set once all are drawn
     panels[0].legend()
     _save(figure, path)
 
