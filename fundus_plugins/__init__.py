@@ -8,12 +8,13 @@ except ImportError as error:
         "repository of fundus_plugins, or follow https://detectron2.readthedocs.io/tutorials/install.html."
     ) from error
 
-from . import modeling, weights  # noqa: F401  (register the model's parts, and the packaged weights' fundus://)
+from . import modeling, weights  # noqa: F401  (register the models' parts, and the packaged weights' fundus://)
 from .config import add_fundus_config, get_fundus_cfg
 from .data.coco import register_fundus_datasets
+from .data.grading_mapper import GradingMapper
 from .data.mapper import DiscCupMapper
 from .engine import FundusTrainer
-from .evaluation import DiscCupEvaluator
+from .evaluation import DiscCupEvaluator, GradingEvaluator
 from .inference import FundusPredictor
 
 __version__ = "0.1.0"
@@ -23,6 +24,8 @@ __all__ = [
     "DiscCupMapper",
     "FundusPredictor",
     "FundusTrainer",
+    "GradingEvaluator",
+    "GradingMapper",
     "add_fundus_config",
     "get_fundus_cfg",
     "register_fundus_datasets",

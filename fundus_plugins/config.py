@@ -43,10 +43,28 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.TEST.PRECISION = "auto"
 
     # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.
-    cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW
+    cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW | RMSprop
 
     # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth (higher is better).
     cfg.TEST.BEST_METRIC = "disc_cup/miou"
+    cfg.TEST.BEST_IS_LOWEST = False  # True for a loss: lower is better
+
+    # Grading: the ranking-CNN, the softmax CNN, and the two stages around either.
+    cfg.MODEL.GRADING = CfgNode()
+    cfg.MODEL.GRADING.GRADES = ["normal", "suspicious", "glaucoma"]  # in order; two of them make a two-grade model
+    cfg.MODEL.GRADING.FEATURE_STRIDE = 16  # pixels of the input per pixel of the feature map: 16 | 32
+    cfg.MODEL.GRADING.FC_DIM = 2048  # fully connected layer after the pooling (section 3.1); 0: none, as in stage 1
+    cfg.MODEL.GRADING.DROPOUT = 0.5  # after the fully connected layer
+    cfg.MODEL.GRADING.STAGE1_EPOCHS = 20  # of a two-stage model; stage 2 has SOLVER.EPOCHS
+    cfg.MODEL.GRADING.STAGE1_WEIGHTS = ""  # a trained stage 1, which is then not trained again
+
+    # Input of the grading models.
+    cfg.INPUT.SQUARE_SIZE = 512  # photographs are resized to this square, in pixels
+    cfg.INPUT.RANDOM_ZOOM = 0.0  # in training, in and out by up to this part, about the centre; the paper's is 0.125
+
+    # A schedule in epochs, whatever the data set's size. Above 0 they set MAX_ITER, and the learning rate is
+    # multiplied by GAMMA after every epoch; so do EVAL_PERIOD 0 (every epoch) and CHECKPOINT_PERIOD (at least every).
+    cfg.SOLVER.EPOCHS = 0
 
     # What a model learns from: one disc with both masks (RF-Net), or disc and cup as two instances (Mask R-CNN).
     cfg.INPUT.TARGETS = "disc_cup"  # disc_cup | instances

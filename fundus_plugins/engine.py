@@ -11,9 +11,12 @@ from detectron2.evaluation import DatasetEvaluators
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
 
+from .data.grading_mapper import GradingMapper
 from .data.mapper import build_fundus_mapper
-from .evaluation import DiscCupEvaluator, RefugeMaskWriter
+from .evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
+from .evaluation.curves import LossCurves
 from .precision import autocast, resolve_precision
+from .schedule import forget_checkpoints, is_finished, is_grading, training_stages
 
 
 class CPUAutocastTrainer(SimpleTrainer):
@@ -45,14 +48,16 @@ class BestCheckpointer(hooks.HookBase):
     Args:
         eval_period: as of the EvalHook, which comes before this hook.
         checkpointer: saves the weights, with the trainer's state.
-        metric: name in the event storage; higher is better, nan is never best.
+        metric: name in the event storage; nan is never best.
+        lowest: whether lower is better; else higher is.
     """
 
-    def __init__(self, eval_period: int, checkpointer: Checkpointer, metric: str):
+    def __init__(self, eval_period: int, checkpointer: Checkpointer, metric: str, lowest: bool = False):
         self.eval_period = eval_period
         self.checkpointer = checkpointer
         self.metric = metric
-        self.best_metric = float("-inf")
+        self.lowest = lowest
+        self.best_metric = float("inf" if lowest else "-inf")
 
     def after_step(self) -> None:
         finished = self.trainer.iter + 1
@@ -67,7 +72,7 @@ class BestCheckpointer(hooks.HookBase):
         value, iteration = self.trainer.storage.latest().get(self.metric, (None, None))
         if value is None:
             raise KeyError(f"TEST.BEST_METRIC: the evaluation gives no {self.metric}")
-        if value > self.best_metric:
+        if value < self.best_metric if self.lowest else value > self.best_metric:
             self.best_metric = float(value)  # before saving, so that the checkpoint knows it
             self.checkpointer.save("model_best", iteration=iteration)
 
@@ -79,7 +84,7 @@ class BestCheckpointer(hooks.HookBase):
 
 
 class FundusTrainer(DefaultTrainer):
-    """Trains and evaluates RF-Net, or a detector of disc and cup as two classes, from a config.
+    """Trains and evaluates RF-Net, a detector of disc and cup as two classes, or a grading model, from a config.
 
     SOLVER.AMP.ENABLED works on a CPU too, in SOLVER.AMP.PRECISION. After every evaluation
     (TEST.EVAL_PERIOD) the weights with the best TEST.BEST_METRIC on the first TEST set are kept as `model_best.pth`.
@@ -111,8 +116,8 @@ class FundusTrainer(DefaultTrainer):
         name = cfg.SOLVER.OPTIMIZER
         if name == "SGD":
             return super().build_optimizer(cfg, model)
-        if name != "AdamW":
-            raise ValueError(f"SOLVER.OPTIMIZER {name!r}: expected SGD or AdamW")
+        if name not in ("AdamW", "RMSprop"):
+            raise ValueError(f"SOLVER.OPTIMIZER {name!r}: expected SGD, AdamW or RMSprop")
         parameters = get_default_optimizer_params(
             model,
             base_lr=cfg.SOLVER.BASE_LR,
@@ -120,32 +125,68 @@ class FundusTrainer(DefaultTrainer):
             bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
             weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
         )
-        optimizer = torch.optim.AdamW(parameters, lr=cfg.SOLVER.BASE_LR, weight_decay=cfg.SOLVER.WEIGHT_DECAY)
+        options = {"lr": cfg.SOLVER.BASE_LR, "weight_decay": cfg.SOLVER.WEIGHT_DECAY}
+        if name == "AdamW":
+            optimizer = torch.optim.AdamW(parameters, **options)
+        else:
+            optimizer = torch.optim.RMSprop(parameters, alpha=0.9, eps=1e-7, **options)  # as in Keras, the paper's
         return maybe_add_gradient_clipping(cfg, optimizer)
 
     @classmethod
     def build_train_loader(cls, cfg):
-        return build_detection_train_loader(cfg, mapper=build_fundus_mapper(cfg, is_train=True))
+        build = GradingMapper if is_grading(cfg) else build_fundus_mapper
+        return build_detection_train_loader(cfg, mapper=build(cfg, is_train=True))
 
     @classmethod
     def build_test_loader(cls, cfg, dataset_name):
+        if is_grading(cfg):
+            mapper = GradingMapper(cfg, is_train=False, dataset_name=dataset_name)
+            return build_detection_test_loader(cfg, dataset_name, mapper=mapper, batch_size=cfg.SOLVER.IMS_PER_BATCH)
         return build_detection_test_loader(cfg, dataset_name, mapper=build_fundus_mapper(cfg, is_train=False))
 
     @classmethod
     def build_evaluator(cls, cfg, dataset_name):
-        evaluator = DiscCupEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "evaluation"))
+        folder = os.path.join(cfg.OUTPUT_DIR, "evaluation")
+        if is_grading(cfg):
+            return GradingEvaluator(dataset_name, cfg.MODEL.GRADING.GRADES, folder)
+        evaluator = DiscCupEvaluator(dataset_name, folder)
         if not cfg.TEST.SAVE_MASKS:
             return evaluator
-        folder = os.path.join(cfg.OUTPUT_DIR, "masks", dataset_name)
-        return DatasetEvaluators([evaluator, RefugeMaskWriter(folder, cfg.TEST.SAVE_MASKS)])
+        masks = os.path.join(cfg.OUTPUT_DIR, "masks", dataset_name)
+        return DatasetEvaluators([evaluator, RefugeMaskWriter(masks, cfg.TEST.SAVE_MASKS)])
 
     def build_hooks(self):
         every = super().build_hooks()
         if comm.is_main_process() and self.cfg.DATASETS.TEST and self.cfg.TEST.EVAL_PERIOD > 0:
-            metric = self.cfg.TEST.BEST_METRIC
-            if len(self.cfg.DATASETS.TEST) > 1:  # then Detectron2 puts the set's name before the metric
-                metric = f"{self.cfg.DATASETS.TEST[0]}/{metric}"
-            best = BestCheckpointer(self.cfg.TEST.EVAL_PERIOD, self.checkpointer, metric)
+            # With several sets Detectron2 puts the set's name before the metric.
+            prefix = f"{self.cfg.DATASETS.TEST[0]}/" if len(self.cfg.DATASETS.TEST) > 1 else ""
+            metric = prefix + self.cfg.TEST.BEST_METRIC
+            best = BestCheckpointer(self.cfg.TEST.EVAL_PERIOD, self.checkpointer, metric, self.cfg.TEST.BEST_IS_LOWEST)
             after_evaluation = 1 + next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
             every.insert(after_evaluation, best)
+            if is_grading(self.cfg):
+                curves = LossCurves(self.cfg.OUTPUT_DIR, self.cfg.TEST.EVAL_PERIOD, f"{prefix}grading/loss")
+                every.insert(after_evaluation, curves)
+        if comm.is_main_process() and self.cfg.SOLVER.EPOCHS > 0:
+            for hook in every:
+                if isinstance(hook, hooks.PeriodicCheckpointer):
+                    hook.max_to_keep = 1  # one every epoch would fill the disk; the best is kept beside it
         return every
+
+
+def train(cfg, resume: bool = False) -> None:
+    """Train a model from start to end, a two-stage model's stages one after the other.
+
+    With `resume`, go on where an interrupted run in OUTPUT_DIR stopped, in whichever stage that was.
+    """
+    stages = training_stages(cfg)
+    if not resume and comm.is_main_process():
+        for stage in stages:
+            forget_checkpoints(stage)
+    comm.synchronize()
+    for stage in stages:
+        if resume and stage is not stages[-1] and is_finished(stage):
+            continue
+        trainer = FundusTrainer(stage)
+        trainer.resume_or_load(resume=resume)
+        trainer.train()

@@ -13,9 +13,9 @@ from detectron2.data import transforms as T
 from detectron2.data.detection_utils import read_image
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
-from detectron2.utils.file_io import PathManager
 from torch import nn
 
+from .checkpoint import load_trained_weights
 from .evaluation.disc_cup import best_disc_and_cup
 from .evaluation.morphometry import vertical_cup_to_disc_ratio
 from .modeling.folding import fold_batch_norms
@@ -158,25 +158,6 @@ def without_weights(cfg: CfgNode) -> CfgNode:
     """A copy of `cfg` that loads nothing: neither a checkpoint nor the backbone's pretrained weights."""
     cfg = cfg.clone()
     cfg.defrost()
-    cfg.MODEL.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = ""
+    cfg.MODEL.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = cfg.MODEL.GRADING.STAGE1_WEIGHTS = ""
     cfg.MODEL.TIMM.PRETRAINED = False
     return cfg
-
-
-def load_trained_weights(model: nn.Module, path: str) -> None:
-    """Load a checkpoint of a training run, all of it or nothing, and without running any code it may hold.
-
-    Detectron2's checkpointer goes on with random weights where a file or a tensor is missing; no patient should meet
-    those.
-
-    Raises:
-        FileNotFoundError: no such file, or no path.
-        RuntimeError: the checkpoint does not fit the model, or is no checkpoint.
-    """
-    if not PathManager.isfile(path):
-        raise FileNotFoundError(f"MODEL.WEIGHTS: no file {path!r}; it must name a trained checkpoint")
-    try:
-        state = torch.load(PathManager.get_local_path(path), map_location="cpu", weights_only=True)
-        model.load_state_dict(state.get("model", state))
-    except Exception as error:
-        raise RuntimeError(f"MODEL.WEIGHTS: {path} does not fit the model of this config: {error}") from error

@@ -35,6 +35,18 @@ def small_config():
     return fundus_plugins.get_fundus_cfg(str(ROOT / "configs" / "Base-RFNet.yaml"), SMALL)
 
 
+# A grading model at 64 pixels over a small network.
+SMALL_GRADING = [
+    "MODEL.TIMM.NAME", "mobilenetv1_100", "MODEL.TIMM.PRETRAINED", False, "MODEL.GRADING.FC_DIM", 16,
+    "INPUT.SQUARE_SIZE", 64, "DATALOADER.NUM_WORKERS", 0, "SOLVER.IMS_PER_BATCH", 2,
+]  # fmt: skip
+
+
+def grading_config(name: str, *options):
+    """One of the grading configs (its file's name), made small."""
+    return fundus_plugins.get_fundus_cfg(str(ROOT / "configs" / f"{name}.yaml"), [*SMALL_GRADING, *options])
+
+
 @pytest.fixture
 def small_cfg():
     return small_config()

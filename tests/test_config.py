@@ -7,6 +7,7 @@ from detectron2.modeling import build_model
 from detectron2.projects.point_rend import add_pointrend_config
 
 import fundus_plugins
+from fundus_plugins.schedule import is_grading
 from tests.conftest import ROOT
 
 # Parts are no model of their own, but a second _BASE_.
@@ -40,6 +41,9 @@ def test_composes_with_another_project(ours_first):
 def test_every_config_builds_its_model(path):
     cfg = fundus_plugins.get_fundus_cfg(str(path))
     model = build_model(cfg)
+    if is_grading(cfg):
+        assert model.grades == ["normal", "suspicious", "glaucoma"]
+        return
     assert model.roi_heads.mask_head.predictor.out_channels == cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
 
 
@@ -51,6 +55,17 @@ def test_paper_schedule():
     assert cfg.MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE == 200 and cfg.MODEL.ROI_HEADS.POSITIVE_FRACTION == 0.25
     assert cfg.MODEL.RPN.POST_NMS_TOPK_TEST == 1000 and cfg.TEST.DETECTIONS_PER_IMAGE == 10
     assert (cfg.MODEL.RFNET.FOCAL_WEIGHT, cfg.MODEL.RFNET.FOCAL_ALPHA, cfg.MODEL.RFNET.FOCAL_GAMMA) == (0.3, 1.0, 3.0)
+
+
+@pytest.mark.parametrize("name", ["ranking_cnn", "softmax_cnn", "2sranking_cnn", "2s_cnn"])
+def test_grading_configs_are_the_papers(name):
+    cfg = fundus_plugins.get_fundus_cfg(str(ROOT / "configs" / f"{name}.yaml"))
+    assert (cfg.SOLVER.OPTIMIZER, cfg.SOLVER.BASE_LR, cfg.SOLVER.GAMMA) == ("RMSprop", 1e-4, 0.9)
+    assert (cfg.SOLVER.EPOCHS, cfg.MODEL.GRADING.STAGE1_EPOCHS) == (50, 20)
+    assert (cfg.MODEL.GRADING.FC_DIM, cfg.MODEL.GRADING.DROPOUT, cfg.MODEL.TIMM.NAME) == (2048, 0.5, "densenet121")
+    assert (cfg.INPUT.SQUARE_SIZE, cfg.INPUT.RANDOM_ZOOM, cfg.INPUT.RANDOM_FLIP) == (512, 0.125, "horizontal")
+    assert not cfg.INPUT.CROP.ENABLED and not cfg.INPUT.RANDOM_FLIP_VERTICAL
+    assert (cfg.TEST.BEST_METRIC, cfg.TEST.BEST_IS_LOWEST) == ("grading/loss", True)
 
 
 def test_unsafe_yaml_is_refused(tmp_path):
@@ -66,8 +81,10 @@ def test_optimizer_by_name(small_cfg):
     assert type(build(small_cfg, model)).__name__ == "SGD"
     small_cfg.SOLVER.OPTIMIZER = "AdamW"
     assert type(build(small_cfg, model)).__name__ == "AdamW"
+    small_cfg.SOLVER.OPTIMIZER = "RMSprop"
+    assert type(build(small_cfg, model)).__name__ == "RMSprop"
     small_cfg.SOLVER.OPTIMIZER = "LION"
-    with pytest.raises(ValueError, match="SOLVER.OPTIMIZER 'LION': expected SGD or AdamW"):
+    with pytest.raises(ValueError, match="SOLVER.OPTIMIZER 'LION': expected SGD, AdamW or RMSprop"):
         build(small_cfg, model)
 
 

@@ -16,8 +16,10 @@ from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
 import fundus_plugins
+from fundus_plugins.checkpoint import load_trained_weights
 from fundus_plugins.data.coco import require_dataset
-from fundus_plugins.inference import load_trained_weights, without_weights
+from fundus_plugins.engine import train
+from fundus_plugins.inference import without_weights
 
 
 def main(args) -> None:
@@ -35,9 +37,7 @@ def main(args) -> None:
             model = GeneralizedRCNNWithTTA(cfg, model)
         fundus_plugins.FundusTrainer.test(cfg, model)
         return
-    trainer = fundus_plugins.FundusTrainer(cfg)
-    trainer.resume_or_load(resume=args.resume)
-    trainer.train()
+    train(cfg, resume=args.resume)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,9 @@ FUNDUS_DATASETS = {
     "refuge": ("train", "val", "test"),
     "drishti_gs1": ("train", "test", "fit", "val"),
     "phantom": ("train", "val", "test"),
+    "rim_one_dl": ("train", "test", "fit", "val"),
+    "rim_one_r3": ("train", "test", "fit", "val"),  # rim_one_dl --part r3
+    "graded": ("train", "val", "test"),  # photographs of one's own
 }
 FOLD_FILES = "*_fold*of*_seed*_*.json"  # what folds.py writes beside a split's file
 
@@ -52,13 +55,14 @@ FOLD_FILES = "*_fold*of*_seed*_*.json"  # what folds.py writes beside a split's 
 class AnnotatedImage:
     """One photograph and what is known of it; sizes and masks in pixels of the photograph, masks as compressed RLE.
 
-    `cup` and `vcdr` are None when the cup was not annotated, `grade` is one of GRADES or None when not known.
+    `disc` is None when there are no masks, `cup` and `vcdr` when the cup was not annotated, `grade`, one of GRADES,
+    when not known.
     """
 
     photograph: Path
     height: int
     width: int
-    disc: dict
+    disc: dict | None
     cup: dict | None
     vcdr: float | None
     grade: str | None
@@ -192,8 +196,14 @@ def require_dataset(name: str) -> None:
             f"python tools/convert_dataset.py refuge --root {raw} --output {folder}"
         )
     else:
-        title = {"refuge": "REFUGE", "drishti_gs1": "Drishti-GS1"}[dataset]
-        command = f"python tools/convert_dataset.py {dataset} --root <where {title} is> --output {folder}"
+        arguments = {
+            "refuge": "refuge --root <where REFUGE is>",
+            "drishti_gs1": "drishti_gs1 --root <where Drishti-GS1 is>",
+            "rim_one_dl": "rim_one_dl --root <where RIM-ONE DL is>",
+            "rim_one_r3": "rim_one_dl --part r3 --root <where RIM-ONE DL is>",
+            "graded": "graded_folders --root <where a folder for each grade is>",
+        }[dataset]
+        command = f"python tools/convert_dataset.py {arguments} --output {folder}"
     raise FileNotFoundError(
         f"data set {name}: there is no {MetadataCatalog.get(name).json_file}; make it with: {command}"
     )

@@ -6,9 +6,9 @@ from detectron2.config import configurable
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from detectron2.modeling.backbone import FPN
-from detectron2.utils.file_io import PathManager
-from safetensors.torch import load_file
 from torch import nn
+
+from .timm_network import create_timm_network
 
 STRIDES = (4, 8, 16, 32)
 
@@ -41,9 +41,8 @@ class TimmBackbone(Backbone):
         if missing:
             raise ValueError(f"timm model {name}: no features at strides {missing}; it has {list(reductions)}")
         indices = tuple(reductions.index(stride) for stride in STRIDES)
-        self.body = _create_features(name, indices, pretrained and not weights)
-        if weights:
-            _load_weights(self.body, weights, name)
+        options = {"features_only": True, "out_indices": indices}
+        self.body = create_timm_network(name, pretrained=pretrained, weights=weights, **options)
         self._frozen = _modules_up_to(self.body, freeze_at)
         for module in self._frozen:
             module.requires_grad_(False)
@@ -76,18 +75,6 @@ class TimmBackbone(Backbone):
         return STRIDES[-1]
 
 
-def _create_features(name: str, indices: tuple, pretrained: bool) -> nn.Module:
-    try:
-        return timm.create_model(name, features_only=True, out_indices=indices, pretrained=pretrained)
-    except Exception as error:
-        if not pretrained:
-            raise
-        raise RuntimeError(
-            f"timm could not fetch the pretrained weights of {name} ({type(error).__name__}: {error}). Without a "
-            "network, set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
-        ) from error
-
-
 def _modules_up_to(body: nn.Module, freeze_at: int) -> list[nn.Module]:
     """The modules, in the order timm defines and runs them, up to the one that gives "res<freeze_at>"; none for 0."""
     if freeze_at == 0:
@@ -102,28 +89,6 @@ def _modules_up_to(body: nn.Module, freeze_at: int) -> list[nn.Module]:
         if module._parameters:
             found.append(module)
     raise ValueError(f"MODEL.TIMM.FREEZE_AT: {type(body).__name__} has no module {last}")
-
-
-def _load_weights(body: nn.Module, path: str, name: str) -> None:
-    """Load a file in timm's names; what only the classifier needs may be left over, nothing may be missing."""
-    if not PathManager.isfile(path):
-        raise FileNotFoundError(f"MODEL.TIMM.WEIGHTS: no file {path}")
-    path = PathManager.get_local_path(path)
-    if path.endswith(".safetensors"):
-        state = load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-    try:
-        missing = body.load_state_dict(state, strict=False).missing_keys
-    except RuntimeError as error:  # same names, other shapes
-        raise RuntimeError(f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {error}") from error
-    # Files without batch norm's step counter are common, and nothing reads it.
-    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
-    if missing:
-        raise RuntimeError(
-            f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {len(missing)} tensors missing, among them {missing[:3]}"
-        )
 
 
 @BACKBONE_REGISTRY.register()

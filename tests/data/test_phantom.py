@@ -172,7 +172,7 @@ def test_layout_is_refuges(layout):
         *(f"Test400/T000{i}.jpg" for i in (1, 2, 3, 4)),
         *(f"REFUGE-Test-GT/Disc_Cup_Masks/{folder}/T000{i}.bmp" for i, folder in zip((1, 2, 3, 4), "NGNN")),
     }
-    assert set(files_below(layout)) == names
+    assert set(files_below(layout)) == names | {"phantom_grades.csv"}
     assert [path.name for path in layout.parent.iterdir()] == ["refuge"]  # no temporary folder left
     for name in names:
         image = cv2.imread(str(layout / name), cv2.IMREAD_UNCHANGED)
@@ -182,6 +182,10 @@ def test_layout_is_refuges(layout):
 
 
 def test_layouts_sheets(layout):
+    grades = pd.read_csv(layout / "phantom_grades.csv")
+    assert list(grades.columns) == ["ImgName", "Grade"] and len(grades) == 12
+    for name, grade in grades.itertuples(index=False):
+        assert (grade == "glaucoma") == (name[0] == "g" or name in ("V0002.jpg", "T0002.jpg"))
     validation = pd.read_excel(layout / "REFUGE-Validation400-GT" / "Fovea_locations.xlsx")
     assert list(validation.ImgName) == ["V0001.jpg", "V0002.jpg"]
     assert list(validation["Glaucoma Label"]) == [0, 1]

@@ -1,5 +1,6 @@
 """Converters from data sets on disk to COCO JSON, by name."""
 
-from . import drishti_gs1, refuge
+from . import drishti_gs1, graded, refuge, rim_one_dl
 
-CONVERTERS = {converter.name: converter for converter in (refuge.CONVERTER, drishti_gs1.CONVERTER)}
+_ALL = (refuge.CONVERTER, drishti_gs1.CONVERTER, rim_one_dl.CONVERTER, graded.FOLDERS, graded.SHEET)
+CONVERTERS = {converter.name: converter for converter in _ALL}

@@ -73,7 +73,7 @@ def build_parser(description: str | None = None) -> argparse.ArgumentParser:
             "--processes", type=_whole_number(1), default=os.cpu_count() or 1, help="default: one per processor"
         )
         for option, settings in converter.options.items():
-            command.add_argument(f"--{option}", **settings)
+            command.add_argument(f"--{option.replace('_', '-')}", **settings)
         if "val" not in converter.splits:
             text = "photographs of train to hold out: val.json, the rest fit.json; 0: none (default: 10)"
             command.add_argument("--holdout", type=_whole_number(0), default=10, help=text)

@@ -34,8 +34,8 @@ def write_contact_sheet(images: Sequence[AnnotatedImage], path: Path) -> None:
 def _tile(image: AnnotatedImage) -> np.ndarray:
     with Image.open(image.photograph) as opened:
         photograph = ImageOps.exif_transpose(opened).convert("RGB")
-    x, y, width, height = mask_util.toBbox(image.disc)
-    side = 2 * max(width, height)  # the disc takes the middle half
+    x, y, width, height = mask_util.toBbox(image.disc) if image.disc else (0, 0, image.width, image.height)
+    side = (2 if image.disc else 1) * max(width, height)  # the disc takes the middle half
     left, top = x + width / 2 - side / 2, y + height / 2 - side / 2
     box = (left, top, left + side, top + side)
     tile = np.array(photograph.transform((TILE, TILE), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR))
@@ -46,6 +46,7 @@ def _tile(image: AnnotatedImage) -> np.ndarray:
         contours, _ = cv2.findContours(np.array(mask), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(tile, contours, -1, color, 1, cv2.LINE_AA)
     tile = cv2.copyMakeBorder(tile, 0, CAPTION, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-    caption = f"{image.photograph.name}  vCDR {'unknown' if image.vcdr is None else f'{image.vcdr:.2f}'}"
+    about = image.grade if image.disc is None else f"vCDR {'unknown' if image.vcdr is None else f'{image.vcdr:.2f}'}"
+    caption = f"{image.photograph.name}  {about}"
     cv2.putText(tile, caption, (4, TILE + 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
     return tile

@@ -38,12 +38,16 @@ class BadInput(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """One photograph with annotations; `read_masks` opens the masks later, in another process (so it must pickle)."""
+    """One photograph with annotations; `read_masks` opens the masks later, in another process (so it must pickle).
+
+    It is None for a photograph without masks. `patient` tells whose eye it is, where a split is to be drawn.
+    """
 
     split: str
     photograph: Path
     grade: str | None
-    read_masks: MaskReader
+    read_masks: MaskReader | None
+    patient: str = ""
 
 
 @dataclass

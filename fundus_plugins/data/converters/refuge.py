@@ -8,6 +8,7 @@ REFUGE1's three parts, so they become one `train`; `--root <REFUGE2>/Train` give
 
 Masks: 0 cup, 128 rim, 255 background, read with some tolerance; or 0 background, 1 rim, 2 cup. Grades: the folder,
 else the label sheet (`index.json`, Excel or CSV with a column of labels, `task1.xls`), else the names g0001, n0001.
+Drawn data may have a sheet with the column `Grade`; what is suspicious there is normal in folders and labels.
 """
 
 import json
@@ -16,6 +17,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+
+from fundus_plugins.data.coco import GRADES
 
 from . import reading
 from .record import BadInput, Converter, Listing, NotThisDataset, Problem, Record
@@ -29,7 +32,7 @@ _SPLITS = {
 _MASK_FOLDERS = (re.compile(r"^(disc(_cup)?_masks?|gts?|annotation.*|.*-gt)$"), re.compile(r"^masks?$"))
 _GRADE_FOLDERS = {"glaucoma": "glaucoma", "g": "glaucoma", "non-glaucoma": "normal", "n": "normal"}
 _NAME_COLUMNS = {"imgname", "filename", "imagename"}
-_LABEL_COLUMNS = {"glaucomalabel", "labelglaucoma1", "label", "glaucomarisk"}
+_LABEL_COLUMNS = {"glaucomalabel", "labelglaucoma1", "label", "glaucomarisk", "grade"}
 _MASK_SUFFIXES = (".bmp", ".png")
 
 
@@ -146,6 +149,8 @@ def grade_of(root: Path, split: str, photograph: Path, mask: Path, labels: dict)
     said |= {labels[key] for key in ((split, stem), (None, stem)) if key in labels}
     if not said and re.fullmatch(r"[gn]\d{4}", stem):
         said = {"glaucoma" if stem[0] == "g" else "normal"}
+    if "suspicious" in said:
+        said.discard("normal")  # REFUGE knows no such grade and files it there
     if len(said) > 1:
         raise BadInput(
             "conflicting grades", root / photograph, "one grade", "glaucoma and normal in folders and label sheets"
@@ -168,10 +173,12 @@ def read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[s
         for name, label in _labelled(rows):
             if label is None:
                 continue
-            if str(label).strip() not in ("0", "1", "0.0", "1.0"):
+            text = str(label).strip()
+            grade = {"0": "normal", "0.0": "normal", "1": "glaucoma", "1.0": "glaucoma"}.get(text, text)
+            if grade not in GRADES:
                 listing.problems.append(Problem("unknown grade", root / file, f"0 or 1 for {name}", repr(label)))
                 continue
-            labels[split_of(file), Path(str(name)).stem.lower()] = "glaucoma" if float(label) else "normal"
+            labels[split_of(file), Path(str(name)).stem.lower()] = grade
     return labels
 
 

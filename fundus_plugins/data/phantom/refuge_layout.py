@@ -50,7 +50,7 @@ def write_refuge_layout(
 
     Photographs have `size` pixels on their longer side. Photograph i of a split depends on the seed, the size, the
     fraction, the view and i alone: not on the number of photographs or processes. Normal and suspicious ones are
-    Non-Glaucoma.
+    Non-Glaucoma, as in REFUGE; `phantom_grades.csv` tells them apart.
     Masks: 0 cup, 128 rim, 255 background. Raises FileExistsError if `root` is a file or a folder that is not empty,
     ValueError for numbers that make no sense.
     """
@@ -86,8 +86,10 @@ def write_refuge_layout(
         ]
         for folder in {path.parent for job in jobs for path in (job.image, job.mask)}:
             folder.mkdir(parents=True, exist_ok=True)
-        foveas = _draw_all(jobs, processes, progress)
-        _write_sheets(temporary, jobs, foveas)
+        drawn = _draw_all(jobs, processes, progress)
+        _write_sheets(temporary, jobs, [fovea for fovea, _ in drawn])
+        grades = pd.DataFrame({"ImgName": [job.name for job in jobs], "Grade": [grade for _, grade in drawn]})
+        grades.to_csv(temporary / "phantom_grades.csv", index=False)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)  # mkdtemp's folders are for the owner alone
@@ -119,7 +121,7 @@ def _jobs(
     return jobs
 
 
-def _draw_all(jobs: list[_Job], processes: int, progress: bool) -> list[tuple[float, float]]:
+def _draw_all(jobs: list[_Job], processes: int, progress: bool) -> list[tuple[tuple[float, float], str]]:
     bar = {
         "total": len(jobs),
         "desc": "phantoms",
@@ -138,8 +140,8 @@ def _draw_all(jobs: list[_Job], processes: int, progress: bool) -> list[tuple[fl
             raise
 
 
-def _draw(job: _Job) -> tuple[float, float]:
-    """Draw and write one photograph and its mask; returns the fovea's x, y in pixels."""
+def _draw(job: _Job) -> tuple[tuple[float, float], str]:
+    """Draw and write one photograph and its mask; returns the fovea's x, y in pixels, and the grade."""
     rng = np.random.default_rng(job.seed)
     suspicious = rng.random() < _SUSPICIOUS
     grade = "glaucoma" if job.glaucoma else "suspicious" if suspicious else "normal"
@@ -149,7 +151,7 @@ def _draw(job: _Job) -> tuple[float, float]:
     mask[phantom.cup] = 0
     _write(job.image, phantom.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
     _write(job.mask, mask, [])
-    return phantom.fovea
+    return phantom.fovea, grade
 
 
 def _write(path: Path, image: np.ndarray, options: list[int]) -> None:

@@ -1,0 +1,29 @@
+"""Trained weights from a file: all of them or none."""
+
+import torch
+from detectron2.utils.file_io import PathManager
+from torch import nn
+
+
+def load_trained_weights(model: nn.Module, path: str, key: str = "MODEL.WEIGHTS") -> None:
+    """Load a checkpoint of a training run, all of it or nothing, and without running any code it may hold.
+
+    Detectron2's checkpointer goes on with random weights where a file or a tensor is missing; no patient should meet
+    those. `key` is the config's, for error texts.
+
+    Raises:
+        FileNotFoundError: no such file, or no path.
+        RuntimeError: the checkpoint does not fit the model, or is no checkpoint.
+    """
+    if not PathManager.isfile(path):
+        raise FileNotFoundError(f"{key}: no file {path!r}; it must name a trained checkpoint")
+    try:
+        state = torch.load(PathManager.get_local_path(path), map_location="cpu", weights_only=True)
+        model.load_state_dict(state.get("model", state))
+    except Exception as error:
+        raise RuntimeError(f"{key}: {path} does not fit the model of this config: {error}") from error
+
+
+def read_iteration(path: str) -> int:
+    """The iteration, from 0, after which a training run wrote this checkpoint; -1 if it does not say."""
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("iteration", -1)

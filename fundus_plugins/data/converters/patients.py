@@ -1,0 +1,57 @@
+"""Whose eye a photograph shows, by its name, and splits in which no patient is on two sides."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from .record import Problem
+
+# Stem -> patient, in group 1; the first that fits. Else every photograph counts as a patient of its own.
+_PATIENTS = (
+    re.compile(r"^(ret\d+)o[ds]$", re.IGNORECASE),  # PAPILA: RET002OD, RET002OS
+    re.compile(r"^(\d+)_"),  # ODIR: 12_left, 12_right; eye pairs share the number
+    re.compile(r"^(.*\d)[-_ ]?(?:od|os|left|right|l|r)$", re.IGNORECASE),
+)
+_AUGMENTED = re.compile(r"^_\d+_[0-9a-z]+$", re.IGNORECASE)  # _12_3456789.jpg: a turned or mirrored copy
+
+
+def patient_of(stem: str) -> str:
+    """The patient of a photograph of that name (without suffix), by the naming of known sets.
+
+    >>> patient_of("RET002OD"), patient_of("12_left"), patient_of("r3_N-12-R"), patient_of("image")
+    ('RET002', '12', 'r3_N-12', 'image')
+    """
+    match = next(filter(None, (pattern.match(stem) for pattern in _PATIENTS)), None)
+    return match[1] if match else stem
+
+
+def augmented_copy(file: Path) -> Problem | None:
+    """A Problem for a file whose name is that of an augmented copy, which must not stand beside its original."""
+    if not _AUGMENTED.match(file.stem):
+        return None
+    return Problem("augmented copy", file, "an original photograph", f"a name like {file.name}")
+
+
+def draw_patients(patients: Sequence[str], grades: Sequence[str], share: float, seed: int) -> np.ndarray:
+    """(N,) bool: about `share` of the photographs, drawn by `seed`; patients whole, grades in proportion.
+
+    It is one fold of scikit-learn's StratifiedGroupKFold, so the share comes out as 1/2, 1/3, ...; nothing is drawn
+    for a share of 0, or from too few.
+    """
+    drawn = np.zeros(len(patients), dtype=bool)
+    commonest = max(Counter(grades).values(), default=0)  # scikit-learn wants as many of one grade as folds
+    wanted = round(1 / share) if share * len(patients) >= 0.5 else 0
+    folds = min(wanted, len(set(patients)), commonest)
+    if folds < 2:
+        return drawn
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a grade with fewer photographs than folds
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        _, fold = next(splitter.split(patients, grades, patients))
+    drawn[fold] = True
+    return drawn

@@ -1,0 +1,108 @@
+"""RIM-ONE DL: 485 square photographs of the disc, with masks, in the official random split.
+
+    partitioned_randomly/{training_set,test_set}/{normal,glaucoma}/r1_Im001.png
+    partitioned_randomly/images/{train,test}/[{normal,glaucoma}/]r1_Im001.png     (a repack)
+    RIM-ONE_DL_reference_segmentations/{normal,glaucoma}/r1_Im001-1-{Disc,Cup}-T.png
+
+`partitioned_by_hospital` holds the same photographs and is left alone where both are there. Grades are the folders',
+of the photograph or of its masks; where the name says r3_N, r3_S or r3_G (normal, suspect, glaucoma) it is that, for
+the folders file suspects under glaucoma. (r3 has one eye of each patient.) Masks are 255 inside, or 0 inside: the
+border of the picture tells.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from . import reading
+from .record import BadInput, Converter, Listing, NotThisDataset, Problem, Record
+
+_SPLITS = {"training_set": "train", "train": "train", "test_set": "test", "test": "test"}
+_PHOTOGRAPH = re.compile(r"^r[123]_", re.IGNORECASE)
+_MASK = re.compile(r"^(?P<stem>r[123]_.+)-1-(?P<structure>disc|cup)-t$", re.IGNORECASE)
+_LETTERS = {"n": "normal", "s": "suspicious", "g": "glaucoma"}
+
+
+def list_records(root: Path, *, part: str) -> Listing:
+    """Photographs of `part` ("all", "r1", "r2" or "r3") with a disc mask; problems for those without one.
+
+    Raises NotThisDataset.
+    """
+    files = [file for file in reading.walk_files(root) if file.suffix.lower() == ".png"]
+    masks: dict[tuple[str, str], Path] = {}
+    photographs: list[tuple[str, Path]] = []
+    for file in files:
+        folders = reading.folder_names(file)
+        match = _MASK.match(file.stem)
+        split = next((_SPLITS[folder] for folder in folders if folder in _SPLITS), None)
+        if match and "rim-one_dl_reference_segmentations" in folders:
+            masks[match["stem"].lower(), match["structure"].lower()] = file
+        elif split and not match and _PHOTOGRAPH.match(file.stem):
+            photographs.append((split, file))
+    if any("partitioned_randomly" in reading.folder_names(file) for _, file in photographs):
+        photographs = [x for x in photographs if "partitioned_by_hospital" not in reading.folder_names(x[1])]
+    if not photographs or not masks:
+        raise NotThisDataset(
+            f"{root} does not hold RIM-ONE DL: looked for photographs partitioned_randomly/{{training_set,test_set}}/"
+            f"{{normal,glaucoma}}/r*.png and masks RIM-ONE_DL_reference_segmentations/{{normal,glaucoma}}/*-Disc-T.png"
+            f", found {len(photographs)} and {len(masks)}; the folder holds: {reading.first_entries(root)}"
+        )
+    listing = Listing()
+    seen: dict[str, Path] = {}
+    for split, file in photographs:
+        stem = file.stem.lower()
+        if part not in ("all", stem[:2]):
+            continue
+        disc, cup = (masks.get((stem, structure)) for structure in ("disc", "cup"))
+        if stem in seen:
+            listing.problems.append(
+                Problem("duplicate id", root / file, f"one {file.name}", f"also {root / seen[stem]}")
+            )
+        elif disc is None:
+            listing.problems.append(Problem("missing mask", root / file, f"a mask {file.stem}-1-Disc-T.png", "none"))
+        else:
+            seen[stem] = file
+            paths = (root / disc, None if cup is None else root / cup)
+            listing.records.append(Record(split, root / file, _grade(file, disc), partial(read_masks, *paths)))
+    listing.facts["part"] = part
+    return listing
+
+
+def read_masks(disc: Path, cup: Path | None, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Disc and cup, boolean (H, W); None for a cup without a mask. Raises BadInput."""
+    return _read_mask(disc, shape), None if cup is None else _read_mask(cup, shape)
+
+
+def _read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    mask = reading.read_mask(path, shape)
+    values = reading.mask_values(mask)
+    if values.size > 2 and np.isin(mask, values[(values > 64) & (values < 192)]).mean() > 0.01:
+        raise BadInput("unknown mask values", path, "0 and 255", reading.listed(values))
+    inside = mask > 127
+    border = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
+    return ~inside if border.mean() > 0.5 else inside
+
+
+def _grade(photograph: Path, mask: Path) -> str | None:
+    match = re.match(r"^r3_([nsg])[-_]", photograph.stem, re.IGNORECASE)
+    if match:
+        return _LETTERS[match[1].lower()]
+    folders = reading.folder_names(photograph) + reading.folder_names(mask)
+    return next((folder for folder in folders if folder in ("normal", "glaucoma")), None)
+
+
+CONVERTER = Converter(
+    name="rim_one_dl",
+    title="RIM-ONE DL",
+    splits=("train", "test"),
+    list_records=list_records,
+    options={
+        "part": {
+            "choices": ("all", "r1", "r2", "r3"),
+            "default": "all",
+            "help": "only photographs of this release; r3 alone has three grades (default: all)",
+        }
+    },
+)

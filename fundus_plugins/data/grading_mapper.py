@@ -1,0 +1,82 @@
+"""From a COCO record to what the grading models read: the square photograph and its grade."""
+
+import copy
+
+import detectron2.data.transforms as T
+import numpy as np
+import torch
+from detectron2.config import configurable
+from detectron2.data import MetadataCatalog, detection_utils
+
+
+class GradingMapper:
+    """A dataset mapper for the grading files (`<set>_<split>_grading`).
+
+    In: a dict as Detectron2's `load_coco_json` gives it. Out: the same without annotations, with `image` (3, S, S)
+    uint8 in the channel order of INPUT.FORMAT, and, where the photograph is graded, `grade`: an int, its place in
+    MODEL.GRADING.GRADES. The whole photograph is resized to the square (sections 3.1): nothing is cropped or padded.
+
+    Args:
+        is_train: whether to augment.
+        categories: the data set's names of its contiguous category ids.
+        grades: names of the grades, in order.
+        augmentations: Detectron2's.
+        image_format: "RGB" or another of Detectron2's.
+
+    Raises:
+        ValueError: a photograph's grade is not among `grades`.
+    """
+
+    @configurable
+    def __init__(
+        self, is_train: bool, *, categories: list[str], grades: list[str], augmentations: list, image_format: str
+    ):
+        self.categories = list(categories)
+        self.grades = list(grades)
+        self.augmentations = T.AugmentationList(augmentations)
+        self.image_format = image_format
+
+    @classmethod
+    def from_config(cls, cfg, is_train: bool = True, dataset_name: str = ""):
+        """`dataset_name`: a registered set that says the categories' names; default the first of DATASETS.TRAIN."""
+        return {
+            "is_train": is_train,
+            "categories": MetadataCatalog.get(dataset_name or cfg.DATASETS.TRAIN[0]).thing_classes,
+            "grades": cfg.MODEL.GRADING.GRADES,
+            "augmentations": build_grading_augmentations(cfg, is_train),
+            "image_format": cfg.INPUT.FORMAT,
+        }
+
+    def __call__(self, dataset_dict: dict) -> dict:
+        dataset_dict = copy.deepcopy(dataset_dict)
+        image = detection_utils.read_image(dataset_dict["file_name"], format=self.image_format)
+        detection_utils.check_image_size(dataset_dict, image)
+        augmented = T.AugInput(image)
+        self.augmentations(augmented)
+        dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
+        annotations = dataset_dict.pop("annotations", [])
+        if annotations:
+            name = self.categories[annotations[0]["category_id"]]
+            if name not in self.grades:
+                raise ValueError(
+                    f"{dataset_dict['file_name']}: expected a grade of MODEL.GRADING.GRADES {self.grades}, found {name}"
+                )
+            dataset_dict["grade"] = self.grades.index(name)
+        return dataset_dict
+
+
+def build_grading_augmentations(cfg, is_train: bool) -> list[T.Augmentation]:
+    """Resize to INPUT.SQUARE_SIZE; in training with zoom and flips (section 3.1), of Detectron2's own parts.
+
+    A zoom keeps the picture's centre; zooming out leaves a black edge.
+    """
+    augmentations = []
+    zoom = cfg.INPUT.RANDOM_ZOOM
+    if is_train and zoom:
+        augmentations.append(T.RandomExtent(scale_range=(1 - zoom, 1 + zoom), shift_range=(0, 0)))
+    augmentations.append(T.Resize((cfg.INPUT.SQUARE_SIZE, cfg.INPUT.SQUARE_SIZE)))
+    if is_train and cfg.INPUT.RANDOM_FLIP == "horizontal":
+        augmentations.append(T.RandomFlip())
+    if is_train and (cfg.INPUT.RANDOM_FLIP_VERTICAL or cfg.INPUT.RANDOM_FLIP == "vertical"):
+        augmentations.append(T.RandomFlip(horizontal=False, vertical=True))
+    return augmentations

@@ -1,0 +1,58 @@
+"""Making timm networks, with timm's own pretrained weights or those of a local file."""
+
+import timm
+import torch
+from detectron2.utils.file_io import PathManager
+from safetensors.torch import load_file
+from torch import nn
+
+
+def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "", **options) -> nn.Module:
+    """timm's network of that name.
+
+    Args:
+        name: timm's model name.
+        pretrained: load timm's own pretrained weights (timm fetches them).
+        weights: a .safetensors or .pth file in timm's names, local or the package's (fundus://NAME), used instead of
+            `pretrained`; "" for none. What only the file's classifier needs may be left over, nothing may be missing.
+        options: further arguments of `timm.create_model`.
+
+    Raises:
+        FileNotFoundError: `weights` is not there.
+        RuntimeError: the pretrained weights could not be had, or the file does not fit the network.
+        TypeError: the network has no such option.
+    """
+    pretrained = pretrained and not weights
+    try:
+        network = timm.create_model(name, pretrained=pretrained, **options)
+    except Exception as error:
+        if not pretrained or isinstance(error, TypeError):
+            raise
+        raise RuntimeError(
+            f"timm could not fetch the pretrained weights of {name} ({type(error).__name__}: {error}). Without a "
+            "network, set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
+        ) from error
+    if weights:
+        _load_weights(network, weights, name)
+    return network
+
+
+def _load_weights(network: nn.Module, path: str, name: str) -> None:
+    if not PathManager.isfile(path):
+        raise FileNotFoundError(f"MODEL.TIMM.WEIGHTS: no file {path}")
+    path = PathManager.get_local_path(path)
+    if path.endswith(".safetensors"):
+        state = load_file(path)
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    try:
+        missing = network.load_state_dict(state, strict=False).missing_keys
+    except RuntimeError as error:  # same names, other shapes
+        raise RuntimeError(f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {error}") from error
+    # Files without batch norm's step counter are common, and nothing reads it.
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if missing:
+        raise RuntimeError(
+            f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {len(missing)} tensors missing, among them {missing[:3]}"
+        )

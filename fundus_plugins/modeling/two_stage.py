@@ -1,0 +1,83 @@
+"""Grading with two stages: the class activation maps of a frozen first stage mask the picture the second one reads."""
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from torch import nn
+
+from fundus_plugins.checkpoint import load_trained_weights
+
+from .ranking_cnn import GradingCNN, RankingCNN, SoftmaxCNN, stack_images
+
+
+class TwoStage(nn.Module):
+    """Stage 1 predicts a grade; its mask filter times the photograph is what stage 2 grades (section 2.2).
+
+    Input and output are those of `GradingCNN`; a photograph's dict has `stage1_grade`, too. Stage 1 is frozen: no
+    gradients, and always in evaluation mode.
+
+    Args:
+        stage1: trained, with the head that gives class activation maps.
+        stage2: of any head.
+    """
+
+    stage_class: type[GradingCNN]
+
+    @configurable
+    def __init__(self, *, stage1: GradingCNN, stage2: GradingCNN):
+        super().__init__()
+        self.stage1 = stage1.requires_grad_(False)
+        self.stage2 = stage2
+
+    @classmethod
+    def from_config(cls, cfg):
+        stage1 = cls.stage_class(stage1_config(cfg, cls.stage_class))
+        if cfg.MODEL.GRADING.STAGE1_WEIGHTS:
+            load_trained_weights(stage1, cfg.MODEL.GRADING.STAGE1_WEIGHTS, key="MODEL.GRADING.STAGE1_WEIGHTS")
+        return {"stage1": stage1, "stage2": cls.stage_class(cfg)}
+
+    @property
+    def grades(self) -> list[str]:
+        return self.stage2.grades
+
+    @property
+    def device(self) -> torch.device:
+        return self.stage2.device
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        self.stage1.eval()
+        return self
+
+    def forward(self, batched_inputs: list[dict]) -> dict[str, torch.Tensor] | list[dict]:
+        images = stack_images(batched_inputs, self.device)
+        with torch.no_grad():
+            found, mask, _ = self.stage1.mask_filters(images)
+        outputs = self.stage2.grade_images(images * mask, batched_inputs)
+        if not self.training:
+            for output, grade in zip(outputs, found.grade.tolist(), strict=True):
+                output["stage1_grade"] = grade
+        return outputs
+
+
+@META_ARCH_REGISTRY.register()
+class TwoStageRankingCNN(TwoStage):
+    """2sRanking-CNN."""
+
+    stage_class = RankingCNN
+
+
+@META_ARCH_REGISTRY.register()
+class TwoStageSoftmaxCNN(TwoStage):
+    """2s-CNN: the two stages around a plain softmax CNN (the paper's future work)."""
+
+    stage_class = SoftmaxCNN
+
+
+def stage1_config(cfg: CfgNode, stage_class: type[GradingCNN]) -> CfgNode:
+    """The config of stage 1 alone: its architecture, and the head that gives class activation maps."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.META_ARCHITECTURE = stage_class.__name__
+    cfg.MODEL.GRADING.FC_DIM = 0
+    return cfg

@@ -1,0 +1,179 @@
+"""RIM-ONE DL, and photographs with grades but no masks: what lands in the JSON, and who shares a split with whom."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pycocotools import mask as mask_util
+
+from fundus_plugins.data.converters.command import main
+from fundus_plugins.data.converters.patients import augmented_copy, draw_patients, patient_of
+from tests.data.folders import CUP, DISC, photograph
+
+ROOT = Path(__file__).parents[2]
+SEGMENTATIONS = "RIM-ONE_DL_reference_segmentations"
+
+
+def convert(dataset, root, *options):
+    output = root.parent / "out"
+    return main([dataset, "--root", str(root), "--output", str(output), "--processes", "1", *map(str, options)]), output
+
+
+def grades(path):
+    return {Path(image["file_name"]).stem: image["grade"] for image in json.loads(path.read_text())["images"]}
+
+
+def rim_one(root, *, train="training_set", test="test_set", graded=True, inverted=False):
+    """Two photographs of each grade of r3 and of r1, with masks."""
+    names = {"normal": ["r1_Im001", "r3_N-1-L"], "glaucoma": ["r1_Im002", "r3_S-2-R", "r3_G-3-L"]}
+    for folder, stems in names.items():
+        for stem in stems:
+            for split in (train, test):
+                name = (
+                    stem if split == train else stem.replace("Im00", "Im01").replace("-L", "4-L").replace("-R", "4-R")
+                )
+                photograph(root / "partitioned_randomly" / split / (folder if graded else "") / f"{name}.png")
+                for structure, mask in (("Disc", DISC), ("Cup", CUP)):
+                    path = root / SEGMENTATIONS / folder / f"{name}-1-{structure}-T.png"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray((mask ^ inverted) * np.uint8(255)).save(path)
+    return root
+
+
+@pytest.mark.parametrize("layout", ["official", "repack"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_rim_one_dl(tmp_path, layout, inverted):
+    repack = {"train": "images/train", "test": "images/test", "graded": False} if layout == "repack" else {}
+    root = rim_one(tmp_path / "in", inverted=inverted, **repack)
+    photograph(root / "partitioned_by_hospital/training_set/normal/r1_Im001.png")
+    code, output = convert("rim_one_dl", root, "--holdout", 2)
+    assert code == 0
+    assert grades(output / "train.json") == {
+        "r1_Im001": "normal",
+        "r1_Im002": "glaucoma",
+        "r3_G-3-L": "glaucoma",
+        "r3_N-1-L": "normal",
+        "r3_S-2-R": "suspicious",
+    }
+    assert len(grades(output / "test.json")) == 5
+    assert len(grades(output / "fit.json")) == 3 and len(grades(output / "val_grading.json")) == 2
+    document = json.loads((output / "train.json").read_text())
+    assert document["info"]["part"] == "all"
+    found = [mask_util.decode(annotation["segmentation"]).astype(bool) for annotation in document["annotations"]]
+    np.testing.assert_array_equal(found, [DISC, CUP] * 5)
+    code, output = convert("rim_one_dl", root, "--part", "r3", "--holdout", 0)
+    assert sorted(grades(output / "train.json").values()) == ["glaucoma", "normal", "suspicious"]
+
+
+def test_rim_one_dl_says_what_is_wrong(tmp_path, capsys):
+    root = rim_one(tmp_path / "in")
+    (root / SEGMENTATIONS / "normal/r1_Im001-1-Disc-T.png").unlink()
+    code, output = convert("rim_one_dl", root)
+    assert code == 1 and "r1_Im001" not in grades(output / "train.json")
+    assert "r1_Im001.png: expected a mask r1_Im001-1-Disc-T.png, found none" in capsys.readouterr().err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert convert("rim_one_dl", empty)[0] == 2
+    assert "does not hold RIM-ONE DL: looked for photographs partitioned_randomly" in capsys.readouterr().err
+
+
+def test_rim_one_dl_as_it_is(tmp_path):
+    root = ROOT.parent / "shared" / "data" / "rim-one-dl"
+    if not root.is_dir():
+        pytest.skip("RIM-ONE DL is not at hand")
+    code, output = convert("rim_one_dl", root)
+    assert code == 1 and len(grades(output / "train.json")) == 339 and len(grades(output / "test.json")) == 146
+
+
+def test_a_folder_for_each_grade(tmp_path, capsys):
+    root = tmp_path / "in"
+    for number in range(20):
+        for folder in ("Healthy", "Glaucoma Suspect", "glaucoma"):
+            for eye in ("left", "right"):
+                photograph(root / folder / f"{number + 100 * len(folder)}_{eye}.jpg")
+    photograph(root / "glaucoma" / "_12_3456789.jpg")
+    code, output = convert("graded_folders", root, "--seed", 1)
+    assert code == 1 and "augmented copy" in capsys.readouterr().err
+    assert {path.name for path in output.iterdir()} == {f"{split}_grading.json" for split in ("train", "val", "test")}
+    splits = {split: grades(output / f"{split}_grading.json") for split in ("train", "val", "test")}
+    assert {split: len(found) for split, found in splits.items()} == {"train": 82, "val": 14, "test": 24}
+    patients = [{stem.split("_")[0] for stem in found} for found in splits.values()]
+    assert not patients[0] & patients[1] and not patients[0] & patients[2] and not patients[1] & patients[2]
+    for found in splits.values():
+        assert {list(found.values()).count(grade) for grade in set(found.values())} <= {26, 28, 4, 6, 8}
+    assert set(splits["test"].values()) == {"normal", "suspicious", "glaucoma"}
+
+
+def test_folders_with_splits_never_part_a_patient(tmp_path, capsys):
+    root = tmp_path / "in"
+    for path in ("train/normal/1_left", "train/glaucoma/2_left", "train/normal/3_left", "test/glaucoma/2_right"):
+        photograph(root / f"{path}.png")
+    code, output = convert("graded_folders", root, "--val-percent", 0)
+    assert code == 1 and grades(output / "train_grading.json") == {"1_left": "normal", "3_left": "normal"}
+    assert "parted patient" in capsys.readouterr().err
+    assert convert("graded_folders", root, "--val-percent", 0, "--patient", r".*")[0] == 0
+
+
+def test_a_sheet_of_files_and_grades(tmp_path, capsys):
+    root = tmp_path / "in"
+    table = {
+        "File Name": ["a.jpg", "b.jpg", "sub/c.jpg", "d.jpg", "none.jpg"],
+        "Grade": ["normal", "suspect", "Glaucoma", 2, "normal"],
+        "Split": ["train", "train", "test", "train", "val"],
+    }
+    for name in table["File Name"][:4]:
+        photograph(root / name)
+    pandas.DataFrame(table).to_csv(tmp_path / "grades.csv", index=False)
+    code, output = convert("graded_sheet", root, "--sheet", tmp_path / "grades.csv", "--val-percent", 0)
+    assert code == 1
+    assert grades(output / "train_grading.json") == {"a": "normal", "b": "suspicious"}
+    assert grades(output / "test_grading.json") == {"c": "glaucoma"}
+    problems = capsys.readouterr().err
+    assert "expected normal or suspicious or glaucoma in row 5, found '2'" in problems
+    assert "none.jpg: expected the file of grades.csv row 6" in problems
+    (tmp_path / "other.csv").write_text("x,y\n1,2\n")
+    assert convert("graded_sheet", root, "--sheet", tmp_path / "other.csv")[0] == 2
+    assert "expected a first row with the columns file and grade, found x, y" in capsys.readouterr().err
+
+
+def test_contact_sheet_without_masks(tmp_path):
+    for grade in ("normal", "glaucoma"):
+        photograph(tmp_path / "in" / grade / "1.jpg", (44, 40))
+    code, _ = convert("graded_folders", tmp_path / "in", "--preview", tmp_path / "sheet.png", "--patient", "^$")
+    assert Image.open(tmp_path / "sheet.png").size[0] == 1280
+
+
+NAMES = {
+    "RET002OD": "RET002",
+    "RET002OS": "RET002",
+    "12_left": "12",
+    "0012_x": "0012",
+    "P7-L": "P7",
+    "P7_right": "P7",
+    "image_0": "image_0",
+    "V0001": "V0001",
+}
+
+
+@pytest.mark.parametrize("stem, patient", NAMES.items())
+def test_patients_by_name(stem, patient):
+    assert patient_of(stem) == patient
+
+
+def test_augmented_copies_by_name():
+    assert augmented_copy(Path("_12_3456789.jpg")) and not augmented_copy(Path("12_left.jpg"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 2)), max_size=40), st.floats(0, 0.5), st.integers(0, 5))
+def test_no_patient_is_on_both_sides(pairs, share, seed):
+    patients, labels = [str(p) for p, _ in pairs], [str(g) for _, g in pairs]
+    drawn = draw_patients(patients, labels, share, seed)
+    assert drawn.shape == (len(pairs),)
+    assert not {p for p, d in zip(patients, drawn) if d} & {p for p, d in zip(patients, drawn) if not d}
+    np.testing.assert_array_equal(drawn, draw_patients(patients, labels, share, seed))

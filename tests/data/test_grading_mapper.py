@@ -1,0 +1,65 @@
+"""From a grading record to a square photograph and its grade."""
+
+import cv2
+import detectron2.data.transforms as T
+import numpy as np
+import pytest
+from detectron2.data import MetadataCatalog
+from detectron2.structures import BoxMode
+
+from fundus_plugins.data.grading_mapper import GradingMapper, build_grading_augmentations
+from tests.conftest import grading_config
+
+CATEGORIES = ["normal", "suspicious", "glaucoma"]
+
+
+def record(tmp_path, category=1, height=60, width=90):
+    image = np.zeros((height, width, 3), np.uint8)
+    image[:, : width // 2, 2] = 255  # BGR: the left half is red
+    path = str(tmp_path / "eye.png")
+    cv2.imwrite(path, image)
+    annotations = [] if category is None else [{"category_id": category, "bbox_mode": BoxMode.XYWH_ABS}]
+    return {"file_name": path, "height": height, "width": width, "image_id": 1, "annotations": annotations}
+
+
+def mapper(*augmentations, grades=CATEGORIES):
+    return GradingMapper(
+        True, categories=CATEGORIES, grades=grades, augmentations=list(augmentations), image_format="RGB"
+    )
+
+
+def test_whole_photograph_as_a_square_and_its_grade(tmp_path):
+    mapped = mapper(T.Resize((32, 32)))(record(tmp_path))
+    assert mapped["image"].shape == (3, 32, 32) and mapped["grade"] == 1 and "annotations" not in mapped
+    assert (mapped["image"][0, :, :14] > 250).all() and (mapped["image"][0, :, 18:] < 5).all()
+    assert not mapped["image"][2].any()  # RGB
+    assert "grade" not in mapper()(record(tmp_path, category=None))
+
+
+def test_the_grade_is_the_place_among_the_models_grades(tmp_path):
+    two = mapper(grades=["normal", "glaucoma"])
+    assert [two(record(tmp_path, category=category))["grade"] for category in (0, 2)] == [0, 1]
+    with pytest.raises(ValueError, match=r"eye.png: expected a grade of .*'normal', 'glaucoma'.*, found suspicious"):
+        two(record(tmp_path, category=1))
+
+
+@pytest.mark.parametrize("scale", [0.875, 1.125])
+def test_zoom_keeps_the_centre_and_the_size(tmp_path, scale):
+    zoom = T.RandomExtent(scale_range=(scale, scale), shift_range=(0, 0))
+    image = mapper(zoom, T.Resize((64, 64)))(record(tmp_path))["image"]
+    assert image.shape == (3, 64, 64)
+    red = (image[0] > 127).numpy()
+    assert red.any(0).nonzero()[0].max() in (30, 31, 32)  # the edge between red and black stays in the middle
+    edge = round(32 * (1 - 1 / scale)) if scale > 1 else 0  # zooming out leaves a black edge, and loses nothing
+    assert abs(int(red.any(0).nonzero()[0].min()) - edge) <= 1
+
+
+def test_augmentations_are_the_papers():
+    MetadataCatalog.get("grading_mapper_test").thing_classes = CATEGORIES
+    cfg = grading_config("ranking_cnn", "INPUT.SQUARE_SIZE", 48)
+    train = build_grading_augmentations(cfg, is_train=True)
+    assert [type(x).__name__ for x in train] == ["RandomExtent", "Resize", "RandomFlip"]
+    assert train[0].scale_range == (0.875, 1.125) and train[2].horizontal and not train[2].vertical
+    assert [type(x).__name__ for x in build_grading_augmentations(cfg, is_train=False)] == ["Resize"]
+    made = GradingMapper(cfg, is_train=False, dataset_name="grading_mapper_test")
+    assert made.categories == made.grades == CATEGORIES and made.image_format == "RGB"
