@@ -220,7 +220,7 @@ def test_the_tool(photographs, tmp_path):
     folder = str(photographs[0]).rsplit("/", 1)[0]
     common = ["--config-file", CONFIG, "--images", folder, "--threads", 1]
     options = ["--repeats", 1, "--training-repeats", 1, "--output", tmp_path / "all", "--many", 3]
-    what = [x for name in ("inference", "files", "training") for x in ("--only", name)]
+    what = [x for name in ("inference", "files", "agreement", "training") for x in ("--only", name)]
     names = ["--contender", "stock path", "--contender", "fast", "--contender", "ours"]
     done = run_tool("benchmark.py", *common, *options, *what, *names, *SMALL, datasets=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -229,6 +229,7 @@ def test_the_tool(photographs, tmp_path):
     assert (tmp_path / "all.md").read_text() == done.stdout.removesuffix("\n")
     fast = found["inference"]["RF-Net Base-RFNet, fast, float32"]
     assert fast["model_seconds"][0] > 0 and fast["file_seconds"][0] > 0 and fast["work"]["mask head"]["rows"] == 1
+    assert min(fast["disc_agreement"] + fast["cup_agreement"]) > 0.99 and len(fast["cup_agreement"]) == 2
     assert found["training"]["RF-Net Base-RFNet, ours, float32"]["step_seconds"][0] > 0
     for heading in ("## Inference, one", "## Inference, time relative", "## Training", "## Where the time"):
         assert heading in done.stdout

@@ -5,11 +5,13 @@ import sys
 import time
 from collections.abc import Callable
 
+from fundus_plugins.evaluation.overlap import dice
+
 from .contender import Contender, predict_files
 from .counting import count_work, reference_convolution
 from .machine import in_own_process, peak_bytes, resident_bytes, set_threads
 from .peers import peer_contenders
-from .rfnet import RCNN_PARTS, rfnet_contenders, type_name
+from .rfnet import RCNN_PARTS, rfnet_contenders, stock_name, type_name
 from .settings import Settings
 from .timing import interleave
 from .training import Training, training_contenders
@@ -69,6 +71,21 @@ def measure_files(contenders: dict[str, Contender], photographs: list[str], repe
         }
         for name, samples in seconds.items()
     }
+
+
+def measure_agreement(contenders: dict[str, Contender], photographs: list[str]) -> dict[str, dict]:
+    """Dice between the masks of RF-Net's fast paths and those of the stock path of the same config, per photograph."""
+    rows = {}
+    for name, contender in contenders.items():
+        stock = contenders.get(stock_name(name))
+        if stock is None or stock is contender:
+            continue
+        pairs = list(zip(predict_files(stock, photographs), predict_files(contender, photographs)))
+        rows[name] = {
+            f"{mask}_agreement": [dice(fast[i], plain[i]) for plain, fast in pairs]
+            for i, mask in enumerate(("disc", "cup"))
+        }
+    return rows
 
 
 def measure_stages(contenders: dict[str, Contender], photographs: list[str], repeats: int) -> dict[str, dict]:

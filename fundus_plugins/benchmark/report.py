@@ -1,6 +1,6 @@
 """The tables of a run, in Markdown."""
 
-from statistics import median
+from statistics import mean, median
 
 from tabulate import tabulate
 
@@ -17,6 +17,7 @@ def render(report: dict) -> str:
         ("", _facts(report)),
         ("Inference, one photograph at a time", _inference_table(inference)),
         ("Inference, time relative to RF-Net", _relative_table(inference, report["references"])),
+        ("Dice between the masks of the fast path and of the stock path", _agreement_table(inference)),
         ("Multiply-adds of an image, in billions, and the time they would take", _work_table(inference)),
         ("Where the time of the fast path goes, model only", _stage_table(report["stages"])),
         ("Training", _training_table(training)),
@@ -120,6 +121,15 @@ def _relative_table(rows: dict, references: list[str]) -> str:
     ]
     titles = {"file_seconds": "file to masks", "model_seconds": "model only"}
     return _table(("", *(f"{titles[key]}, / {reference}" for reference, key in columns)), cells)
+
+
+def _agreement_table(rows: dict) -> str:
+    cells = []
+    for name, row in rows.items():
+        if "disc_agreement" in row:
+            found = [row["disc_agreement"], row["cup_agreement"]]
+            cells.append((name, *(f"{_number(mean(x), 4)} ({_number(min(x), 4)})" for x in found)))
+    return _table(("mean (least)", "disc", "cup"), cells)
 
 
 def _work_table(rows: dict, steps: int = 1) -> str:

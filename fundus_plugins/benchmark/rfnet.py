@@ -34,12 +34,17 @@ def rfnet_contenders(settings: Settings) -> dict:
     """Name to a function that builds the Contender: for each config the stock path and the fast ones."""
     builders = {}
     for name, cfg in settings.configs().items():
-        builders[f"RF-Net {name}, stock path"] = partial(build_stock, cfg, settings.boxes)
+        builders[stock_name(f"RF-Net {name}")] = partial(build_stock, cfg, settings.boxes)
         for precision in dict.fromkeys((torch.float32, resolve_precision("auto", "cpu"))):
             builders[f"RF-Net {name}, fast, {type_name(precision)}"] = partial(
                 build_fast, cfg, settings.boxes, precision
             )
     return builders
+
+
+def stock_name(name: str) -> str:
+    """The name of the stock path of the same config as the contender `name`."""
+    return f"{name.partition(',')[0]}, stock path"
 
 
 def type_name(precision: torch.dtype) -> str:

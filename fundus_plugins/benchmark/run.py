@@ -11,6 +11,7 @@ from .machine import describe_machine
 from .measure import (
     build_all,
     inference_builders,
+    measure_agreement,
     measure_files,
     measure_many,
     measure_memory,
@@ -23,7 +24,7 @@ from .rfnet import type_name
 from .settings import Settings
 from .training import training_contenders
 
-MEASUREMENTS = ("inference", "files", "training", "memory", "many")
+MEASUREMENTS = ("inference", "files", "agreement", "training", "memory", "many")
 
 
 def run(
@@ -79,13 +80,15 @@ def run(
     if not inference and not training:
         names = "; ".join(name for builders in everything for name in builders)
         report["failures"].append(f"--contender: none of {', '.join(match)} is in any name; there are: {names}")
-    if "inference" in what or "files" in what:
+    if {"inference", "files", "agreement"} & set(what):
         built = build("inference", inference)
         if "inference" in what:
             attempt("inference", measure_model, built, photographs, repeats)
             attempt("stages", measure_stages, _chosen(built, report["references"]), photographs, repeats)
         if "files" in what:
             attempt("inference", measure_files, built, photographs, repeats)
+        if "agreement" in what:
+            attempt("inference", measure_agreement, built, photographs)
         built = None
     if "training" in what:
         attempt("training", measure_training, build("training", training), training_repeats)
