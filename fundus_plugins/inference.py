@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import transforms as T
-from detectron2.data.detection_utils import read_image
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from torch import nn
@@ -76,7 +76,7 @@ class FundusPredictor:
 
         def read(path):
             try:
-                image = read_image(os.fspath(path), format="RGB")
+                image = read_photograph(path)
                 return path, image, self.prepare(image)
             except Exception as error:  # one bad file must not cost the others
                 return path, None, error
@@ -117,6 +117,19 @@ class FundusPredictor:
         ]
 
 
+def read_photograph(path: str | os.PathLike) -> np.ndarray:
+    """Read a photograph, turned upright as its EXIF data says, to (H, W, 3) uint8 RGB.
+
+    By OpenCV, four times as fast as Detectron2's `read_image` on a JPEG of 2000 pixels. Raises OSError or ValueError,
+    naming the file.
+    """
+    data = np.fromfile(path, dtype=np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ValueError(f"{path}: expected a photograph that OpenCV can read")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
 def _prediction(instances: Instances, size: tuple[int, int]) -> FundusPrediction:
     disc, cup, score = best_disc_and_cup(instances, size)
     vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
@@ -126,8 +139,9 @@ def _prediction(instances: Instances, size: tuple[int, int]) -> FundusPrediction
 def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_last: bool) -> None:
     """Make a GeneralizedRCNN in eval mode fast, in place, and unfit for training; it computes the same.
 
-    Batch norms of the backbone are folded into its convolutions. For a `precision` below float32 the backbone and the
-    heads are converted to it, which is faster than autocast; scores, boxes and masks come out of them as float32.
+    Batch norms of the backbone are folded into its convolutions. For a `precision` below float32 the backbone above
+    stride 2, the pyramid and the heads are converted to it, which is faster than autocast; scores, boxes and masks come
+    out of them as float32. Args: a model with a pyramid over a TimmBackbone.
     """
     side = 2 * max(model.backbone.size_divisibility, 32)
     fold_batch_norms(model.backbone, torch.zeros(1, 3, side, side, device=model.device))
@@ -136,9 +150,10 @@ def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_
     if precision == torch.float32:
         return
     heads = model.roi_heads
-    for part in (model.backbone, model.proposal_generator.rpn_head, heads.box_head, heads.mask_head):
+    for name, part in model.backbone.named_children():
+        part.compute_in(precision) if name == "bottom_up" else part.to(precision)
+    for part in (model.proposal_generator.rpn_head, heads.box_head, heads.mask_head):
         part.to(precision)
-    model.backbone.register_forward_pre_hook(lambda _, args: (args[0].to(precision),))
     model.proposal_generator.rpn_head.register_forward_hook(_outputs_to_float32)
     heads.box_predictor.register_forward_pre_hook(lambda _, args: (args[0].float(),))
     heads.mask_head.register_forward_hook(_masks_to_float32)

@@ -15,6 +15,7 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn
 from torchvision.transforms.functional import to_tensor
 
 from fundus_plugins.evaluation.disc_cup import best_disc_and_cup
+from fundus_plugins.inference import read_photograph
 
 from .contender import Contender, Masks
 from .rfnet import RCNN_PARTS, type_name
@@ -78,7 +79,7 @@ def build_torchvision(side: int, boxes: int) -> Contender:
     ).eval()
 
     def prepare(path: str) -> tuple:
-        image = to_tensor(read_image(path, format="RGB"))
+        image = to_tensor(read_photograph(path))
         with torch.inference_mode():
             return model.transform([image])[0], tuple(image.shape[1:])
 
@@ -119,7 +120,7 @@ def build_unet(side: int, precision: torch.dtype) -> Contender:
         model = model.to(precision, memory_format=torch.channels_last)
 
     def prepare(path: str) -> tuple:
-        image = read_image(path, format="RGB")
+        image = read_photograph(path)
         height, width = image.shape[:2]
         scale = side / max(height, width)
         inner = round(height * scale), round(width * scale)

@@ -3,8 +3,10 @@
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data.detection_utils import read_image
@@ -13,7 +15,7 @@ from detectron2.modeling import build_model
 from torch import nn
 
 from fundus_plugins.checkpoint import load_trained_weights
-from fundus_plugins.inference import FundusPredictor, without_weights
+from fundus_plugins.inference import FundusPredictor, read_photograph, without_weights
 from fundus_plugins.modeling.roi_align import ROIAlign
 from fundus_plugins.precision import resolve_precision
 
@@ -54,7 +56,7 @@ def type_name(precision: torch.dtype) -> str:
 
 def build_fast(cfg: CfgNode, boxes: int, precision: torch.dtype) -> Contender:
     """FundusPredictor as it is."""
-    return _contender(_predictor(cfg, boxes, type_name(precision)), precision)
+    return _contender(_predictor(cfg, boxes, type_name(precision)), precision, read_photograph)
 
 
 def build_stock(cfg: CfgNode, boxes: int) -> Contender:
@@ -62,7 +64,7 @@ def build_stock(cfg: CfgNode, boxes: int) -> Contender:
     predictor = _predictor(cfg, boxes, "float32")
     predictor.model = None  # the two models are never in memory together, so that neither counts for the other
     predictor.model = build_stock_model(cfg, boxes)
-    return _contender(predictor, torch.float32)
+    return _contender(predictor, torch.float32, partial(read_image, format="RGB"))
 
 
 def _predictor(cfg: CfgNode, boxes: int, precision: str) -> FundusPredictor:
@@ -111,9 +113,9 @@ def use_stock_roi_align(model: nn.Module) -> None:
                 setattr(module, name, stock)
 
 
-def _contender(predictor: FundusPredictor, precision: torch.dtype) -> Contender:
+def _contender(predictor: FundusPredictor, precision: torch.dtype, read: Callable[[str], np.ndarray]) -> Contender:
     def prepare(path: str) -> dict:
-        return predictor.prepare(read_image(path, format="RGB"))
+        return predictor.prepare(read(path))
 
     def predict(prepared: dict) -> Masks:
         prediction = predictor.predict_prepared([prepared])[0]

@@ -28,7 +28,7 @@ class TimmBackbone(Backbone):
             statistics too, and no gradient is computed below it.
 
     Raises:
-        ValueError: the network has no features at one of the four strides.
+        ValueError: the network has no features at one of the four strides, or `freeze_at` is none of those numbers.
         FileNotFoundError: `weights` is not there.
         RuntimeError: the pretrained weights could not be had, or the file does not fit the network.
     """
@@ -43,7 +43,10 @@ class TimmBackbone(Backbone):
         indices = tuple(reductions.index(stride) for stride in STRIDES)
         options = {"features_only": True, "out_indices": indices}
         self.body = create_timm_network(name, pretrained=pretrained, weights=weights, **options)
-        self._frozen = _modules_up_to(self.body, freeze_at)
+        if freeze_at and not 2 <= freeze_at < 2 + len(STRIDES):
+            raise ValueError(f"MODEL.TIMM.FREEZE_AT {freeze_at}: expected 0, or 2 to {1 + len(STRIDES)}")
+        names = self.body.feature_info.module_name()
+        self._frozen = _modules_up_to(self.body, names[freeze_at - 2]) if freeze_at else []
         for module in self._frozen:
             module.requires_grad_(False)
         channels = self.body.feature_info.channels()
@@ -70,25 +73,44 @@ class TimmBackbone(Backbone):
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         return dict(zip(self._out_features, self.body(x)))
 
+    def compute_in(self, precision: torch.dtype) -> None:
+        """Convert everything above stride 2 to `precision`; what comes before reads float32 and stays in it.
+
+        The first convolutions turn small differences of dark pixels into features; rounded there to bfloat16, the
+        cup's outline moves visibly, rounded later it does not. A network with nothing at stride 2 is converted whole.
+        """
+        first = [info["module"] for info in self.body.feature_info.info if info["reduction"] == 2]
+        kept = set(_modules_up_to(self.body, first[-1])) if first else set()
+        for module in self.body.modules():
+            if module not in kept and (module._parameters or module._buffers):
+                module.to(precision)
+        if first:
+            last = _module_named(self.body, first[-1])
+            last.register_forward_hook(lambda module, inputs, output: output.to(precision))
+        else:
+            self.body.register_forward_pre_hook(lambda module, inputs: (inputs[0].to(precision),))
+
     @property
     def size_divisibility(self) -> int:
         return STRIDES[-1]
 
 
-def _modules_up_to(body: nn.Module, freeze_at: int) -> list[nn.Module]:
-    """The modules, in the order timm defines and runs them, up to the one that gives "res<freeze_at>"; none for 0."""
-    if freeze_at == 0:
-        return []
-    if not 2 <= freeze_at < 2 + len(STRIDES):
-        raise ValueError(f"MODEL.TIMM.FREEZE_AT {freeze_at}: expected 0, or 2 to {1 + len(STRIDES)}")
-    last = body.feature_info.module_name()[freeze_at - 2]
-    found = []
-    for name, module in body.named_modules():
-        if name.replace(".", "_") == last.replace(".", "_"):  # timm writes either
-            return found + list(module.modules())
+def _modules_up_to(body: nn.Module, name: str) -> list[nn.Module]:
+    """The modules, in the order timm defines and runs them, up to the one of that name and its own."""
+    last, found = _module_named(body, name), []
+    for module in body.modules():
+        if module is last:
+            break
         if module._parameters:
             found.append(module)
-    raise ValueError(f"MODEL.TIMM.FREEZE_AT: {type(body).__name__} has no module {last}")
+    return found + list(last.modules())
+
+
+def _module_named(body: nn.Module, wanted: str) -> nn.Module:
+    for name, module in body.named_modules():
+        if name.replace(".", "_") == wanted.replace(".", "_"):  # timm writes either
+            return module
+    raise ValueError(f"{type(body).__name__} has no module {wanted}")
 
 
 @BACKBONE_REGISTRY.register()
