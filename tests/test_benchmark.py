@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from fundus_plugins import benchmark
 from fundus_plugins.benchmark import measure, report
 from fundus_plugins.benchmark.contender import Contender, predict_files
 from fundus_plugins.benchmark.counting import count_work
@@ -246,8 +247,14 @@ def test_the_tool(photographs, tmp_path):
     assert [row["images"] for row in tenths] == [1, 2, 3, 4] and all(row["resident_bytes"] > 0 for row in tenths)
 
 
-def test_arguments_that_make_no_sense(tmp_path):
-    done = run_tool("benchmark.py", "--config-file", CONFIG, "--images", tmp_path, datasets=tmp_path)
-    assert done.returncode == 1 and "error: --images: no photographs" in done.stderr
-    done = run_tool("benchmark.py", "--weights", "a.pth", datasets=tmp_path)
-    assert done.returncode == 2 and "2 expected, 1 found" in done.stderr
+def test_arguments_that_make_no_sense(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="error: --images: no photographs"):
+        benchmark.main(["--config-file", CONFIG, "--images", str(tmp_path)])
+    for arguments, message in (
+        (["--weights", "a.pth"], "2 expected, 1 found"),
+        (["--config-file", CONFIG, "--config-file", f"other/{CONFIG}"], "expected files of different names"),
+        (["--count", "0"], "expected a whole number of at least 1, found 0"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            benchmark.main(arguments)
+        assert message in capsys.readouterr().err
