@@ -19,12 +19,18 @@ from .training import Training, training_contenders
 CONVOLUTION = "3 x 3 convolution, {}"
 
 
-def build_all(builders: dict[str, Callable]) -> tuple[dict, dict[str, str], list[str]]:
-    """What could be built; why the others could not; and which of those failed, for a missing extra is no failure."""
+def build_all(builders: dict[str, Callable], warm_up: Callable) -> tuple[dict, dict[str, str], list[str]]:
+    """What could be built and run; why the others could not; which of those failed, for a missing extra is no failure.
+
+    Args:
+        warm_up: called with each thing built, so that its first, slow call is not timed.
+    """
     built, missing, failed = {}, {}, []
     for name, build in builders.items():
         try:
-            built[name] = build()
+            contender = build()
+            warm_up(contender)
+            built[name] = contender
         except ImportError as error:
             missing[name] = str(error)
         except Exception as error:  # one contender must not cost the others
@@ -119,11 +125,12 @@ def measure_training(contenders: dict[str, Training], repeats: int) -> dict[str,
 
 
 def _convolutions(contenders: dict) -> dict[str, tuple]:
-    precisions = dict.fromkeys(x.precision for x in contenders.values())
-    return {
-        CONVOLUTION.format(type_name(precision)): (*reference_convolution(precision), type_name(precision))
-        for precision in precisions
-    }
+    found = {}
+    for precision in dict.fromkeys(x.precision for x in contenders.values()):
+        run, count = reference_convolution(precision)
+        run()  # warm up
+        found[CONVOLUTION.format(type_name(precision))] = run, count, type_name(precision)
+    return found
 
 
 def _rates(convolutions: dict, seconds: dict) -> dict[str, dict]:

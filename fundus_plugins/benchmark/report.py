@@ -47,7 +47,7 @@ def _facts(report: dict) -> str:
         f"a bfloat16 convolution runs on {machine['bfloat16_convolution']}",
         f"{photographs['count']} {photographs['source']} of {least} to {most} pixels; the models' input: "
         f"{report['side']}; medians (least to greatest) "
-        f"of {report['repeats']} repeats, of {report['training_repeats']} in training, in turn, after one to warm up",
+        f"of {report['repeats']} repeats, of {report['training_repeats']} in training, in turn, when warm",
         f"weights of RF-Net: {weights}; of the peers: random, a box for the disc and one for the cup",
     ]
     return "\n".join(f"- {line}" for line in lines)

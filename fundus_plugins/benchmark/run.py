@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from fundus_plugins.precision import resolve_precision
 
+from .contender import predict_files
 from .machine import describe_machine
 from .measure import (
     build_all,
@@ -68,8 +69,8 @@ def run(
         for name, row in rows.items():
             report[section].setdefault(name, {}).update(row)
 
-    def build(section: str, builders: dict[str, Callable]) -> dict:
-        built, missing, failed = build_all(builders)
+    def build(section: str, builders: dict[str, Callable], warm_up: Callable) -> dict:
+        built, missing, failed = build_all(builders, warm_up)
         report["failures"] += failed
         for name in builders:
             report[section][name] = {"missing": missing[name]} if name in missing else {}
@@ -81,7 +82,7 @@ def run(
         names = "; ".join(name for builders in everything for name in builders)
         report["failures"].append(f"--contender: none of {', '.join(match)} is in any name; there are: {names}")
     if {"inference", "files", "agreement"} & set(what):
-        built = build("inference", inference)
+        built = build("inference", inference, lambda x: list(predict_files(x, photographs)))
         if "inference" in what:
             attempt("inference", measure_model, built, photographs, repeats)
             attempt("stages", measure_stages, _chosen(built, report["references"]), photographs, repeats)
@@ -91,7 +92,7 @@ def run(
             attempt("inference", measure_agreement, built, photographs)
         built = None
     if "training" in what:
-        attempt("training", measure_training, build("training", training), training_repeats)
+        attempt("training", measure_training, build("training", training, lambda x: x.step()), training_repeats)
     if "memory" in what:
         for section, names in (("inference", inference), ("training", training)):
             for name in names:

@@ -16,15 +16,14 @@ def interleave(
     clock: Callable[[], float] = time.perf_counter,
     description: str = "",
 ) -> dict[str, list[float]]:
-    """Seconds of each of `repeats` calls of every run, in rounds of one call each, after an untimed round."""
+    """Seconds of each of `repeats` calls of every run, in rounds of one call each; they should be warm."""
     seconds = {name: [] for name in runs}
-    with tqdm(total=(repeats + 1) * len(runs), desc=description, unit="run", disable=None) as bar:
-        for turn in range(repeats + 1):
+    with tqdm(total=repeats * len(runs), desc=description, unit="run", disable=None) as bar:
+        for _ in range(repeats):
             for name, run in runs.items():
                 start = clock()
                 run()
-                if turn:
-                    seconds[name].append(clock() - start)
+                seconds[name].append(clock() - start)
                 bar.update()
     return seconds
 
