@@ -69,6 +69,19 @@ def test_refuge_layouts(tmp_path, name):
     assert not (output / "fit.json").exists()  # REFUGE has a validation split of its own
 
 
+def test_a_sheet_of_grades_tells_suspicious_from_normal(tmp_path):
+    root = refuge(tmp_path / "in", REFUGE_LAYOUTS["official"])
+    (root / "phantom_grades.csv").write_text(
+        "ImgName,Grade\nn0001.jpg,suspicious\nV0002.jpg,normal\nT0002.jpg,glaucoma\n"
+    )
+    code, output = convert("refuge", root)
+    assert code == 0
+    assert grades(output / "train.json") == {"g0001": "glaucoma", "n0001": "suspicious"}
+    assert grades(output / "val.json") == REFUGE_GRADES["val"]
+    (root / "phantom_grades.csv").write_text("ImgName,Grade\ng0001.jpg,suspicious\n")
+    assert convert("refuge", root)[0] == 1  # a folder says glaucoma
+
+
 def test_refuge2_repack(tmp_path):
     root = refuge(tmp_path / "in", REFUGE2)
     pandas.DataFrame([["T0001.jpg", 1]]).to_excel(root / "Test/task1.xlsx", index=False, header=False)
@@ -239,6 +252,9 @@ def test_table_of_names_and_depth_of_search(tmp_path):
     assert {name: converter.splits for name, converter in CONVERTERS.items()} == {
         "refuge": ("train", "val", "test"),
         "drishti_gs1": ("train", "test"),
+        "rim_one_dl": ("train", "test"),
+        "graded_folders": ("train", "val", "test"),
+        "graded_sheet": ("train", "val", "test"),
     }
     photograph(tmp_path / "/".join("abcdefghijkl") / "far.png")
     photograph(tmp_path / "a/near.png")
