@@ -45,7 +45,7 @@ def best_disc_and_cup(instances: Instances, size: tuple[int, int]) -> tuple[np.n
             masks.append(np.zeros(size, dtype=bool))
             continue
         best = int(rows.scores.argmax())
-        masks.append(rows.pred_masks[best].cpu().numpy().astype(bool))
+        masks.append(rows.pred_masks[best].cpu().numpy().astype(bool, copy=False))
         if wanted == DISC:
             score = float(rows.scores[best])
     return masks[0], masks[1], score
