@@ -107,3 +107,11 @@ def test_imagenet_weights_give_sharp_features():
         pytest.skip("the ImageNet weights of MobileNet-v1 are not at hand")
     backbone = TimmBackbone(name="mobilenetv1_100", weights=str(path)).eval()
     assert torch.isfinite(backbone(torch.randn(1, 3, 64, 64))["res5"]).all()
+
+
+def test_packaged_weights():
+    backbone = TimmBackbone(name="mobilenetv1_100", weights="fundus://mobilenetv1_100_imagenet.safetensors")
+    stem = backbone.body.conv_stem.weight
+    assert float(stem.abs().max()) == pytest.approx(0.8765, abs=1e-4)  # a fresh one is a third of that
+    with pytest.raises(FileNotFoundError, match="MODEL.TIMM.WEIGHTS: no file fundus://nothing"):
+        TimmBackbone(name="mobilenetv1_100", weights="fundus://nothing.safetensors")
