@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fundus_plugins import benchmark
-from fundus_plugins.benchmark import measure, report
+from fundus_plugins.benchmark import engines, measure, report
 from fundus_plugins.benchmark.contender import Contender, predict_files
 from fundus_plugins.benchmark.counting import count_work
 from fundus_plugins.benchmark.machine import in_own_process, peak_bytes, resident_bytes
@@ -212,6 +212,25 @@ def test_floor_by_hand():
     assert report.floor_seconds(rows["model"], rates) == 0.5
     assert report.floor_seconds(rows["model"], rates, steps=3) == 1.5
     assert report.floor_seconds(rows["other"], rates) is None
+
+
+def test_engines_share_their_weights(monkeypatch):
+    def no_compiler(part):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)  # it would take half a minute
+    rows = engines.measure_engines(SETTINGS, 2)
+    assert len(rows["eager, float32"]["engine_seconds"]) == 2
+    assert rows["torch.compile, float32"] == {"missing": "RuntimeError: no compiler"}
+    image = torch.rand(1, 3, 128, 128)
+    cfg = next(iter(SETTINGS.configs().values()))
+    for build in ("_onnxruntime", "_openvino"):
+        pytest.importorskip(build[1:])
+    exact = engines._eager(cfg, torch.float32, image)()
+    for found in (engines._onnxruntime(cfg, image)(), list(engines._openvino(cfg, torch.float32, image)().values())):
+        for a, b in zip(exact, found, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-3)
+    assert "eager, float32" in report._engine_table(rows)
 
 
 def test_photographs_of_a_folder(tmp_path, photographs):

@@ -20,6 +20,7 @@ def render(report: dict) -> str:
         ("Dice between the masks of the fast path and of the stock path", _agreement_table(inference)),
         ("Multiply-adds of an image, in billions, and the time they would take", _work_table(inference)),
         ("Where the time of the fast path goes, model only", _stage_table(report["stages"])),
+        ("The dense part (trunk, pyramid, RPN head) in several engines", _engine_table(report["engines"])),
         ("Training", _training_table(training)),
         ("Multiply-adds of a step, forward, in billions", _work_table(training, steps=1 + BACKWARD)),
         *(
@@ -159,6 +160,15 @@ def _stage_table(stages: dict) -> str:
         of_all = [f"{stages[n][stage] * 1000:.1f} ({stages[n][stage] / sum(stages[n].values()):.0%})" for n in names]
         cells.append((stage, *of_all))
     return _table(("ms an image", *names), cells)
+
+
+def _engine_table(rows: dict) -> str:
+    cells = []
+    for name, row in rows.items():
+        samples = [1000 * x for x in row.get("engine_seconds", ())]
+        spread = f"{median(samples):.1f} ({min(samples):.1f} to {max(samples):.1f})" if samples else row["missing"]
+        cells.append((name, spread))
+    return _table(("", "ms an image"), cells)
 
 
 def _training_table(rows: dict) -> str:

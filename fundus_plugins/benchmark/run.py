@@ -8,6 +8,7 @@ from dataclasses import asdict
 from fundus_plugins.precision import resolve_precision
 
 from .contender import predict_files
+from .engines import measure_engines
 from .machine import describe_machine
 from .measure import (
     build_all,
@@ -25,7 +26,7 @@ from .rfnet import type_name
 from .settings import Settings
 from .training import training_contenders
 
-MEASUREMENTS = ("inference", "files", "agreement", "training", "memory", "many")
+MEASUREMENTS = ("inference", "files", "agreement", "engines", "training", "memory", "many")
 
 
 def run(
@@ -56,7 +57,7 @@ def run(
         "side": settings.input_side(),
         "photographs": {"count": len(photographs), "longer_sides": longer_sides(photographs)},
         "references": [f"RF-Net {name}, fast, {fast}" for name in settings.configs()],
-        **{section: {} for section in ("inference", "stages", "training", "many")},
+        **{section: {} for section in ("inference", "stages", "engines", "training", "many")},
         "failures": [],
     }
 
@@ -91,6 +92,8 @@ def run(
         if "agreement" in what:
             attempt("inference", measure_agreement, built, photographs)
         built = None
+    if "engines" in what:
+        attempt("engines", measure_engines, settings, repeats)
     if "training" in what:
         attempt("training", measure_training, build("training", training, lambda x: x.step()), training_repeats)
     if "memory" in what:
