@@ -18,6 +18,7 @@ from torch import nn
 from .checkpoint import load_trained_weights
 from .evaluation.disc_cup import best_disc_and_cup
 from .evaluation.morphometry import vertical_cup_to_disc_ratio
+from .modeling.backbone import TimmBackbone
 from .modeling.folding import fold_batch_norms
 from .precision import resolve_precision
 
@@ -141,7 +142,7 @@ def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_
 
     Batch norms of the backbone are folded into its convolutions. For a `precision` below float32 the backbone above
     stride 2, the pyramid and the heads are converted to it, which is faster than autocast; scores, boxes and masks come
-    out of them as float32. Args: a model with a pyramid over a TimmBackbone.
+    out of them as float32. The model has a pyramid, Detectron2's FPN.
     """
     side = 2 * max(model.backbone.size_divisibility, 32)
     fold_batch_norms(model.backbone, torch.zeros(1, 3, side, side, device=model.device))
@@ -150,8 +151,14 @@ def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_
     if precision == torch.float32:
         return
     heads = model.roi_heads
-    for name, part in model.backbone.named_children():
-        part.compute_in(precision) if name == "bottom_up" else part.to(precision)
+    bottom_up = model.backbone.bottom_up
+    for part in model.backbone.children():
+        if part is not bottom_up:
+            part.to(precision)
+    if isinstance(bottom_up, TimmBackbone):
+        bottom_up.compute_in(precision)
+    else:
+        bottom_up.to(precision).register_forward_pre_hook(lambda _, args: (args[0].to(precision),))
     for part in (model.proposal_generator.rpn_head, heads.box_head, heads.mask_head):
         part.to(precision)
     model.proposal_generator.rpn_head.register_forward_hook(_outputs_to_float32)
