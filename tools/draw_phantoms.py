@@ -4,7 +4,9 @@
     python tools/draw_phantoms.py --output phantoms --train 160 --val 20 --test 40
 
 The same seed gives the same photographs, masks and labels, however many processes draw them. Exit code: 0 all
-written, 2 nothing written.
+written, 2 nothing written. `phantom_grades.csv` tells normal from suspicious, which REFUGE's labels do not:
+
+    python tools/convert_dataset.py graded_sheet --root phantoms --sheet phantoms/phantom_grades.csv --output datasets/graded
 """
 
 import argparse
@@ -25,6 +27,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="another seed, another set (default %(default)s)")
     parser.add_argument("--glaucoma-fraction", type=float, default=0.3, help="0 to 1 (default %(default)s)")
     parser.add_argument("--view", choices=VIEWS, default="mixed", help="where the camera aims (default %(default)s)")
+    parser.add_argument("--distinct-grades", action="store_true", help="grades do not overlap in cup-to-disc ratio")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one per core")
     args = parser.parse_args()
     # Another process pays only for many photographs: starting one takes seconds.
@@ -39,6 +42,7 @@ def main() -> int:
             seed=args.seed,
             glaucoma_fraction=args.glaucoma_fraction,
             view=args.view,
+            distinct_grades=args.distinct_grades,
             processes=processes,
             progress=True,
         )

@@ -68,6 +68,9 @@ def test_rim_one_dl(tmp_path, layout, inverted):
     np.testing.assert_array_equal(found, [DISC, CUP] * 5)
     code, output = convert("rim_one_dl", root, "--part", "r3", "--holdout", 0)
     assert sorted(grades(output / "train.json").values()) == ["glaucoma", "normal", "suspicious"]
+    code, output = convert("rim_one_dl", root, "--grades", "two", "--holdout", 0)
+    assert grades(output / "train.json")["r3_S-2-R"] == "glaucoma"
+    assert set(grades(output / "test.json").values()) == {"glaucoma", "normal"}
 
 
 def test_rim_one_dl_says_what_is_wrong(tmp_path, capsys):

@@ -183,8 +183,11 @@ def test_layout_is_refuges(layout):
 
 def test_layouts_sheets(layout):
     grades = pd.read_csv(layout / "phantom_grades.csv")
-    assert list(grades.columns) == ["ImgName", "Grade"] and len(grades) == 12
-    for name, grade in grades.itertuples(index=False):
+    assert list(grades.columns) == ["file", "grade", "split"] and len(grades) == 12
+    assert list(grades.split) == ["train"] * 6 + ["val"] * 2 + ["test"] * 4
+    for file, grade, _ in grades.itertuples(index=False):
+        assert (layout / file).is_file()
+        name = Path(file).name
         assert (grade == "glaucoma") == (name[0] == "g" or name in ("V0002.jpg", "T0002.jpg"))
     validation = pd.read_excel(layout / "REFUGE-Validation400-GT" / "Fovea_locations.xlsx")
     assert list(validation.ImgName) == ["V0001.jpg", "V0002.jpg"]

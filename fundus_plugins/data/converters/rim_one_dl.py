@@ -6,7 +6,7 @@
 
 `partitioned_by_hospital` holds the same photographs and is left alone where both are there. Grades are the folders',
 of the photograph or of its masks; where the name says r3_N, r3_S or r3_G (normal, suspect, glaucoma) it is that, for
-the folders file suspects under glaucoma. (r3 has one eye of each patient.) Masks are 255 inside, or 0 inside: the
+the folders file suspects under glaucoma; `--grades two` leaves them there. (r3 has one eye of each patient.) Masks are 255 inside, or 0 inside: the
 border of the picture tells.
 """
 
@@ -25,8 +25,8 @@ _MASK = re.compile(r"^(?P<stem>r[123]_.+)-1-(?P<structure>disc|cup)-t$", re.IGNO
 _LETTERS = {"n": "normal", "s": "suspicious", "g": "glaucoma"}
 
 
-def list_records(root: Path, *, part: str) -> Listing:
-    """Photographs of `part` ("all", "r1", "r2" or "r3") with a disc mask; problems for those without one.
+def list_records(root: Path, *, part: str, grades: str) -> Listing:
+    """Photographs of `part` ("all", "r1", "r2" or "r3"), of "three" or "two" `grades`, with a disc mask; problems for those without one.
 
     Raises NotThisDataset.
     """
@@ -65,8 +65,8 @@ def list_records(root: Path, *, part: str) -> Listing:
         else:
             seen[stem] = file
             paths = (root / disc, None if cup is None else root / cup)
-            listing.records.append(Record(split, root / file, _grade(file, disc), partial(read_masks, *paths)))
-    listing.facts["part"] = part
+            listing.records.append(Record(split, root / file, _grade(file, disc, grades), partial(read_masks, *paths)))
+    listing.facts |= {"part": part, "grades": grades}
     return listing
 
 
@@ -85,9 +85,9 @@ def _read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
     return ~inside if border.mean() > 0.5 else inside
 
 
-def _grade(photograph: Path, mask: Path) -> str | None:
+def _grade(photograph: Path, mask: Path, grades: str) -> str | None:
     match = re.match(r"^r3_([nsg])[-_]", photograph.stem, re.IGNORECASE)
-    if match:
+    if match and grades == "three":
         return _LETTERS[match[1].lower()]
     folders = reading.folder_names(photograph) + reading.folder_names(mask)
     return next((folder for folder in folders if folder in ("normal", "glaucoma")), None)
@@ -103,6 +103,11 @@ CONVERTER = Converter(
             "choices": ("all", "r1", "r2", "r3"),
             "default": "all",
             "help": "only photographs of this release; r3 alone has three grades (default: all)",
-        }
+        },
+        "grades": {
+            "choices": ("three", "two"),
+            "default": "three",
+            "help": "two: suspects of r3 count as glaucoma, as the data set's folders have them (default: three)",
+        },
     },
 )

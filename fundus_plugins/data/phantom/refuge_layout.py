@@ -29,6 +29,7 @@ class _Job:
     size: int
     glaucoma: bool
     view: str
+    distinct: bool
     name: str  # of the photograph
     image: Path
     mask: Path
@@ -43,6 +44,7 @@ def write_refuge_layout(
     seed: int,
     glaucoma_fraction: float = 0.3,
     view: str = "mixed",
+    distinct_grades: bool = False,
     processes: int = 1,
     progress: bool = False,
 ) -> None:
@@ -50,7 +52,8 @@ def write_refuge_layout(
 
     Photographs have `size` pixels on their longer side. Photograph i of a split depends on the seed, the size, the
     fraction, the view and i alone: not on the number of photographs or processes. Normal and suspicious ones are
-    Non-Glaucoma, as in REFUGE; `phantom_grades.csv` tells them apart.
+    Non-Glaucoma, as in REFUGE; `phantom_grades.csv` has three grades (columns file, grade, split), which do not overlap
+    in vertical cup-to-disc ratio with `distinct_grades`.
     Masks: 0 cup, 128 rim, 255 background. Raises FileExistsError if `root` is a file or a folder that is not empty,
     ValueError for numbers that make no sense.
     """
@@ -82,14 +85,17 @@ def write_refuge_layout(
         jobs = [
             job
             for number, (split, count) in enumerate((("train", train), ("val", val), ("test", test)))
-            for job in _jobs(temporary, split, number, count, size, seed, glaucoma_fraction, view)
+            for job in _jobs(temporary, split, number, count, size, seed, glaucoma_fraction, view, distinct_grades)
         ]
         for folder in {path.parent for job in jobs for path in (job.image, job.mask)}:
             folder.mkdir(parents=True, exist_ok=True)
         drawn = _draw_all(jobs, processes, progress)
         _write_sheets(temporary, jobs, [fovea for fovea, _ in drawn])
-        grades = pd.DataFrame({"ImgName": [job.name for job in jobs], "Grade": [grade for _, grade in drawn]})
-        grades.to_csv(temporary / "phantom_grades.csv", index=False)
+        rows = [
+            (job.image.relative_to(temporary).as_posix(), grade, job.split)
+            for job, (_, grade) in zip(jobs, drawn, strict=True)
+        ]
+        pd.DataFrame(rows, columns=["file", "grade", "split"]).to_csv(temporary / "phantom_grades.csv", index=False)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)  # mkdtemp's folders are for the owner alone
@@ -100,7 +106,7 @@ def write_refuge_layout(
 
 
 def _jobs(
-    root: Path, split: str, number: int, count: int, size: int, seed: int, fraction: float, view: str
+    root: Path, split: str, number: int, count: int, size: int, seed: int, fraction: float, view: str, distinct: bool
 ) -> list[_Job]:
     jobs, numbers = [], {True: 0, False: 0}
     for i in range(count):
@@ -117,7 +123,7 @@ def _jobs(
             stem, image = f"T{i + 1:04d}", "Test400"
             mask = f"REFUGE-Test-GT/Disc_Cup_Masks/{'G' if glaucoma else 'N'}"
         paths = root / image / f"{stem}.jpg", root / mask / f"{stem}.bmp"
-        jobs.append(_Job(split, (seed, number, i), size, glaucoma, view, f"{stem}.jpg", *paths))
+        jobs.append(_Job(split, (seed, number, i), size, glaucoma, view, distinct, f"{stem}.jpg", *paths))
     return jobs
 
 
@@ -145,7 +151,7 @@ def _draw(job: _Job) -> tuple[tuple[float, float], str]:
     rng = np.random.default_rng(job.seed)
     suspicious = rng.random() < _SUSPICIOUS
     grade = "glaucoma" if job.glaucoma else "suspicious" if suspicious else "normal"
-    phantom = draw_phantom(sample_parameters(rng, grade, job.view), job.size, rng)
+    phantom = draw_phantom(sample_parameters(rng, grade, job.view, job.distinct), job.size, rng)
     mask = np.full(phantom.disc.shape, 255, np.uint8)
     mask[phantom.disc] = 128
     mask[phantom.cup] = 0

@@ -10,14 +10,22 @@ _VCDR = {
     "suspicious": (0.60, 0.06, 0.46, 0.74),
     "glaucoma": (0.74, 0.08, 0.54, 0.92),
 }
+# The same without overlap, for trials in which a grade can be told for certain.
+_DISTINCT_VCDR = {
+    "normal": (0.36, 0.09, 0.16, 0.48),
+    "suspicious": (0.585, 0.03, 0.53, 0.64),
+    "glaucoma": (0.77, 0.06, 0.69, 0.92),
+}
+
+# Where the photographer aimed: "disc" (30 to 45 degrees), "macula" (45 to 50 degrees, the disc aside); "crop" is a square
+# cut about the disc, as RIM-ONE DL's.
+VIEWS = ("mixed", "disc", "macula", "crop")
 
 
-# Where the photographer aimed: "disc" (30 to 45 degrees), "macula" (45 to 50 degrees, the disc aside).
-VIEWS = ("mixed", "disc", "macula")
-
-
-def sample_parameters(rng: np.random.Generator, grade: str, view: str = "mixed") -> PhantomParameters:
-    """Draw the parameters of one photograph of the given grade and view.
+def sample_parameters(
+    rng: np.random.Generator, grade: str, view: str = "mixed", distinct: bool = False
+) -> PhantomParameters:
+    """Draw the parameters of one photograph of the given grade and view; `distinct`: grades do not overlap in vCDR.
 
     Raises ValueError if the grade is not one of GRADES or the view not one of VIEWS.
     """
@@ -25,16 +33,13 @@ def sample_parameters(rng: np.random.Generator, grade: str, view: str = "mixed")
         raise ValueError(f"grade: expected one of {', '.join(GRADES)}, found {grade!r}")
     if view not in VIEWS:
         raise ValueError(f"view: expected one of {', '.join(VIEWS)}, found {view!r}")
-    vcdr = _normal(rng, *_VCDR[grade])
+    vcdr = _normal(rng, *(_DISTINCT_VCDR if distinct else _VCDR)[grade])
     sick = grade == "glaucoma"
-    return PhantomParameters(
-        grade=grade,
-        eye=str(rng.choice(["right", "left"])),
-        **_camera(rng),
-        **_disc(rng, sick, view),
-        **_cup(rng, vcdr, sick),
-        **_retina(rng),
-    )
+    eye, camera, disc = str(rng.choice(["right", "left"])), _camera(rng), _disc(rng, sick, view)
+    rest = {**_cup(rng, vcdr, sick), **_retina(rng)}
+    if view == "crop":
+        camera |= _cut_about(rng, disc["disc_diameter"])
+    return PhantomParameters(grade=grade, eye=eye, **camera, **disc, **rest)
 
 
 def _normal(rng, mean, deviation, lowest, highest) -> float:
@@ -103,8 +108,15 @@ def _camera(rng) -> dict:
     )
 
 
+def _cut_about(rng, disc_diameter) -> dict:
+    """A square that the disc fills to a third or a half; the field reaches beyond it."""
+    return dict(aspect=1.0, field_diameter=float(rng.uniform(0.3, 0.55) / disc_diameter), field_x=0.0, field_tab=False)
+
+
 def _disc(rng, sick, view) -> dict:
-    if rng.random() < {"mixed": 0.55, "disc": 1, "macula": 0}[view]:
+    if view == "crop":
+        x, y, diameter = rng.normal(0.0, 0.012), rng.normal(0.0, 0.012), rng.uniform(0.13, 0.23)
+    elif rng.random() < {"mixed": 0.55, "disc": 1, "macula": 0}[view]:
         x, y, diameter = rng.normal(0.0, 0.06), rng.normal(-0.02, 0.05), rng.uniform(0.13, 0.23)
     else:
         x, y, diameter = rng.normal(0.31, 0.06), rng.normal(-0.02, 0.06), rng.uniform(0.10, 0.165)
