@@ -6,6 +6,8 @@ from detectron2.utils.file_io import PathManager
 from safetensors.torch import load_file
 from torch import nn
 
+from .depthwise import speed_up_depthwise
+
 
 def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "", **options) -> nn.Module:
     """timm's network of that name.
@@ -34,6 +36,7 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
         ) from error
     if weights:
         _load_weights(network, weights, name)
+    speed_up_depthwise(network)
     return network
 
 
