@@ -11,6 +11,7 @@ curves and confusion matrices. Exit code: 0 done, 1 something is missing.
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -23,9 +24,10 @@ from fundus_plugins.checkpoint import load_trained_weights
 from fundus_plugins.data.coco import require_dataset
 from fundus_plugins.engine import FundusTrainer, train
 from fundus_plugins.evaluation.curves import draw_confusion, draw_loss_curves, read_curve
-from fundus_plugins.evaluation.grading_comparison import compare, comparison_markdown
+from fundus_plugins.evaluation.grading_comparison import compare, comparison_markdown, read_runs
 from fundus_plugins.files import atomic_write
 from fundus_plugins.inference import without_weights
+from fundus_plugins.provenance import current_commit
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 METHODS = ("softmax_cnn", "ranking_cnn", "2s_cnn", "2sranking_cnn")
@@ -33,8 +35,8 @@ METHODS = ("softmax_cnn", "ranking_cnn", "2s_cnn", "2sranking_cnn")
 
 def run(method: str, seed: int, args: argparse.Namespace) -> dict:
     """Train one method with one seed, unless that is done, and give what the evaluator wrote for the test set."""
-    folder = args.output / method / f"seed{seed}"
-    result = folder / "evaluation" / f"{args.test}_metrics.json"
+    folder = _folder(args, method, seed)
+    result, started = folder / "evaluation" / f"{args.test}_metrics.json", folder / "started.json"
     own = ["DATASETS.TRAIN", (args.train,), "DATASETS.TEST", (args.val,), "OUTPUT_DIR", str(folder), "SEED", seed]
     cfg = fundus_plugins.get_fundus_cfg(str(CONFIGS / f"{method}.yaml"), [*args.opts, *own])
     written = folder / "config.yaml"
@@ -44,13 +46,20 @@ def run(method: str, seed: int, args: argparse.Namespace) -> dict:
     elif written.read_text(encoding="utf-8") != cfg.dump():
         raise ValueError(f"{written} is of a run with other options; give the same, or another --output")
     if not result.is_file():
+        commits = json.loads(started.read_text(encoding="utf-8")) if started.is_file() else []
+        with atomic_write(started) as file:
+            json.dump([*commits, current_commit()], file)
         seed_all_rng(seed)
         train(cfg, resume=True)
         model = FundusTrainer.build_model(without_weights(cfg))
         load_trained_weights(model, str(folder / "model_best.pth"))
         cfg.DATASETS.TEST = (args.test,)
         FundusTrainer.test(cfg, model)
-    return json.loads(result.read_text(encoding="utf-8"))
+    return json.loads(result.read_text(encoding="utf-8")) | {"commits": json.loads(started.read_text(encoding="utf-8"))}
+
+
+def _folder(args: argparse.Namespace, method: str, seed: int) -> Path:
+    return args.output / method / f"seed{seed}"
 
 
 def main() -> None:
@@ -79,19 +88,29 @@ def main() -> None:
 
 def write(runs: dict, args: argparse.Namespace) -> None:
     """The table of what is there so far."""
-    metrics = {m: {seed: found["metrics"] for seed, found in seeds.items()} for m, seeds in runs.items() if seeds}
-    table = compare(metrics)
-    text = comparison_markdown(table, metrics, f"Grading on {args.test}")
-    about = {"train": args.train, "val": args.val, "test": args.test, "seeds": args.seeds, "options": args.opts}
+    done = {method: seeds for method, seeds in runs.items() if seeds}
+    some = next(iter(next(iter(done.values())).values()))
+    graded = {
+        method: read_runs(
+            [_folder(args, method, seed) / "evaluation" / f"{args.test}_images.csv" for seed in seeds], some["grades"]
+        )
+        for method, seeds in done.items()
+    }
+    comparison = compare(graded, some["grades"])
+    command = shlex.join(["python", *sys.argv])
+    about = {"command": command, "train": args.train, "val": args.val, "test": args.test, "options": args.opts}
+    text = comparison_markdown(comparison, f"Grading on {args.test}", some["images"])
+    commits = sorted({commit for seeds in done.values() for found in seeds.values() for commit in found["commits"]})
+    text += f"\nCommit {', '.join(commits)}:\n\n    {command}\n"
     with atomic_write(args.output / "grading.md") as file:
         file.write(text)
     with atomic_write(args.output / "grading.json") as file:
-        json.dump(about | {"table": table, "runs": runs}, file, indent=1)
+        json.dump(about | comparison | {"runs": runs}, file, indent=1)
     first = args.seeds[0]
-    for method in metrics:
+    for method in done:
         confusion, grades = (runs[method][first][key] for key in ("confusion", "grades"))
         draw_confusion(np.array(confusion), grades, args.output / f"confusion_{method}.png", title=method)
-    curves = {m: read_curve(args.output / m / f"seed{first}" / "loss_curves.json") for m in metrics}
+    curves = {m: read_curve(_folder(args, m, first) / "loss_curves.json") for m in done}
     draw_loss_curves(curves, args.output / "loss_curves.png")
     print(text)
 

@@ -6,7 +6,8 @@
 The same seed gives the same photographs, masks and labels, however many processes draw them. Exit code: 0 all
 written, 2 nothing written. `phantom_grades.csv` tells normal from suspicious, which REFUGE's labels do not:
 
-    python tools/convert_dataset.py graded_sheet --root phantoms --sheet phantoms/phantom_grades.csv --output datasets/graded
+    python tools/convert_dataset.py graded_sheet --root phantoms \\
+        --sheet phantoms/phantom_grades.csv --output datasets/graded
 """
 
 import argparse

@@ -14,6 +14,8 @@ from pathlib import Path
 import cv2
 import torch
 
+from fundus_plugins.provenance import current_commit
+
 _BFLOAT16_CONVOLUTION = """
 import torch
 layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(torch.bfloat16, memory_format=torch.channels_last)
@@ -34,7 +36,7 @@ def describe_machine() -> dict:
         "bfloat16_convolution": _bfloat16_kernel(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "commit": _commit(),
+        "commit": current_commit(),
     }
 
 
@@ -61,22 +63,6 @@ def _bfloat16_kernel() -> str:
     )
     found = re.search(r",cpu,convolution,([^,]+),", done.stdout)
     return found[1] if found else "unknown"
-
-
-def _commit() -> str:
-    """The commit of the repository this package lies in, and whether it was changed since."""
-    folder = Path(__file__).parent
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return f"{commit} with changes" if changed else commit
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def resident_bytes() -> int:

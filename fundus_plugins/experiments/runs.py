@@ -21,6 +21,7 @@ from detectron2.modeling import build_model
 import fundus_plugins
 from fundus_plugins.files import atomic_write
 from fundus_plugins.inference import without_weights
+from fundus_plugins.provenance import current_commit
 
 
 class RunFailed(Exception):
@@ -88,17 +89,6 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
         for path in run.folder.glob("model_[0-9]*.pth"):
             path.unlink()
     return {"row": run.row} | result, done
-
-
-def current_commit() -> str:
-    """The commit of this package's source, with "-dirty" after it where files differ; "unknown" outside of git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    folder = Path(fundus_plugins.__file__).parent
-    with contextlib.suppress(OSError):
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        if done.returncode == 0:
-            return done.stdout.strip()
-    return "unknown"
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ def speed_up_depthwise(network: nn.Module) -> int:
     The same function, in the precision asked for or a better one. Returns how many were replaced.
     """
     replaced = 0
-    for name, layer in list(network.named_modules()):
+    for layer in network.modules():
         if type(layer) is nn.Conv2d and layer.groups == layer.in_channels > 1 and _is_slow(layer):
             layer.__class__ = DepthwiseConv2d
             replaced += 1

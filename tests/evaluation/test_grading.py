@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix, recall_score, roc_auc_score
 
 from fundus_plugins.evaluation import GradingEvaluator
-from fundus_plugins.evaluation.grading_comparison import compare, comparison_markdown
+from fundus_plugins.evaluation.grading_comparison import GradedRuns, compare, comparison_markdown, read_runs
 from fundus_plugins.evaluation.grading_metrics import auc_interval, contradicts, grading_metrics, kappa_of_confusion
 
 GRADES = ["normal", "suspicious", "glaucoma"]
@@ -123,12 +123,69 @@ def test_nothing_to_evaluate_is_an_error():
         evaluator.evaluate()
 
 
-def test_comparison_over_seeds():
-    values = [{"acc": 0.8, "sp": 1.0, "kappa": 0.5}, {"acc": 0.9, "sp": 1.0, "kappa": None}]
-    runs = {"ranking_cnn": dict(enumerate(values)), "softmax_cnn": {3: {"acc": 0.5, "acc-low": 0.25, "acc-high": 0.75}}}
-    table = compare(runs)
-    assert table["ranking_cnn"]["acc"]["mean"] == pytest.approx(0.85)
-    assert table["ranking_cnn"]["acc"]["seeds"] == [0.8, 0.9] and table["ranking_cnn"]["kappa"]["mean"] == 0.5
-    assert "se_glaucoma" not in table["ranking_cnn"]
-    text = comparison_markdown(table, runs, "Grading")
-    assert "| softmax_cnn" in text and "50.0 (25.0 to 75.0)" in text and "96.46" in text
+def runs_of(count, seed=0, skill=0.5):
+    truth = example(seed)[0]
+    scores = np.random.default_rng(seed + 1).random((count, len(truth), 3)) + np.eye(3)[truth] * skill
+    return GradedRuns(truth, scores.argmax(2), scores)
+
+
+def test_comparison_is_scikit_learns_mean_over_runs():
+    runs = runs_of(3)
+    table = compare({"ranking_cnn": runs}, GRADES)["methods"]["ranking_cnn"]
+    expected = {
+        "acc": [accuracy_score(runs.truth, x) for x in runs.predicted],
+        "sp": [recall_score(runs.truth, x, average=None)[0] for x in runs.predicted],
+        "se_glaucoma": [recall_score(runs.truth, x, average=None)[2] for x in runs.predicted],
+        "kappa": [cohen_kappa_score(runs.truth, x, weights="quadratic") for x in runs.predicted],
+        "auc_glaucoma": [roc_auc_score(runs.truth == 2, x[:, 2]) for x in runs.scores],
+    }
+    for name, values in expected.items():
+        assert table[name]["runs"] == pytest.approx(values) and table[name]["mean"] == pytest.approx(np.mean(values))
+        assert table[name]["low"] < table[name]["mean"] < table[name]["high"]
+
+
+def test_comparison_interval_is_over_photographs_and_runs():
+    # One run: the interval is the binomial's; two runs that differ: at least as wide as theirs.
+    one = compare({"a": runs_of(1)}, GRADES)["methods"]["a"]["acc"]
+    n, p = 60, one["mean"]
+    assert one["high"] - one["low"] == pytest.approx(2 * 1.96 * np.sqrt(p * (1 - p) / n), rel=0.2)
+    good, bad = runs_of(1, skill=5), runs_of(1, skill=0)
+    both = GradedRuns(good.truth, np.vstack([good.predicted, bad.predicted]), np.vstack([good.scores, bad.scores]))
+    found = compare({"a": both}, GRADES)["methods"]["a"]["acc"]
+    assert found["runs"][0] == found["high"] == 1 and found["low"] <= found["runs"][1]
+
+
+def test_comparison_differences_are_paired():
+    better, worse = runs_of(2, skill=1.0), runs_of(2, skill=0.2)
+    found = compare({"worse": worse, "same": worse, "better": better, "single": runs_of(1)}, GRADES)["differences"]
+    assert set(found) == {"same - worse", "better - worse", "better - same"}
+    assert found["same - worse"]["kappa"] == {"mean": 0, "low": 0, "high": 0}
+    assert found["better - worse"]["acc"]["low"] > 0
+
+
+def test_comparison_in_markdown():
+    text = comparison_markdown(compare({"ranking_cnn": runs_of(2), "2s_cnn": runs_of(2)}, GRADES), "Grading", 60)
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
+    assert rows["ranking_cnn"].split("|")[2].strip() == "2" and "96.46" in rows["2sranking_cnn, the paper's"]
+    assert "| +0.0 (+0.0 to +0.0)" in rows["2s_cnn - ranking_cnn"]
+    truth = np.array([0, 1, 0, 1])
+    two = GradedRuns(truth, truth[None], np.eye(2)[truth][None])
+    text = comparison_markdown(compare({"softmax_cnn": two}, ["normal", "glaucoma"]), "Grading", 4)
+    assert "100.0 (100.0 to 100.0)" in text and "96.46" not in text and "se_suspicious" not in text
+
+
+def test_runs_are_read_back(tmp_path):
+    truth, predicted, scores, above = example(n=6)
+    evaluator = GradingEvaluator("set", GRADES, str(tmp_path))
+    for i in range(6):
+        output = {"grade": int(predicted[i]), "scores": torch.tensor(scores[i]), "above": torch.tensor(above[i].copy())}
+        evaluator.process([{"image_id": i, "file_name": f"{i}.png", "grade": int(truth[i])}], [output])
+    evaluator.evaluate()
+    runs = read_runs([tmp_path / "set_images.csv"] * 2, GRADES)
+    np.testing.assert_array_equal(runs.truth, truth)
+    np.testing.assert_array_equal(runs.predicted, [predicted] * 2)
+    np.testing.assert_allclose(runs.scores[1], scores, atol=1e-4)
+    other = tmp_path / "other.csv"
+    other.write_text((tmp_path / "set_images.csv").read_text().replace("5.png,5", "7.png,7"))
+    with pytest.raises(ValueError, match="other.csv: expected the photographs of"):
+        read_runs([tmp_path / "set_images.csv", other], GRADES)

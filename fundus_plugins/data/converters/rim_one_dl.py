@@ -6,8 +6,8 @@
 
 `partitioned_by_hospital` holds the same photographs and is left alone where both are there. Grades are the folders',
 of the photograph or of its masks; where the name says r3_N, r3_S or r3_G (normal, suspect, glaucoma) it is that, for
-the folders file suspects under glaucoma; `--grades two` leaves them there. (r3 has one eye of each patient.) Masks are 255 inside, or 0 inside: the
-border of the picture tells.
+the folders file suspects under glaucoma; `--grades two` leaves them there. (r3 has one eye of each patient.) Masks are
+255 inside, or 0 inside: the border of the picture tells.
 """
 
 import re
@@ -26,9 +26,9 @@ _LETTERS = {"n": "normal", "s": "suspicious", "g": "glaucoma"}
 
 
 def list_records(root: Path, *, part: str, grades: str) -> Listing:
-    """Photographs of `part` ("all", "r1", "r2" or "r3"), of "three" or "two" `grades`, with a disc mask; problems for those without one.
+    """Photographs of `part` ("all", "r1", "r2" or "r3"), graded "three" or "two" ways, that have a disc mask.
 
-    Raises NotThisDataset.
+    Those without one become problems. Raises NotThisDataset.
     """
     files = [file for file in reading.walk_files(root) if file.suffix.lower() == ".png"]
     masks: dict[tuple[str, str], Path] = {}

@@ -17,8 +17,8 @@ _DISTINCT_VCDR = {
     "glaucoma": (0.77, 0.06, 0.69, 0.92),
 }
 
-# Where the photographer aimed: "disc" (30 to 45 degrees), "macula" (45 to 50 degrees, the disc aside); "crop" is a square
-# cut about the disc, as RIM-ONE DL's.
+# Where the photographer aimed: "disc" (30 to 45 degrees), "macula" (45 to 50 degrees, the disc aside); "crop" is a
+# square cut about the disc, as RIM-ONE DL's.
 VIEWS = ("mixed", "disc", "macula", "crop")
 
 
