@@ -4,14 +4,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from detectron2.data import transforms as T
 from detectron2.data.detection_utils import read_image
 from detectron2.engine import DefaultPredictor
 from detectron2.modeling import build_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import fundus_plugins
 from fundus_plugins.evaluation.disc_cup import best_disc_and_cup
-from fundus_plugins.inference import read_photograph
+from fundus_plugins.inference import read_photograph, resize_photograph
 from tests.conftest import SIDE
 
 
@@ -72,6 +75,17 @@ def test_a_batch_gives_what_each_gives_alone(cfg, photograph):
         alone = predictor(image)
         assert (alone.disc != prediction.disc).mean() < 0.01
         assert alone.score == pytest.approx(prediction.score, abs=0.02)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(20, 150), st.integers(20, 150), st.integers(10, 90), st.integers(0, 2**32 - 1))
+def test_photographs_are_resized_as_detectron2_resizes_them(height, width, side, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    transform = T.ResizeShortestEdge([side] * 2, 2 * side).get_transform(image)
+    expected, found = transform.apply_image(image), resize_photograph(image, transform)
+    assert found.dtype == np.uint8 and found.shape == expected.shape
+    difference = abs(found.astype(int) - expected)
+    assert difference.max() <= 1 and difference.mean() < 0.05
 
 
 def test_files_come_in_order_and_bad_ones_do_not_stop_the_rest(cfg, photograph, tmp_path):
