@@ -13,7 +13,7 @@ from .config import add_fundus_config, get_fundus_cfg
 from .data.coco import register_fundus_datasets
 from .data.grading_mapper import GradingMapper
 from .data.mapper import DiscCupMapper
-from .engine import FundusTrainer
+from .engine import FundusTrainer, train
 from .evaluation import DiscCupEvaluator, GradingEvaluator
 from .inference import FundusPredictor
 
@@ -29,4 +29,5 @@ __all__ = [
     "add_fundus_config",
     "get_fundus_cfg",
     "register_fundus_datasets",
+    "train",
 ]

@@ -22,8 +22,3 @@ def load_trained_weights(model: nn.Module, path: str, key: str = "MODEL.WEIGHTS"
         model.load_state_dict(state.get("model", state))
     except Exception as error:
         raise RuntimeError(f"{key}: {path} does not fit the model of this config: {error}") from error
-
-
-def read_iteration(path: str) -> int:
-    """The iteration, from 0, after which a training run wrote this checkpoint; -1 if it does not say."""
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("iteration", -1)

@@ -45,7 +45,7 @@ def add_fundus_config(cfg: CfgNode) -> None:
     # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.
     cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW | RMSprop
 
-    # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth (higher is better).
+    # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth.
     cfg.TEST.BEST_METRIC = "disc_cup/miou"
     cfg.TEST.BEST_IS_LOWEST = False  # True for a loss: lower is better
 

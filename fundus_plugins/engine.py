@@ -16,7 +16,7 @@ from .data.mapper import build_fundus_mapper
 from .evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
 from .evaluation.curves import LossCurves
 from .precision import autocast, resolve_precision
-from .schedule import forget_checkpoints, is_finished, is_grading, training_stages
+from .schedule import forget_checkpoints, in_iterations, is_grading, training_stages
 
 
 class CPUAutocastTrainer(SimpleTrainer):
@@ -74,7 +74,8 @@ class BestCheckpointer(hooks.HookBase):
             raise KeyError(f"TEST.BEST_METRIC: the evaluation gives no {self.metric}")
         if value < self.best_metric if self.lowest else value > self.best_metric:
             self.best_metric = float(value)  # before saving, so that the checkpoint knows it
-            self.checkpointer.save("model_best", iteration=iteration)
+            # The last evaluation comes after the last step, when the storage counts on.
+            self.checkpointer.save("model_best", iteration=min(iteration, self.trainer.max_iter - 1))
 
     def state_dict(self) -> dict:
         return {"best_metric": self.best_metric}
@@ -88,10 +89,18 @@ class FundusTrainer(DefaultTrainer):
 
     SOLVER.AMP.ENABLED works on a CPU too, in SOLVER.AMP.PRECISION. After every evaluation
     (TEST.EVAL_PERIOD) the weights with the best TEST.BEST_METRIC on the first TEST set are kept as `model_best.pth`.
+    A two-stage model without a trained first stage is for `train`, which makes a trainer for each stage.
+
+    Raises ValueError for such a model.
     """
 
     def __init__(self, cfg):
-        super().__init__(cfg)
+        if len(training_stages(cfg)) > 1:
+            raise ValueError(
+                "a two-stage model wants MODEL.GRADING.STAGE1_WEIGHTS here; fundus_plugins.train trains both stages"
+            )
+        super().__init__(in_iterations(cfg))
+        cfg = self.cfg
         if not cfg.SOLVER.AMP.ENABLED:
             return
         precision = resolve_precision(cfg.SOLVER.AMP.PRECISION, cfg.MODEL.DEVICE)
@@ -162,11 +171,14 @@ class FundusTrainer(DefaultTrainer):
             prefix = f"{self.cfg.DATASETS.TEST[0]}/" if len(self.cfg.DATASETS.TEST) > 1 else ""
             metric = prefix + self.cfg.TEST.BEST_METRIC
             best = BestCheckpointer(self.cfg.TEST.EVAL_PERIOD, self.checkpointer, metric, self.cfg.TEST.BEST_IS_LOWEST)
-            after_evaluation = 1 + next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
-            every.insert(after_evaluation, best)
+            judged = [best]
             if is_grading(self.cfg):
-                curves = LossCurves(self.cfg.OUTPUT_DIR, self.cfg.TEST.EVAL_PERIOD, f"{prefix}grading/loss")
-                every.insert(after_evaluation, curves)
+                judged.append(LossCurves(self.cfg.OUTPUT_DIR, self.cfg.TEST.EVAL_PERIOD, f"{prefix}grading/loss"))
+            # The checkpoint comes last: a run killed while it evaluates goes back before what it has not judged.
+            savers = [hook for hook in every if isinstance(hook, hooks.PeriodicCheckpointer)]
+            every = [hook for hook in every if hook not in savers]
+            after_evaluation = 1 + next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
+            every[after_evaluation:after_evaluation] = judged + savers
         if comm.is_main_process() and self.cfg.SOLVER.EPOCHS > 0:
             for hook in every:
                 if isinstance(hook, hooks.PeriodicCheckpointer):
@@ -177,7 +189,10 @@ class FundusTrainer(DefaultTrainer):
 def train(cfg, resume: bool = False) -> None:
     """Train a model from start to end, a two-stage model's stages one after the other.
 
-    With `resume`, go on where an interrupted run in OUTPUT_DIR stopped, in whichever stage that was.
+    With `resume`, go on where an interrupted run in OUTPUT_DIR stopped, in whichever stage that was; a stage that was
+    trained to its end is evaluated once more, for it may have been interrupted there.
+
+    Raises FileNotFoundError, OSError, ValueError: what a config names is not there, cannot be fetched, makes no sense.
     """
     stages = training_stages(cfg)
     if not resume and comm.is_main_process():
@@ -185,8 +200,7 @@ def train(cfg, resume: bool = False) -> None:
             forget_checkpoints(stage)
     comm.synchronize()
     for stage in stages:
-        if resume and stage is not stages[-1] and is_finished(stage):
-            continue
         trainer = FundusTrainer(stage)
         trainer.resume_or_load(resume=resume)
         trainer.train()
+        comm.synchronize()  # the next stage reads what the main process writes last

@@ -2,13 +2,10 @@
 
 import os
 
-from detectron2.checkpoint import Checkpointer
 from detectron2.config import CfgNode
 from detectron2.data import get_detection_dataset_dicts
 from detectron2.modeling import META_ARCH_REGISTRY
-from torch import nn
 
-from .checkpoint import read_iteration
 from .modeling.ranking_cnn import GradingCNN
 from .modeling.two_stage import TwoStage, stage1_config
 
@@ -23,7 +20,7 @@ def training_stages(cfg: CfgNode) -> list[CfgNode]:
 
     One for most models. A two-stage model without MODEL.GRADING.STAGE1_WEIGHTS has two: stage 1, which goes to
     `<OUTPUT_DIR>/stage1`, and stage 2 around the weights kept there as `model_best.pth` (section 3.1).
-    Raises ValueError for two stages without epochs or without a validation set.
+    Raises ValueError for two stages without epochs or a validation set, or with MODEL.WEIGHTS.
     """
     architecture = _architecture(cfg)
     if not issubclass(architecture, TwoStage) or cfg.MODEL.GRADING.STAGE1_WEIGHTS:
@@ -33,6 +30,11 @@ def training_stages(cfg: CfgNode) -> list[CfgNode]:
     first.SOLVER.EPOCHS = cfg.MODEL.GRADING.STAGE1_EPOCHS
     if first.SOLVER.EPOCHS < 1 or cfg.SOLVER.EPOCHS < 1:
         raise ValueError("two stages: SOLVER.EPOCHS and MODEL.GRADING.STAGE1_EPOCHS must be at least 1")
+    if cfg.MODEL.WEIGHTS:
+        raise ValueError(
+            f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS}: a two-stage model that is trained whole starts from MODEL.TIMM's "
+            "weights; MODEL.GRADING.STAGE1_WEIGHTS names a trained first stage"
+        )
     if not cfg.DATASETS.TEST:
         raise ValueError("two stages: DATASETS.TEST must name a set, for it chooses the weights of stage 1")
     second = cfg.clone()
@@ -58,15 +60,6 @@ def in_iterations(cfg: CfgNode) -> CfgNode:
         cfg.SOLVER.CHECKPOINT_PERIOD = min(cfg.SOLVER.CHECKPOINT_PERIOD, epoch)
         cfg.TEST.EVAL_PERIOD = cfg.TEST.EVAL_PERIOD or epoch
     return cfg
-
-
-def is_finished(cfg: CfgNode) -> bool:
-    """Whether the run in OUTPUT_DIR has come to the config's last iteration."""
-    checkpointer = Checkpointer(nn.Identity(), cfg.OUTPUT_DIR)
-    if not checkpointer.has_checkpoint():
-        return False
-    path = checkpointer.get_checkpoint_file()
-    return os.path.isfile(path) and read_iteration(path) + 1 >= cfg.SOLVER.MAX_ITER
 
 
 def forget_checkpoints(cfg: CfgNode) -> None:

@@ -11,7 +11,7 @@ import torch
 import fundus_plugins
 from fundus_plugins.engine import train
 from fundus_plugins.evaluation.curves import read_curve
-from fundus_plugins.schedule import in_iterations, is_finished, training_stages
+from fundus_plugins.schedule import in_iterations, training_stages
 from tests.conftest import SMALL_GRADING, grading_config
 from tests.test_tools import run
 
@@ -110,24 +110,59 @@ def test_resuming_in_either_stage_gives_a_whole_run(phantoms, tmp_path, monkeypa
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(fundus_plugins.FundusTrainer, "run_step", interrupted)
         train(cfg)
-    first, second = training_stages(cfg)
-    assert is_finished(first) == (stage == "") and not is_finished(second)
     start = fundus_plugins.FundusTrainer.train
     with monkeypatch.context() as patch:
         patch.setattr(fundus_plugins.FundusTrainer, "train", lambda self: (begun.append(self.start_iter), start(self)))
         train(cfg, resume=True)
-    assert begun == ([3, 0] if stage else [3])  # from the end of the first epoch; a finished stage 1 is left alone
-    assert is_finished(first) and is_finished(second)
+    assert begun == ([3, 0] if stage else [6, 3])  # from the end of the first epoch; stage 1 is not trained again
     for folder in (tmp_path / "stage1", tmp_path):
         assert [row["iteration"] for row in read_curve(folder / "loss_curves.json")] == [3, 6]
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_an_interrupted_evaluation_is_made_up_for(phantoms, tmp_path, monkeypatch, epochs):
+    fundus_plugins.register_fundus_datasets(str(phantoms))
+    options = [*SETS, "SOLVER.EPOCHS", 1, "MODEL.GRADING.STAGE1_EPOCHS", epochs, "OUTPUT_DIR", str(tmp_path)]
+    cfg = grading_config("2sranking_cnn", *options)
+    test, calls = fundus_plugins.FundusTrainer.test, []
+
+    def interrupted(cls, cfg, model, evaluators=None):
+        calls.append(cfg)
+        if len(calls) == epochs:  # stage 1's last
+            raise Interrupted
+        return test(cfg, model, evaluators)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(fundus_plugins.FundusTrainer, "test", classmethod(interrupted))
+        train(cfg)
+    assert (tmp_path / "stage1" / "model_best.pth").exists() == (epochs == 2)
+    train(cfg, resume=True)
+    rows = read_curve(tmp_path / "stage1" / "loss_curves.json")
+    assert [row["iteration"] for row in rows] == [3 * (i + 1) for i in range(epochs)]
+    assert rows[-1]["train_loss"] is None and rows[-1]["val_loss"] > 0
+    best = torch.load(tmp_path / "stage1" / "model_best.pth", weights_only=True)
+    assert best["iteration"] == min(range(epochs), key=lambda i: rows[i]["val_loss"]) * 3 + 2
+    assert (tmp_path / "model_best.pth").exists()
+
+
+def test_a_two_stage_model_is_not_trained_by_half(phantoms, tmp_path):
+    fundus_plugins.register_fundus_datasets(str(phantoms))
+    cfg = grading_config("2sranking_cnn", *SETS, "OUTPUT_DIR", str(tmp_path))
+    with pytest.raises(ValueError, match="fundus_plugins.train trains both stages"):
+        fundus_plugins.FundusTrainer(cfg)
+    cfg = grading_config("2sranking_cnn", *SETS, "MODEL.WEIGHTS", "model_best.pth")
+    with pytest.raises(ValueError, match="MODEL.WEIGHTS model_best.pth: a two-stage model"):
+        training_stages(cfg)
+
+
 def test_epochs_become_iterations(phantoms):
     fundus_plugins.register_fundus_datasets(str(phantoms))
-    cfg = in_iterations(grading_config("ranking_cnn", *SETS, "SOLVER.EPOCHS", 4, "SOLVER.IMS_PER_BATCH", 4))
+    given = grading_config("ranking_cnn", *SETS, "SOLVER.EPOCHS", 4, "SOLVER.IMS_PER_BATCH", 4)
+    cfg = in_iterations(given)
     assert (cfg.SOLVER.MAX_ITER, cfg.SOLVER.STEPS) == (8, (2, 4, 6))  # 6 photographs: 2 iterations an epoch
     assert (cfg.TEST.EVAL_PERIOD, cfg.SOLVER.CHECKPOINT_PERIOD) == (2, 2)
-    trainer = fundus_plugins.FundusTrainer(cfg)
+    trainer = fundus_plugins.FundusTrainer(given)
+    assert trainer.max_iter == 8
     assert trainer._trainer.optimizer.param_groups[0]["lr"] == pytest.approx(1e-4)
     rates = [trainer.scheduler.get_last_lr()[0]]
     for _ in range(7):

@@ -6,7 +6,7 @@
 
 The validation set alone chooses each run's weights. An interrupted comparison goes on where it stopped when the same
 command is given again. Writes `<output>/<method>/seed<N>/`, `grading.md`, `grading.json` and, for the first seed, loss
-curves and confusion matrices. Exit code: 0 done, 1 something is missing.
+curves and confusion matrices. Exit code: 0 done, 1 something is missing or a run diverged.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def _folder(args: argparse.Namespace, method: str, seed: int) -> Path:
     return args.output / method / f"seed{seed}"
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, text in (("train", "fits the weights"), ("val", "chooses the checkpoint"), ("test", "is reported")):
         parser.add_argument(f"--{name}", required=True, help=f"registered grading set that {text}")
@@ -75,15 +75,23 @@ def main() -> None:
     setup_logger(str(args.output / "log.txt"), name="fundus_plugins")
     fundus_plugins.register_fundus_datasets()
     runs: dict[str, dict[int, dict]] = {method: {} for method in args.methods}
+    failures: list[str] = []
     try:
         for name in (args.train, args.val, args.test):
             require_dataset(name)
         for seed in args.seeds:
             for method in args.methods:
-                runs[method][seed] = run(method, seed, args)
+                try:
+                    runs[method][seed] = run(method, seed, args)
+                except FloatingPointError as error:  # one diverged run must not cost the others
+                    failures.append(f"{method}, seed {seed}: {error}")
+                    continue
                 write(runs, args)
-    except (FileNotFoundError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f"error: {error}")
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 def write(runs: dict, args: argparse.Namespace) -> None:
@@ -106,14 +114,13 @@ def write(runs: dict, args: argparse.Namespace) -> None:
         file.write(text)
     with atomic_write(args.output / "grading.json") as file:
         json.dump(about | comparison | {"runs": runs}, file, indent=1)
-    first = args.seeds[0]
     for method in done:
-        confusion, grades = (runs[method][first][key] for key in ("confusion", "grades"))
+        confusion, grades = (next(iter(runs[method].values()))[key] for key in ("confusion", "grades"))
         draw_confusion(np.array(confusion), grades, args.output / f"confusion_{method}.png", title=method)
-    curves = {m: read_curve(_folder(args, m, first) / "loss_curves.json") for m in done}
+    curves = {m: read_curve(_folder(args, m, next(iter(runs[m]))) / "loss_curves.json") for m in done}
     draw_loss_curves(curves, args.output / "loss_curves.png")
     print(text)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -30,7 +30,7 @@ from fundus_plugins.inference import without_weights
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config-file", required=True)
-    parser.add_argument("--weights", required=True, help="of a two-stage model, or of a first stage")
+    parser.add_argument("--weights", required=True, help="of a two-stage model; of another, with FC_DIM 0")
     parser.add_argument("--dataset", required=True, help="a registered grading set, such as rim_one_r3_test_grading")
     parser.add_argument("--output", required=True, type=Path, help="a folder for pictures and numbers")
     parser.add_argument("--pictures", type=int, default=None, help="draw only the first so many (default: all)")
@@ -42,16 +42,19 @@ def main() -> None:
         cfg = without_weights(fundus_plugins.get_fundus_cfg(args.config_file, args.opts))
         model = fundus_plugins.FundusTrainer.build_model(cfg)
         load_trained_weights(model, args.weights)
-        rows = []
+        rows, drawn = [], set()
         for number, found in enumerate(tqdm(explain(model, cfg, args.dataset), unit="image", disable=None)):
             if args.pictures is None or number < args.pictures:
                 picture = cv2.cvtColor(draw_explanation(found), cv2.COLOR_RGB2BGR)
-                with atomic_write(args.output / f"{Path(found.file_name).stem}.png", "wb") as file:
+                name = Path(found.file_name).stem
+                name = f"{name}_{number}" if name in drawn else name  # the same name in another folder
+                drawn.add(name)
+                with atomic_write(args.output / f"{name}.png", "wb") as file:
                     file.write(cv2.imencode(".png", picture)[1].tobytes())
             if found.disc is not None:
                 about = {"file_name": found.file_name, "truth": found.truth, "predicted": found.predicted}
                 rows.append(about | cam_overlap(found.mask, found.disc))
-    except (FileNotFoundError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f"error: {error}")
     if not rows:
         print(f"{args.dataset}: pictures only, for no disc masks lie beside the grades -> {args.output}")

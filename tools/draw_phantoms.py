@@ -4,10 +4,7 @@
     python tools/draw_phantoms.py --output phantoms --train 160 --val 20 --test 40
 
 The same seed gives the same photographs, masks and labels, however many processes draw them. Exit code: 0 all
-written, 2 nothing written. `phantom_grades.csv` tells normal from suspicious, which REFUGE's labels do not:
-
-    python tools/convert_dataset.py graded_sheet --root phantoms \\
-        --sheet phantoms/phantom_grades.csv --output datasets/graded
+written, 2 nothing written.
 """
 
 import argparse

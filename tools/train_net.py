@@ -44,5 +44,5 @@ if __name__ == "__main__":
     args = default_argument_parser(epilog=__doc__).parse_args()
     try:
         launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
-    except FileNotFoundError as error:  # a data set or weights: the message says which and what to do
+    except (OSError, ValueError) as error:  # a data set, weights, an option: the message says which and what to do
         sys.exit(f"error: {error}")

@@ -6,7 +6,7 @@ import detectron2.data.transforms as T
 import numpy as np
 import torch
 from detectron2.config import configurable
-from detectron2.data import MetadataCatalog, detection_utils
+from detectron2.data import DatasetCatalog, MetadataCatalog, detection_utils
 
 
 class GradingMapper:
@@ -38,10 +38,20 @@ class GradingMapper:
 
     @classmethod
     def from_config(cls, cfg, is_train: bool = True, dataset_name: str = ""):
-        """`dataset_name`: a registered set that says the categories' names; default the first of DATASETS.TRAIN."""
+        """`dataset_name`: a registered set that says the categories' names; default the first of DATASETS.TRAIN.
+
+        Raises ValueError for DATALOADER.CACHE: photographs are zoomed before they are resized, each time otherwise.
+        """
+        if cfg.DATALOADER.CACHE:
+            raise ValueError(
+                f"DATALOADER.CACHE {cfg.DATALOADER.CACHE}: cannot keep photographs for grading; leave it out"
+            )
+        name = dataset_name or cfg.DATASETS.TRAIN[0]
+        if not MetadataCatalog.get(name).get("thing_classes"):
+            DatasetCatalog.get(name)  # a set in COCO format knows its categories once it is read
         return {
             "is_train": is_train,
-            "categories": MetadataCatalog.get(dataset_name or cfg.DATASETS.TRAIN[0]).thing_classes,
+            "categories": MetadataCatalog.get(name).thing_classes,
             "grades": cfg.MODEL.GRADING.GRADES,
             "augmentations": build_grading_augmentations(cfg, is_train),
             "image_format": cfg.INPUT.FORMAT,
@@ -66,7 +76,7 @@ class GradingMapper:
 
 
 def build_grading_augmentations(cfg, is_train: bool) -> list[T.Augmentation]:
-    """Resize to INPUT.SQUARE_SIZE; in training with zoom and flips (section 3.1), of Detectron2's own parts.
+    """Resize to INPUT.SQUARE_SIZE; in training with zoom and flips (section 3.1), and right angles if asked for.
 
     A zoom keeps the picture's centre; zooming out leaves a black edge.
     """
@@ -79,4 +89,6 @@ def build_grading_augmentations(cfg, is_train: bool) -> list[T.Augmentation]:
         augmentations.append(T.RandomFlip())
     if is_train and (cfg.INPUT.RANDOM_FLIP_VERTICAL or cfg.INPUT.RANDOM_FLIP == "vertical"):
         augmentations.append(T.RandomFlip(horizontal=False, vertical=True))
+    if is_train and cfg.INPUT.RANDOM_ROTATE_90:
+        augmentations.append(T.RandomRotation([0, 90, 180, 270], expand=True, sample_style="choice"))
     return augmentations

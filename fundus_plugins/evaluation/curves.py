@@ -15,8 +15,8 @@ from fundus_plugins.files import atomic_write
 class LossCurves(HookBase):
     """After every evaluation, adds a row to `loss_curves.json` and draws `loss_curves.png` anew.
 
-    A row has `iteration` (done so far), `train_loss` (mean since the row before) and `val_loss`. A resumed run keeps
-    the rows of the iterations that it does not repeat.
+    A row has `iteration` (done so far), `train_loss` (mean since the row before; None if unknown) and `val_loss`. A
+    resumed run keeps the rows of the iterations that it does not repeat.
 
     Args:
         output_dir: a folder.
@@ -47,10 +47,12 @@ class LossCurves(HookBase):
         last = self.rows[-1]["iteration"] if self.rows else 0
         history = self.trainer.storage.histories().get("total_loss")
         losses = [value for value, iteration in history.values() if iteration >= last] if history else []
-        if not losses:  # a finished run, resumed: nothing was trained
+        if not losses and last == done:  # a finished run, resumed: nothing is new
             return
         value = float(self.trainer.storage.latest()[self.metric][0])
-        self.rows.append({"iteration": done, "train_loss": float(np.mean(losses)), "val_loss": value})
+        # No losses: the run was interrupted after its last step, and its training loss with it.
+        mean = float(np.mean(losses)) if losses else None
+        self.rows.append({"iteration": done, "train_loss": mean, "val_loss": value})
         with atomic_write(f"{self.path}.json") as file:
             json.dump(self.rows, file, indent=1)
         draw_loss_curves({"": self.rows}, f"{self.path}.png")

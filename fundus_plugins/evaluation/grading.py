@@ -102,8 +102,8 @@ class GradingEvaluator(DatasetEvaluator):
         line = {key: row[key] for key in ("file_name", "image_id")}
         line |= {key: self.grades[row[key]] for key in ("truth", "predicted", "stage1_grade") if key in row}
         line["correct"] = int(row["truth"] == row["predicted"])
-        line |= {f"p_above_{name}": f"{p:.4f}" for name, p in zip(self.grades, row["above"])}
-        line |= {f"score_{name}": f"{p:.4f}" for name, p in zip(self.grades, row["scores"])}
+        line |= {f"p_above_{name}": f"{p:.8g}" for name, p in zip(self.grades, row["above"])}
+        line |= {f"score_{name}": f"{p:.8g}" for name, p in zip(self.grades, row["scores"])}
         return line | {"contradiction": int(contradiction), "loss": f"{row['loss']:.4f}"}
 
 

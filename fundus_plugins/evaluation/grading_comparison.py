@@ -34,14 +34,15 @@ class GradedRuns:
 def read_runs(paths: list[Path], grades: list[str]) -> GradedRuns:
     """The runs whose `GradingEvaluator` wrote these `<dataset>_images.csv`.
 
-    Raises ValueError if they are not of the same photographs.
+    Raises ValueError if they are not of the same photographs and grades.
     """
     runs = []
     for path in paths:
         with open(path, newline="", encoding="utf-8") as file:
             runs.append(list(csv.DictReader(file)))
-        if [row["image_id"] for row in runs[-1]] != [row["image_id"] for row in runs[0]]:
-            raise ValueError(f"{path}: expected the photographs of {paths[0]}, found others")
+        keys = ("image_id", "file_name", "truth")
+        if [[row[key] for key in keys] for row in runs[-1]] != [[row[key] for key in keys] for row in runs[0]]:
+            raise ValueError(f"{path}: expected the photographs and grades of {paths[0]}, found others")
     return GradedRuns(
         truth=np.array([grades.index(row["truth"]) for row in runs[0]]),
         predicted=np.array([[grades.index(row["predicted"]) for row in run] for run in runs]),
@@ -90,8 +91,15 @@ def _measures(truth: np.ndarray, predicted: np.ndarray, score: np.ndarray, grade
 def compare(methods: dict[str, GradedRuns], grades: list[str]) -> dict:
     """`methods`: method -> measure -> mean, 95 % interval and every run's value; `differences`: the same of every pair.
 
-    Pairs are of methods with the same number of runs, the later minus the earlier.
+    Pairs are of methods with the same number of runs, the later minus the earlier. Raises ValueError if the methods
+    were not given the same photographs.
     """
+    first = next(iter(methods.values()))
+    for method, runs in methods.items():
+        if not np.array_equal(runs.truth, first.truth):
+            raise ValueError(
+                f"{method}: expected the {len(first.truth)} photographs of the other methods, found others"
+            )
     resampled = {method: resampled_measures(runs, grades) for method, runs in methods.items()}
     table = {method: {name: _interval(v) for name, v in found.items()} for method, found in resampled.items()}
     for method, runs in methods.items():
@@ -126,7 +134,8 @@ def comparison_markdown(comparison: dict, title: str, photographs: int) -> str:
     pairs = [[name, *(_cell(x, found[x], "+") for x in columns)] for name, found in comparison["differences"].items()]
     notes = (
         f"{photographs} photographs; acc, sp and se in per cent. Means of the runs (seeds); 95 % intervals over "
-        "photographs and runs, both drawn with replacement. Differences are paired."
+        "photographs and runs, both drawn with replacement (of a single run, over photographs alone). Differences are "
+        "paired."
     )
     if "se_suspicious" in columns:
         notes += "\nThe paper's figures are for 199 photographs of its own, which are not public: no like for like."

@@ -30,7 +30,8 @@ class TimmBackbone(Backbone):
     Raises:
         ValueError: the network has no features at one of the four strides, or `freeze_at` is none of those numbers.
         FileNotFoundError: `weights` is not there.
-        RuntimeError: the pretrained weights could not be had, or the file does not fit the network.
+        ConnectionError: the pretrained weights could not be had.
+        RuntimeError: the file does not fit the network.
     """
 
     @configurable

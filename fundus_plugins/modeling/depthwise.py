@@ -1,7 +1,7 @@
 """Depthwise convolutions whose gradients the CPU computes slowly, put in a form that it computes fast.
 
-oneDNN's backward pass of a strided depthwise convolution in bfloat16 takes up to ten times as long as float32's, and
-that of a dilated one up to five times as long as the same sums without dilation.
+oneDNN's backward pass of a strided depthwise convolution takes several times as long in bfloat16 as in float32, and
+that of a dilated one several times as long as the same sums without dilation.
 """
 
 import torch
@@ -55,5 +55,5 @@ class DepthwiseConv2d(nn.Conv2d):
         rows, columns = x.shape[2] // d, x.shape[3] // d
         grids = x.reshape(n, c, rows, d, columns, d).permute(3, 5, 0, 1, 2, 4).reshape(d * d * n, c, rows, columns)
         y = F.conv2d(grids, self.weight, self.bias, 1, padding, 1, self.groups)
-        y = y.reshape(d, d, n, c, rows, columns).permute(2, 3, 4, 0, 5, 1).reshape(n, c, rows * d, columns * d)
+        y = y.reshape(d, d, n, -1, rows, columns).permute(2, 3, 4, 0, 5, 1).reshape(n, -1, rows * d, columns * d)
         return y[:, :, :height, :width].contiguous(memory_format=torch.channels_last)

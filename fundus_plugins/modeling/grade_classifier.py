@@ -29,7 +29,7 @@ class GradeClassifier(nn.Module):
 
     Raises:
         ValueError: the network cannot have that stride.
-        FileNotFoundError, RuntimeError: as `create_timm_network`.
+        FileNotFoundError, ConnectionError, RuntimeError: as `create_timm_network`.
     """
 
     def __init__(

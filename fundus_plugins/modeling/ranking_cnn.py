@@ -56,6 +56,8 @@ class GradingCNN(nn.Module):
         node = cfg.MODEL.GRADING
         if cfg.INPUT.FORMAT != "RGB":
             raise ValueError(f"INPUT.FORMAT {cfg.INPUT.FORMAT}: the grading models read RGB")
+        if cfg.MODEL.TIMM.FREEZE_AT:
+            raise ValueError(f"MODEL.TIMM.FREEZE_AT {cfg.MODEL.TIMM.FREEZE_AT}: the grading models are trained whole")
         options = {
             "name": cfg.MODEL.TIMM.NAME,
             "feature_stride": node.FEATURE_STRIDE,
@@ -78,21 +80,21 @@ class GradingCNN(nn.Module):
     def grade_images(self, images: torch.Tensor, batched_inputs: list[dict]) -> dict[str, torch.Tensor] | list[dict]:
         """As `forward`, with the pictures given as one (N, 3, S, S) tensor."""
         logits = [network(images) for network in self.networks]
-        known = all("grade" in x for x in batched_inputs)
-        if self.training and not known:
+        graded = [i for i, x in enumerate(batched_inputs) if "grade" in x]
+        if self.training and len(graded) < len(batched_inputs):
             raise ValueError("training wants a grade for every photograph, found one without")
         losses = {}
-        if known:
-            truth = torch.tensor([x["grade"] for x in batched_inputs], device=self.device)
-            losses = self.losses(logits, truth)
+        if graded:
+            truth = torch.tensor([batched_inputs[i]["grade"] for i in graded], device=self.device)
+            losses = self.losses([x[graded] for x in logits], truth)
         if self.training:
             return {name: loss.mean() for name, loss in losses.items()}
         found = self.decide(logits)
         rows = zip(found.grade.tolist(), found.scores.cpu(), found.above.cpu(), strict=True)
         outputs = [{"grade": grade, "scores": scores, "above": above} for grade, scores, above in rows]
-        if known:
-            for output, loss in zip(outputs, sum(losses.values()).tolist(), strict=True):
-                output["loss"] = loss
+        if graded:
+            for i, loss in zip(graded, sum(losses.values()).tolist(), strict=True):
+                outputs[i]["loss"] = loss
         return outputs
 
     def mask_filters(self, images: torch.Tensor) -> tuple[Grades, torch.Tensor, list[list[torch.Tensor]]]:

@@ -21,7 +21,8 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
 
     Raises:
         FileNotFoundError: `weights` is not there.
-        RuntimeError: the pretrained weights could not be had, or the file does not fit the network.
+        ConnectionError: the pretrained weights could not be had.
+        RuntimeError: the file does not fit the network.
         TypeError: the network has no such option.
     """
     pretrained = pretrained and not weights
@@ -30,7 +31,7 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
     except Exception as error:
         if not pretrained or isinstance(error, TypeError):
             raise
-        raise RuntimeError(
+        raise ConnectionError(
             f"timm could not fetch the pretrained weights of {name} ({type(error).__name__}: {error}). Without a "
             "network, set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
         ) from error

@@ -14,7 +14,7 @@ class TwoStage(nn.Module):
     """Stage 1 predicts a grade; its mask filter times the photograph is what stage 2 grades (section 2.2).
 
     Input and output are those of `GradingCNN`; a photograph's dict has `stage1_grade`, too. Stage 1 is frozen: no
-    gradients, and always in evaluation mode.
+    gradients, and always in evaluation mode. (Where training autocasts, stage 1 computes in that precision, too.)
 
     Args:
         stage1: trained, with the head that gives class activation maps.
@@ -26,13 +26,17 @@ class TwoStage(nn.Module):
     @configurable
     def __init__(self, *, stage1: GradingCNN, stage2: GradingCNN):
         super().__init__()
-        self.stage1 = stage1.requires_grad_(False)
+        self.stage1 = stage1.requires_grad_(False).eval()
         self.stage2 = stage2
 
     @classmethod
     def from_config(cls, cfg):
-        stage1 = cls.stage_class(stage1_config(cfg, cls.stage_class))
-        if cfg.MODEL.GRADING.STAGE1_WEIGHTS:
+        trained = bool(cfg.MODEL.GRADING.STAGE1_WEIGHTS)
+        first = stage1_config(cfg, cls.stage_class)
+        if trained:  # no other weights to fetch
+            first.MODEL.TIMM.PRETRAINED, first.MODEL.TIMM.WEIGHTS = False, ""
+        stage1 = cls.stage_class(first)
+        if trained:
             load_trained_weights(stage1, cfg.MODEL.GRADING.STAGE1_WEIGHTS, key="MODEL.GRADING.STAGE1_WEIGHTS")
         return {"stage1": stage1, "stage2": cls.stage_class(cfg)}
 

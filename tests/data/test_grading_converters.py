@@ -125,9 +125,9 @@ def test_folders_with_splits_never_part_a_patient(tmp_path, capsys):
 def test_a_sheet_of_files_and_grades(tmp_path, capsys):
     root = tmp_path / "in"
     table = {
-        "File Name": ["a.jpg", "b.jpg", "sub/c.jpg", "d.jpg", "none.jpg"],
-        "Grade": ["normal", "suspect", "Glaucoma", 2, "normal"],
-        "Split": ["train", "train", "test", "train", "val"],
+        "File Name": ["a.jpg", "b.jpg", "sub/c.jpg", "d.jpg", "none.jpg", "a.jpg"],
+        "Grade": ["normal", "suspect", "Glaucoma", 2, "normal", "glaucoma"],
+        "Split": ["train", "train", "test", "train", "val", "test"],
     }
     for name in table["File Name"][:4]:
         photograph(root / name)
@@ -139,6 +139,7 @@ def test_a_sheet_of_files_and_grades(tmp_path, capsys):
     problems = capsys.readouterr().err
     assert "expected normal or suspicious or glaucoma in row 5, found '2'" in problems
     assert "none.jpg: expected the file of grades.csv row 6" in problems
+    assert "expected a.jpg once, in row 2, found also in row 7" in problems
     (tmp_path / "other.csv").write_text("x,y\n1,2\n")
     assert convert("graded_sheet", root, "--sheet", tmp_path / "other.csv")[0] == 2
     assert "expected a first row with the columns file and grade, found x, y" in capsys.readouterr().err

@@ -1,10 +1,13 @@
 """From a grading record to a square photograph and its grade."""
 
+import json
+
 import cv2
 import detectron2.data.transforms as T
 import numpy as np
 import pytest
-from detectron2.data import MetadataCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import register_coco_instances
 from detectron2.structures import BoxMode
 
 from fundus_plugins.data.grading_mapper import GradingMapper, build_grading_augmentations
@@ -52,6 +55,23 @@ def test_zoom_keeps_the_centre_and_the_size(tmp_path, scale):
     assert red.any(0).nonzero()[0].max() in (30, 31, 32)  # the edge between red and black stays in the middle
     edge = round(32 * (1 - 1 / scale)) if scale > 1 else 0  # zooming out leaves a black edge, and loses nothing
     assert abs(int(red.any(0).nonzero()[0].min()) - edge) <= 1
+
+
+def test_categories_of_a_set_that_was_never_read(tmp_path):
+    document = {
+        "images": [{"id": 1, "file_name": "eye.png", "height": 60, "width": 90}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 90, 60], "area": 5400, "iscrowd": 0}],
+        "categories": [{"id": 3, "name": "normal"}, {"id": 7, "name": "glaucoma"}],
+    }
+    (tmp_path / "mine.json").write_text(json.dumps(document))
+    record(tmp_path)
+    register_coco_instances("grading_mapper_mine", {}, str(tmp_path / "mine.json"), str(tmp_path))
+    cfg = grading_config("ranking_cnn", "MODEL.GRADING.GRADES", ["normal", "glaucoma"])
+    mapped = GradingMapper(cfg, is_train=False, dataset_name="grading_mapper_mine")
+    assert [mapped(x)["grade"] for x in DatasetCatalog.get("grading_mapper_mine")] == [1]
+    cfg.DATALOADER.CACHE = "kept"
+    with pytest.raises(ValueError, match="DATALOADER.CACHE kept: cannot keep"):
+        GradingMapper(cfg, is_train=False, dataset_name="grading_mapper_mine")
 
 
 def test_augmentations_are_the_papers():

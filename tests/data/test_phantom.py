@@ -183,11 +183,8 @@ def test_layout_is_refuges(layout):
 
 def test_layouts_sheets(layout):
     grades = pd.read_csv(layout / "phantom_grades.csv")
-    assert list(grades.columns) == ["file", "grade", "split"] and len(grades) == 12
-    assert list(grades.split) == ["train"] * 6 + ["val"] * 2 + ["test"] * 4
-    for file, grade, _ in grades.itertuples(index=False):
-        assert (layout / file).is_file()
-        name = Path(file).name
+    assert list(grades.columns) == ["ImgName", "Grade"] and len(grades) == 12
+    for name, grade in grades.itertuples(index=False):
         assert (grade == "glaucoma") == (name[0] == "g" or name in ("V0002.jpg", "T0002.jpg"))
     validation = pd.read_excel(layout / "REFUGE-Validation400-GT" / "Fovea_locations.xlsx")
     assert list(validation.ImgName) == ["V0001.jpg", "V0002.jpg"]
@@ -251,11 +248,29 @@ def test_processes_do_not_change_the_set(layout, tmp_path):
     assert files_below(tmp_path / "two") == files_below(layout)
 
 
+def test_a_crop_is_a_square_about_the_disc():
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        phantom = draw_phantom(sample_parameters(rng, "normal", "crop"), 128, rng)
+        assert phantom.image.shape == (128, 128, 3) and phantom.image.max(2).min() > 0  # no dark surround
+        rows, columns = (np.flatnonzero(phantom.disc.any(axis)) for axis in (1, 0))
+        assert 128 * 0.25 < len(rows) < 128 * 0.6
+        assert all(abs(where.mean() - 63.5) < 20 for where in (rows, columns))
+
+
+def test_distinct_grades_do_not_overlap():
+    ratios = {
+        grade: [sample_parameters(np.random.default_rng(s), grade, "mixed", distinct=True).vcdr for s in range(60)]
+        for grade in GRADES
+    }
+    assert max(ratios["normal"]) < min(ratios["suspicious"]) < max(ratios["suspicious"]) < min(ratios["glaucoma"])
+
+
 def test_view_decides_where_the_disc_lies():
     offsets = {}
     for view in ("disc", "macula"):
         drawn = [sample_parameters(np.random.default_rng(seed), "normal", view) for seed in range(40)]
         offsets[view] = np.mean([abs(parameters.disc_x) for parameters in drawn])
     assert offsets["disc"] < 0.1 < 0.2 < offsets["macula"]
-    with pytest.raises(ValueError, match="view: expected one of mixed, disc, macula, found 'side'"):
+    with pytest.raises(ValueError, match="view: expected one of mixed, disc, macula, crop, found 'side'"):
         sample_parameters(np.random.default_rng(0), "normal", "side")

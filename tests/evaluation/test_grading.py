@@ -112,7 +112,7 @@ def test_the_evaluator_writes_table_rows_and_picture(tmp_path):
         lines = list(csv.DictReader(file))
     assert [line["contradiction"] for line in lines] == ["0", "0", "1", "0"]
     assert [line["predicted"] for line in lines] == ["normal", "suspicious", "suspicious", "glaucoma"]
-    assert lines[2]["p_above_normal"] == "0.3000" and lines[2]["p_above_suspicious"] == "0.8000"
+    assert [float(lines[2][f"p_above_{name}"]) for name in GRADES[:2]] == pytest.approx([0.3, 0.8])
     assert lines[0]["stage1_grade"] == "normal" and lines[3]["correct"] == "0"
     assert (tmp_path / "eyes_confusion.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -163,6 +163,11 @@ def test_comparison_differences_are_paired():
     assert found["better - worse"]["acc"]["low"] > 0
 
 
+def test_comparison_wants_the_same_photographs():
+    with pytest.raises(ValueError, match="b: expected the 60 photographs of the other methods"):
+        compare({"a": runs_of(1), "b": runs_of(1, seed=1)}, GRADES)
+
+
 def test_comparison_in_markdown():
     text = comparison_markdown(compare({"ranking_cnn": runs_of(2), "2s_cnn": runs_of(2)}, GRADES), "Grading", 60)
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
@@ -184,8 +189,8 @@ def test_runs_are_read_back(tmp_path):
     runs = read_runs([tmp_path / "set_images.csv"] * 2, GRADES)
     np.testing.assert_array_equal(runs.truth, truth)
     np.testing.assert_array_equal(runs.predicted, [predicted] * 2)
-    np.testing.assert_allclose(runs.scores[1], scores, atol=1e-4)
+    np.testing.assert_allclose(runs.scores[1], scores, rtol=1e-7)
     other = tmp_path / "other.csv"
-    other.write_text((tmp_path / "set_images.csv").read_text().replace("5.png,5", "7.png,7"))
-    with pytest.raises(ValueError, match="other.csv: expected the photographs of"):
+    other.write_text((tmp_path / "set_images.csv").read_text().replace("5.png,5,", "5.png,7,"))
+    with pytest.raises(ValueError, match="other.csv: expected the photographs and grades of"):
         read_runs([tmp_path / "set_images.csv", other], GRADES)

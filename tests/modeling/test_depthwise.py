@@ -32,12 +32,13 @@ def both(layer: nn.Conv2d, x: torch.Tensor, autocast: bool = False):
     size=st.tuples(st.integers(1, 13), st.integers(1, 13)),
     kernel=st.sampled_from([3, 5]),
     stride_dilation=st.sampled_from([(1, 2), (1, 3), (2, 1), (2, 2)]),
+    outputs=st.sampled_from([4, 8]),
     bias=st.booleans(),
 )
-def test_same_values_and_gradients(size, kernel, stride_dilation, bias):
+def test_same_values_and_gradients(size, kernel, stride_dilation, outputs, bias):
     stride, dilation = stride_dilation
     padding = dilation * (kernel // 2)
-    layer = nn.Conv2d(4, 4, kernel, stride, padding, dilation, groups=4, bias=bias)
+    layer = nn.Conv2d(4, outputs, kernel, stride, padding, dilation, groups=4, bias=bias)
     x = torch.randn(2, 4, *size)
     for plain, quick in zip(*both(layer, x), strict=True):
         assert plain.shape == quick.shape and plain.dtype == quick.dtype

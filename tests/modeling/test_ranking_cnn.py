@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
 from detectron2.modeling import build_model
@@ -137,6 +138,8 @@ def test_evaluation_does_not_depend_on_the_batch_and_carries_the_training_loss()
         expected = -sum(math.log(p[k] if x["grade"] > k else 1 - p[k]) for k in range(2))
         assert a["loss"] == pytest.approx(expected, rel=1e-4)
     assert "loss" not in model(pictures(1, graded=False))[0]
+    mixed = model(pictures(1, graded=False) + pictures()[1:])
+    assert "loss" not in mixed[0] and mixed[1]["loss"] == pytest.approx(together[1]["loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize("stride", [16, 32])
@@ -178,6 +181,21 @@ def test_what_cannot_be_built_or_read_says_why(tmp_path):
         build_model(grading_config("softmax_cnn", "MODEL.GRADING.GRADES", ["normal"]))
     with pytest.raises(ValueError, match="INPUT.FORMAT BGR"):
         build_model(grading_config("softmax_cnn", "INPUT.FORMAT", "BGR"))
+    with pytest.raises(ValueError, match="FREEZE_AT 2: the grading models are trained whole"):
+        build_model(grading_config("softmax_cnn", "MODEL.TIMM.FREEZE_AT", 2))
+
+
+def test_weights_that_cannot_be_fetched_say_so(monkeypatch):
+    create = timm.create_model
+
+    def offline(name, pretrained=False, **options):
+        if pretrained:
+            raise OSError("no route to host")
+        return create(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(ConnectionError, match="weights of mobilenetv1_100 .*no route to host.*set MODEL.TIMM.WEIGHTS"):
+        build_model(grading_config("softmax_cnn", "MODEL.TIMM.PRETRAINED", True))
 
 
 def test_two_grades():

@@ -14,7 +14,9 @@ NAMES = {"2sranking_cnn": RankingCNN, "2s_cnn": SoftmaxCNN}
 @pytest.mark.parametrize("name", NAMES)
 def test_stage_1_is_frozen_and_every_parameter_of_stage_2_learns(name):
     torch.manual_seed(0)
-    model = build_model(grading_config(name)).train()
+    model = build_model(grading_config(name))
+    assert not any(m.training for m in model.stage1.modules())
+    model.train()
     assert type(model.stage1) is type(model.stage2) is NAMES[name]
     assert model.training and model.stage2.training and not any(m.training for m in model.stage1.modules())
     before = {key: value.clone() for key, value in model.stage1.state_dict().items()}

@@ -75,6 +75,7 @@ def list_sheet(root: Path, *, sheet: str, patient: str, test_percent: float, val
         found = ", ".join(map(str, rows[0])) if rows else "nothing"
         raise NotThisDataset(f"{sheet}: expected a first row with the columns file and grade, found {found}")
     listing = Listing()
+    seen: dict[Path, int] = {}
     for number, row in enumerate(rows[1:], start=2):
         cells = {key: None if column is None else row[column] for key, column in columns.items()}
         if cells["file"] is None:
@@ -86,11 +87,16 @@ def list_sheet(root: Path, *, sheet: str, patient: str, test_percent: float, val
             kind, cell = ("grade", cells["grade"]) if grade is None else ("split", cells["split"])
             expected = " or ".join(_GRADES if grade is None else _SPLITS)  # numbers: nobody knows their order
             listing.problems.append(Problem(f"unknown {kind}", sheet, f"{expected} in row {number}", repr(cell)))
+        elif file in seen:
+            listing.problems.append(
+                Problem("duplicate id", sheet, f"{file.name} once, in row {seen[file]}", f"also in row {number}")
+            )
         elif not file.is_file():
             listing.problems.append(
                 Problem("missing photograph", file, f"the file of {sheet.name} row {number}", "none")
             )
         else:
+            seen[file] = number
             whose = _patient(file.stem, patient) if cells["patient"] is None else str(cells["patient"]).strip()
             _add(listing, split, file, grade, whose)
     if not listing.records:

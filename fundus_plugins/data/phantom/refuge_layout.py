@@ -51,9 +51,9 @@ def write_refuge_layout(
     """Draw phantoms and write them under `root` in REFUGE's layout: all of it or, on an error, nothing.
 
     Photographs have `size` pixels on their longer side. Photograph i of a split depends on the seed, the size, the
-    fraction, the view and i alone: not on the number of photographs or processes. Normal and suspicious ones are
-    Non-Glaucoma, as in REFUGE; `phantom_grades.csv` has three grades (columns file, grade, split), which do not overlap
-    in vertical cup-to-disc ratio with `distinct_grades`.
+    fraction, the view, `distinct_grades` and i alone: not on the number of photographs or processes. Normal and
+    suspicious ones are Non-Glaucoma, as in REFUGE; `phantom_grades.csv` tells them apart. With `distinct_grades` the
+    grades do not overlap in vertical cup-to-disc ratio.
     Masks: 0 cup, 128 rim, 255 background. Raises FileExistsError if `root` is a file or a folder that is not empty,
     ValueError for numbers that make no sense.
     """
@@ -91,11 +91,8 @@ def write_refuge_layout(
             folder.mkdir(parents=True, exist_ok=True)
         drawn = _draw_all(jobs, processes, progress)
         _write_sheets(temporary, jobs, [fovea for fovea, _ in drawn])
-        rows = [
-            (job.image.relative_to(temporary).as_posix(), grade, job.split)
-            for job, (_, grade) in zip(jobs, drawn, strict=True)
-        ]
-        pd.DataFrame(rows, columns=["file", "grade", "split"]).to_csv(temporary / "phantom_grades.csv", index=False)
+        grades = pd.DataFrame({"ImgName": [job.name for job in jobs], "Grade": [grade for _, grade in drawn]})
+        grades.to_csv(temporary / "phantom_grades.csv", index=False)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)  # mkdtemp's folders are for the owner alone
