@@ -92,7 +92,7 @@ def test_pretrained_without_a_network_says_what_to_do(monkeypatch):
         return create(name, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(RuntimeError, match="no network.*MODEL.TIMM.WEIGHTS"):
+    with pytest.raises(ConnectionError, match="no network.*MODEL.TIMM.WEIGHTS"):
         TimmBackbone(name="resnet18", pretrained=True)
 
 
