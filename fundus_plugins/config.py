@@ -25,12 +25,35 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.MODEL.RFNET.FOCAL_GAMMA = 3.0
     cfg.MODEL.RFNET.MASK_ROIS_PER_IMAGE = 0  # positives the mask branch learns from, per image; 0: all (the paper)
 
+    # Above 0 the mask branch learns from true boxes, moved and scaled by up to this part, instead of proposals.
+    cfg.MODEL.RFNET.BOX_JITTER = 0.0
+
     # The memory layout of the fast convolutions, on CPUs and on CUDA's tensor cores; the results are the same.
     cfg.MODEL.CHANNELS_LAST = True
 
     # Augmentations beside Detectron2's INPUT.RANDOM_FLIP.
     cfg.INPUT.RANDOM_FLIP_VERTICAL = False
     cfg.INPUT.RANDOM_ROTATE_90 = False  # by 0, 90, 180 or 270 degrees
+
+    # Another camera's field: scale, turn, shift and shear to a square picture. SIDE 0: leave the photograph's geometry.
+    cfg.INPUT.VIEW = CfgNode()
+    cfg.INPUT.VIEW.SIDE = 0  # of the square, pixels
+    cfg.INPUT.VIEW.DISC_SIZES = (0.1, 0.4)  # smallest and largest disc, parts of the side
+    cfg.INPUT.VIEW.ROTATION = 0.0  # up to so many degrees
+    cfg.INPUT.VIEW.SHIFT = 0.0  # up to this part of the side
+    cfg.INPUT.VIEW.SHEAR = 0.0  # scales along perpendicular directions differ by up to this part
+
+    # Another camera's picture, see data/camera.py; each part comes half of the times.
+    cfg.INPUT.CAMERA = CfgNode()
+    cfg.INPUT.CAMERA.LIGHT = 0.0  # uneven illumination
+    cfg.INPUT.CAMERA.TONE = 0.0  # gamma, gain and saturation, the channels alike and each its own
+    cfg.INPUT.CAMERA.BLUR = 0.0  # per cent of the longer side
+    cfg.INPUT.CAMERA.NOISE = 0.0  # grey levels
+    cfg.INPUT.CAMERA.JPEG = 100  # lowest quality
+    cfg.INPUT.CAMERA.CUTOUT = 0.0  # largest side of a covered rectangle, as a part of the longer side
+
+    # The targets' boxes are the discs' times this about their middles, so that the mask branch sees beyond the disc.
+    cfg.INPUT.BOX_SCALE = 1.0
 
     # A folder that keeps the resized photographs and masks, which are else decoded every time; "": none.
     cfg.DATALOADER.CACHE = ""
@@ -44,6 +67,9 @@ def add_fundus_config(cfg: CfgNode) -> None:
 
     # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.
     cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW | RMSprop
+
+    # Above 0 training ends with the exponential moving average of the weights of this decay per iteration.
+    cfg.SOLVER.AVERAGE_DECAY = 0.0
 
     # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth.
     cfg.TEST.BEST_METRIC = "disc_cup/miou"

@@ -9,7 +9,7 @@ import pycocotools.mask as mask_util
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import DatasetMapper, detection_utils
-from detectron2.structures import BitMasks, Instances
+from detectron2.structures import BitMasks, Boxes, Instances
 
 from fundus_plugins.structures import DiscCupMasks
 
@@ -47,18 +47,22 @@ class DiscCupMapper:
         augmentations: in their order.
         image_format: of Detectron2's `read_image`.
         cache: a folder that keeps what the first augmentation, the resize, gives; "" to decode and resize every time.
+        box_scale: the boxes are the tight ones times this, about their middles, within the image.
 
     Raises:
         ValueError: a cache, and a first augmentation that differs from call to call.
     """
 
     @configurable
-    def __init__(self, is_train: bool, *, augmentations: list, image_format: str, cache: str = ""):
+    def __init__(
+        self, is_train: bool, *, augmentations: list, image_format: str, cache: str = "", box_scale: float = 1
+    ):
         self.is_train = is_train
         self.fixed = T.AugmentationList(augmentations[:1] if cache else [])
         self.augmentations = T.AugmentationList(augmentations[1:] if cache else augmentations)
         self.image_format = image_format
         self.cache = ArrayCache(cache)
+        self.box_scale = box_scale
         if cache and not _is_fixed_resize(augmentations):
             raise ValueError(
                 f"DATALOADER.CACHE needs one fixed size to keep, INPUT.MIN_SIZE_TRAIN (n,); found {augmentations[:1]}"
@@ -71,6 +75,7 @@ class DiscCupMapper:
             "augmentations": build_fundus_augmentations(cfg, is_train),
             "image_format": cfg.INPUT.FORMAT,
             "cache": cfg.DATALOADER.CACHE,
+            "box_scale": cfg.INPUT.BOX_SCALE,
         }
 
     def __call__(self, dataset_dict: dict) -> dict:
@@ -81,13 +86,14 @@ class DiscCupMapper:
         key = [file_state(dataset_dict["file_name"]), size, self.image_format, repr(self.fixed), segmentations]
         kept = self.cache.get(key, lambda: self._read_and_resize(dataset_dict, segmentations))
 
-        augmented = T.AugInput(kept["image"])
+        disc = kept["masks"][DISC] if self.is_train else None
+        augmented = T.AugInput(kept["image"], sem_seg=disc)
         transforms = self.augmentations(augmented)
         dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
         if self.is_train:
             masks = np.stack([transforms.apply_segmentation(mask) for mask in kept["masks"]])
             known = [name in segmentations for name in (DISC, CUP)]
-            dataset_dict["instances"] = _targets(torch.from_numpy(masks), torch.tensor([known]))
+            dataset_dict["instances"] = _targets(torch.from_numpy(masks), torch.tensor([known]), self.box_scale)
         return dataset_dict
 
     def _read_and_resize(self, dataset_dict: dict, segmentations: dict) -> dict[str, np.ndarray]:
@@ -110,13 +116,20 @@ def _is_fixed_resize(augmentations: list) -> bool:
     return isinstance(first, T.ResizeShortestEdge) and len(set(first.short_edge_length)) == 1
 
 
-def _targets(masks: torch.Tensor, known: torch.Tensor) -> Instances:
+def _targets(masks: torch.Tensor, known: torch.Tensor, box_scale: float = 1) -> Instances:
     """(2, H, W) uint8 masks of 0 and 1 and whether each, (1, 2), is annotated, to one row, or none without a disc."""
     instances = Instances(tuple(masks.shape[-2:]))
-    instances.gt_boxes = BitMasks(masks[None, DISC].bool()).get_bounding_boxes()
+    instances.gt_boxes = scale_boxes(BitMasks(masks[None, DISC].bool()).get_bounding_boxes(), box_scale)
+    instances.gt_boxes.clip(instances.image_size)
     instances.gt_classes = torch.full((1,), DISC)
     instances.gt_disc_cup = DiscCupMasks(masks[None], known)
     return instances[masks[None, DISC].bool().flatten(1).any(1)]
+
+
+def scale_boxes(boxes: Boxes, factor: float) -> Boxes:
+    """Boxes `factor` times as wide and high, about their middles."""
+    middle, reach = boxes.get_centers(), factor / 2 * (boxes.tensor[:, 2:] - boxes.tensor[:, :2])
+    return Boxes(torch.cat([middle - reach, middle + reach], dim=1))
 
 
 def _decode(segmentation: dict | list, size: tuple[int, int]) -> np.ndarray:

@@ -1,0 +1,91 @@
+"""A photograph as a camera with another field would frame it: turned, scaled, moved, mildly sheared."""
+
+import cv2
+import detectron2.data.transforms as T
+import numpy as np
+
+
+class AffineTransform(T.Transform):
+    """An affine map of the plane; what it uncovers is black, as beyond a fundus camera's aperture.
+
+    Args:
+        matrix: (2, 3), from pixels of the old image to pixels of the new one (the first pixel's middle is 0.5, 0.5).
+        size: height and width of the new image.
+    """
+
+    def __init__(self, matrix: np.ndarray, size: tuple[int, int]):
+        super().__init__()
+        self.matrix = np.asarray(matrix, np.float64)
+        self.size = size
+
+    def apply_image(self, image: np.ndarray) -> np.ndarray:
+        # Each pixel of a much smaller picture is the mean of what it covers, not one point of it.
+        shrink = int(1 / max(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))), 1e-3))
+        if shrink < 2:
+            return self._warp(image, self.matrix, cv2.INTER_LINEAR)
+        height, width = (max(1, side // shrink) for side in image.shape[:2])
+        zoom = np.diag([image.shape[1] / width, image.shape[0] / height, 1.0])
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        return self._warp(small, self.matrix @ zoom, cv2.INTER_LINEAR)
+
+    def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
+        return self._warp(segmentation, self.matrix, cv2.INTER_NEAREST)
+
+    def apply_coords(self, coords: np.ndarray) -> np.ndarray:
+        return coords @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def _warp(self, image, matrix, interpolation):
+        # In OpenCV the first pixel's middle is 0, 0.
+        shifted = matrix.copy()
+        shifted[:, 2] += 0.5 * (matrix[:, 0] + matrix[:, 1]) - 0.5
+        return cv2.warpAffine(image, shifted, self.size[::-1], flags=interpolation)
+
+
+class RandomView(T.Augmentation):
+    """Turn, scale and move a photograph at random, to a square picture that shows its disc as `disc_sizes` says.
+
+    The disc's largest extent becomes a part of the square's side drawn from `disc_sizes`, log-uniformly. The
+    photograph's middle goes to the square's middle and then by up to `shift` of the side, and further where the disc
+    would else leave the square. A photograph without a disc is scaled to fill the square.
+
+    Reads AugInput's `sem_seg`: the disc's mask, (H, W), not 0 on the disc, or None.
+
+    Args:
+        side: of the square, pixels.
+        disc_sizes: smallest and largest part of the side.
+        rotation: degrees, either way.
+        shift: part of the side, either way.
+        shear: how far the scales along two perpendicular directions may differ, as a part; and sheared by as much.
+    """
+
+    input_args = ("image", "sem_seg")
+
+    def __init__(
+        self, side: int, disc_sizes: tuple[float, float], rotation: float = 0, shift: float = 0, shear: float = 0
+    ):
+        super().__init__()
+        if not 0 < disc_sizes[0] <= disc_sizes[1] <= 0.8:
+            raise ValueError(f"INPUT.VIEW.DISC_SIZES: expected 0 < smallest <= largest <= 0.8, found {disc_sizes}")
+        self._init(locals())
+
+    def get_transform(self, image: np.ndarray, disc: np.ndarray | None) -> AffineTransform:
+        height, width = image.shape[:2]
+        turn = np.radians(self._rand_range(-self.rotation, self.rotation))
+        stretch = np.exp(self._rand_range(-self.shear, self.shear) / 2)
+        across = self._rand_range(-self.shear, self.shear) / 2
+        linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        linear = linear @ np.array([[stretch, across], [across, 1 / stretch]])
+        wanted = np.exp(self._rand_range(*np.log(self.disc_sizes))) * self.side
+        moved = np.array([self._rand_range(-self.shift, self.shift) for _ in range(2)]) * self.side
+        middle, centre = np.array([width, height]) / 2, self.side / 2 + moved
+
+        rows, columns = ([], []) if disc is None else (np.flatnonzero(disc.any(axis)) for axis in (1, 0))
+        if not len(rows):
+            linear *= self.side / max(height, width)
+        else:
+            extent = np.array([columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1])
+            linear *= wanted / extent.max()
+            place = linear @ (np.array([columns[0], rows[0]]) + extent / 2 - middle)
+            reach = 0.55 * wanted  # from the disc's middle to a little beyond its edge
+            centre = np.clip(centre + place, reach, self.side - reach) - place
+        return AffineTransform(np.column_stack([linear, centre - linear @ middle]), (self.side, self.side))
