@@ -71,6 +71,13 @@ def add_fundus_config(cfg: CfgNode) -> None:
     # Above 0 training ends with the exponential moving average of the weights of this decay per iteration.
     cfg.SOLVER.AVERAGE_DECAY = 0.0
 
+    # FundusPredictor's views: flips, and a second look at a square of the photograph about the disc. Evaluation in
+    # training has one view.
+    cfg.TEST.FLIPS = "none"  # none | horizontal | both
+    cfg.TEST.CLOSER = 0.0  # the disc's part of the second look's side; 0: no second look
+    cfg.TEST.CLOSER_SIDE = 384  # pixels
+    cfg.TEST.REGULAR_SHAPE = False  # FundusPredictor's disc and cup: one region each, no holes, smooth
+
     # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth.
     cfg.TEST.BEST_METRIC = "disc_cup/miou"
     cfg.TEST.BEST_IS_LOWEST = False  # True for a loss: lower is better

@@ -23,6 +23,8 @@ from .evaluation.morphometry import vertical_cup_to_disc_ratio
 from .modeling.backbone import TimmBackbone
 from .modeling.folding import fold_batch_norms
 from .precision import resolve_precision
+from .shape import regular_disc_and_cup
+from .views import FLIPS, predict_in_views
 
 READ_AHEAD = 2  # photographs
 
@@ -32,27 +34,33 @@ class FundusPrediction:
     """What was found in one photograph of H x W pixels.
 
     Attributes:
-        disc, cup: (H, W) bool, the cup within the disc; empty where nothing was found.
+        disc, cup: (H, W) bool, the cup within the disc; empty where nothing was found. With TEST.REGULAR_SHAPE of
+            the shape that `regular_disc_and_cup` gives.
         score: of the detected disc, 0 to 1; nan where none was detected.
         vcdr: vertical cup-to-disc ratio; nan without a disc.
-        instances: everything the model gave, on the CPU, for Detectron2's tools.
+        agreement: of the views' masks, 0 to 1 (see `views.Look`); nan without a disc or with one view.
+        instances: everything the model gave, as it gave it, on the CPU, for Detectron2's tools.
     """
 
     disc: np.ndarray
     cup: np.ndarray
     score: float
     vcdr: float
+    agreement: float
     instances: Instances
 
 
 class FundusPredictor:
     """Runs a trained model on photographs: batch norms folded, channels-last, in TEST.PRECISION.
 
+    With TEST.FLIPS or TEST.CLOSER it sees each photograph in several views; the model is then RF-Net.
+
     Args:
         cfg: a full config; MODEL.WEIGHTS names the trained checkpoint.
 
     Raises:
         FileNotFoundError, RuntimeError: as `load_trained_weights`.
+        ValueError: an unknown TEST.FLIPS; a TEST.CLOSER_SIDE beyond the square that the model pads to.
     """
 
     def __init__(self, cfg: CfgNode):
@@ -63,6 +71,22 @@ class FundusPredictor:
         self._reverse = cfg.INPUT.FORMAT == "BGR"
         self._resize = T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
         prepare_for_inference(self.model, precision, channels_last=cfg.MODEL.CHANNELS_LAST)
+        if cfg.TEST.FLIPS not in FLIPS:
+            raise ValueError(f"TEST.FLIPS {cfg.TEST.FLIPS!r}: expected one of {', '.join(FLIPS)}")
+        if cfg.TEST.CLOSER and 0 < cfg.MODEL.FPN.SQUARE_PAD < cfg.TEST.CLOSER_SIDE:
+            raise ValueError(
+                f"TEST.CLOSER_SIDE {cfg.TEST.CLOSER_SIDE}: expected no more than MODEL.FPN.SQUARE_PAD, which is "
+                f"{cfg.MODEL.FPN.SQUARE_PAD}, or that 0"
+            )
+        self._views = {
+            "flips": FLIPS[cfg.TEST.FLIPS],
+            "closer": cfg.TEST.CLOSER,
+            "closer_side": cfg.TEST.CLOSER_SIDE,
+            "box_scale": cfg.INPUT.BOX_SCALE,
+            "channel_order": slice(None, None, -1 if self._reverse else 1),
+        }
+        self._regular_shape = cfg.TEST.REGULAR_SHAPE
+        self._one_view = len(self._views["flips"]) == 1 and not self._views["closer"]
 
     def __call__(self, image: np.ndarray) -> FundusPrediction:
         """Predict for an (H, W, 3) uint8 RGB photograph of any size."""
@@ -109,15 +133,26 @@ class FundusPredictor:
         if self._reverse:
             resized = resized[:, :, ::-1]
         tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
-        return {"image": tensor, "height": image.shape[0], "width": image.shape[1]}
+        return {"image": tensor, "height": image.shape[0], "width": image.shape[1], "photograph": image}
 
     def predict_prepared(self, inputs: list[dict]) -> list[FundusPrediction]:
         """Predict for a batch of what `prepare` gave."""
         with torch.inference_mode():
-            outputs = self.model(inputs)
+            if self._one_view:
+                found = [(output["instances"], float("nan")) for output in self.model(inputs)]
+            else:
+                found = [predict_in_views(self.model, x["image"], x["photograph"], **self._views) for x in inputs]
         return [
-            _prediction(output["instances"].to("cpu"), (x["height"], x["width"])) for x, output in zip(inputs, outputs)
+            self._prediction(instances.to("cpu"), (x["height"], x["width"]), agreement)
+            for x, (instances, agreement) in zip(inputs, found)
         ]
+
+    def _prediction(self, instances: Instances, size: tuple[int, int], agreement: float) -> FundusPrediction:
+        disc, cup, score = best_disc_and_cup(instances, size)
+        if self._regular_shape:
+            disc, cup = regular_disc_and_cup(disc, cup)
+        vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
+        return FundusPrediction(disc, cup, score, vcdr, agreement, instances)
 
 
 def read_photograph(path: str | os.PathLike) -> np.ndarray:
@@ -143,12 +178,6 @@ def resize_photograph(image: np.ndarray, transform: T.Transform) -> np.ndarray:
     pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
     size = transform.new_h, transform.new_w
     return F.interpolate(pixels, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
-
-
-def _prediction(instances: Instances, size: tuple[int, int]) -> FundusPrediction:
-    disc, cup, score = best_disc_and_cup(instances, size)
-    vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
-    return FundusPrediction(disc, cup, score, vcdr, instances)
 
 
 def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_last: bool) -> None:

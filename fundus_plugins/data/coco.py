@@ -47,6 +47,7 @@ FUNDUS_DATASETS = {
     "rim_one_dl": ("train", "test", "fit", "val"),
     "rim_one_r3": ("train", "test", "fit", "val"),  # rim_one_dl --part r3
     "graded": ("train", "val", "test"),  # photographs of one's own
+    "masked": ("train", "val", "test"),  # the same, with masks
 }
 FOLD_FILES = "*_fold*of*_seed*_*.json"  # what folds.py writes beside a split's file
 
@@ -202,6 +203,7 @@ def require_dataset(name: str) -> None:
             "rim_one_dl": "rim_one_dl --root <where RIM-ONE DL is>",
             "rim_one_r3": "rim_one_dl --part r3 --root <where RIM-ONE DL is>",
             "graded": "graded_folders --root <where a folder for each grade is>",
+            "masked": "masked --root <where images/ and masks/ are>",
         }[dataset]
         command = f"python tools/convert_dataset.py {arguments} --output {folder}"
     raise FileNotFoundError(

@@ -1,0 +1,63 @@
+"""How well a trained RF-Net does on photographs as they are and as other cameras would have taken them."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pycocotools.mask as mask_util
+from detectron2.data import DatasetCatalog
+
+from fundus_plugins.inference import FundusPredictor, read_photograph
+
+from .alterations import UNCHANGED, Alteration
+from .bootstrap import mean_interval
+from .disc_cup import CUP, DISC, compare_disc_and_cup
+
+METRICS = ("dice_od", "dice_oc", "vcdr_mae", "detection_rate")
+
+
+def measure(
+    predictor: FundusPredictor, dataset_name: str, alterations: Sequence[Alteration]
+) -> Iterator[dict]:
+    """A row of `compare_disc_and_cup` for every photograph, alteration and level, with the score and the agreement.
+
+    Photographs without an annotated disc are left out. Raises FileNotFoundError or ValueError for one that cannot be
+    read.
+    """
+    for record in DatasetCatalog.get(dataset_name):
+        masks = {x["category_id"]: x["segmentation"] for x in record["annotations"]}
+        if DISC not in masks:
+            continue
+        image = read_photograph(record["file_name"])
+        disc, cup = (mask_util.decode(masks[x]).astype(bool) if x in masks else None for x in (DISC, CUP))
+        for alteration in (UNCHANGED, *alterations):
+            for level in alteration.levels:
+                altered, true_disc, true_cup = alteration.apply(image, disc, cup, level)
+                found = predictor(np.ascontiguousarray(altered))
+                yield {
+                    "alteration": alteration.name,
+                    "level": level,
+                    "file_name": Path(record["file_name"]).name,
+                    "score": found.score,
+                    "agreement": found.agreement,
+                } | compare_disc_and_cup(found.disc, found.cup, true_disc, true_cup)
+
+
+def summarise(rows: Sequence[dict]) -> list[dict]:
+    """Means of METRICS by alteration and level, in the order of `rows`, with 95 % bootstrap intervals over photographs.
+
+    Several runs' rows of one photograph are averaged first. Every metric is (mean, low, high).
+    """
+    groups: dict[tuple, dict[str, list[dict]]] = {}
+    for row in rows:
+        photographs = groups.setdefault((row["alteration"], row["level"]), {})
+        photographs.setdefault(row["file_name"], []).append(row)
+    return [
+        {"alteration": alteration, "level": level, "photographs": len(photographs)}
+        | {
+            metric: mean_interval([statistics.fmean(row[metric] for row in same) for same in photographs.values()])
+            for metric in METRICS
+        }
+        for (alteration, level), photographs in groups.items()
+    ]

@@ -1,0 +1,53 @@
+"""One disc, one cup inside it, no holes, no islands, a smooth edge."""
+
+import cv2
+import numpy as np
+
+from fundus_plugins.evaluation.overlap import dice
+from fundus_plugins.shape import regular_disc_and_cup
+from tests.conftest import disk
+
+
+def regions(mask):
+    return cv2.connectedComponents(mask.astype(np.uint8))[0] - 1
+
+
+def test_smooth_masks_stay():
+    disc, cup = disk(300, 400, 150, 200, 80), disk(300, 400, 155, 205, 40)
+    regular = regular_disc_and_cup(disc, cup)
+    assert dice(regular[0], disc) > 0.998 and dice(regular[1], cup) > 0.995
+
+
+def test_islands_and_holes_go():
+    disc, cup = disk(300, 400, 150, 200, 80), disk(300, 400, 150, 200, 40)
+    ragged_disc = (disc | disk(300, 400, 30, 40, 12)) & ~disk(300, 400, 120, 230, 8)
+    ragged_cup = (cup | disk(300, 400, 150, 265, 6)) & ~disk(300, 400, 150, 200, 10)
+    regular = regular_disc_and_cup(ragged_disc, ragged_cup)
+    assert regions(regular[0]) == regions(regular[1]) == 1
+    assert regions(~regular[0]) == regions(~regular[1]) == 1
+    assert dice(regular[0], disc) > 0.995 and dice(regular[1], cup) > 0.99
+
+
+def test_jagged_edges_become_shorter():
+    rng = np.random.default_rng(0)
+    disc = cv2.resize((disk(30, 40, 15, 20, 8) ^ (rng.random((30, 40)) < 0.03)).astype(np.uint8), (400, 300)) > 0
+    regular, _ = regular_disc_and_cup(disc, disc & False)
+
+    def edge(mask):
+        return np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+
+    assert edge(regular) < edge(disc)
+
+
+def test_the_cup_stays_in_the_disc_and_at_the_border():
+    disc, cup = disk(100, 100, 50, 5, 30), disk(100, 100, 50, 5, 25)
+    regular = regular_disc_and_cup(disc, cup)
+    assert not (regular[1] & ~regular[0]).any()
+    assert regular[0][50, 0] and dice(regular[0], disc) > 0.98
+
+
+def test_empty_masks_stay_empty():
+    empty, disc = np.zeros((50, 60), bool), disk(50, 60, 25, 30, 12)
+    assert not any(mask.any() for mask in regular_disc_and_cup(empty, disc))
+    regular = regular_disc_and_cup(disc, empty)
+    assert regular[0].any() and not regular[1].any()

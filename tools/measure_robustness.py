@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Measure trained RF-Nets on photographs as they are, and as other cameras would have taken them.
+
+    python tools/measure_robustness.py --runs output/tables/runs/rfnet/seed0/* --output output/robustness
+    python tools/measure_robustness.py --runs output/rfnet_any_camera --dataset masked_test --unaltered --output ...
+
+Each run is a folder of tools/train_net.py; its model_final.pth is tried on its own test set, or on --dataset. Runs of
+cross-validation thus see every photograph once, by a model that was not trained on it; several runs on one photograph
+are averaged. Writes <output>.csv, a row a photograph and alteration, and <output>.md. Exit code: 0 all measured.
+"""
+
+import argparse
+import csv
+import shlex
+import sys
+from pathlib import Path
+
+from tabulate import tabulate
+
+import fundus_plugins
+from fundus_plugins.evaluation.alterations import ALTERATIONS
+from fundus_plugins.evaluation.robustness import METRICS, measure, summarise
+from fundus_plugins.files import atomic_write
+from fundus_plugins.provenance import current_commit
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", required=True, nargs="+", type=Path, help="folders with config.yaml and weights")
+    parser.add_argument("--dataset", help="a registered set; without it each run's own test set")
+    parser.add_argument("--unaltered", action="store_true", help="the photographs as they are, nothing else")
+    parser.add_argument("--output", required=True, help="path without suffix; .csv and .md are written")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs over every run's config")
+    args = parser.parse_args()
+
+    fundus_plugins.register_fundus_datasets()
+    rows = []
+    for run in args.runs:
+        try:
+            weights = ["MODEL.WEIGHTS", str(run / "model_final.pth")]
+            cfg = fundus_plugins.get_fundus_cfg(str(run / "config.yaml"), [*weights, *args.opts])
+            dataset = args.dataset or cfg.DATASETS.TEST[0]
+            found = measure(fundus_plugins.FundusPredictor(cfg), dataset, () if args.unaltered else ALTERATIONS)
+            rows += [{"run": run.name} | row for row in found]
+        except (OSError, ValueError, RuntimeError) as error:
+            sys.exit(f"error: {run}: {error}")
+    with atomic_write(f"{args.output}.csv") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    summary = summarise(rows)
+    cells = [
+        [line["alteration"], line["level"], *("{:.3f} ({:.3f} to {:.3f})".format(*line[name]) for name in METRICS)]
+        for line in summary
+    ]
+    table = tabulate(cells, headers=("alteration", "level", *METRICS), tablefmt="github", disable_numparse=True)
+    text = (
+        f"{summary[0]['photographs']} photographs; means with 95 % intervals over photographs.\n\n{table}\n\n"
+        f"Commit {current_commit()}:\n\n    {shlex.join(['python', *sys.argv])}\n"
+    )
+    with atomic_write(f"{args.output}.md") as file:
+        file.write(text)
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
