@@ -16,6 +16,7 @@ from .data.mapper import DiscCupMapper
 from .engine import FundusTrainer, train
 from .evaluation import DiscCupEvaluator, GradingEvaluator
 from .inference import FundusPredictor
+from .release import release_cfg
 
 __version__ = "0.1.0"
 

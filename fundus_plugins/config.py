@@ -120,6 +120,11 @@ def get_fundus_cfg(config_file: str = "", opts: list | tuple = ()) -> CfgNode:
     if config_file:
         cfg.merge_from_file(config_file, allow_unsafe=False)
     cfg.merge_from_list(list(opts))
+    return on_what_there_is(cfg)
+
+
+def on_what_there_is(cfg: CfgNode) -> CfgNode:
+    """The same config, its MODEL.DEVICE changed to "cpu" where it is CUDA and there is none."""
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
     return cfg

@@ -143,3 +143,38 @@ def test_best_weights_are_those_of_the_best_evaluation_across_a_resume():
     hook.metric = "dise"
     with pytest.raises(KeyError, match="TEST.BEST_METRIC.*dise"):
         hook.after_train()
+
+
+def test_released_weights_give_the_same_prediction_without_a_config(trained, phantoms, tmp_path):
+    release = tmp_path / "release.safetensors"
+    done = run("release_weights.py", "--run", trained, "--output", release, "--command", "as above", datasets=phantoms)
+    assert done.returncode == 0 and "MB" in done.stdout, done.stderr[-3000:]
+    cfg = fundus_plugins.release_cfg(str(release), ["TEST.PRECISION", "float32"])
+    assert cfg.OUTPUT_DIR == "output" and cfg.DATASETS.TRAIN == () and cfg.MODEL.DEVICE == "cpu"
+    plain = fundus_plugins.get_fundus_cfg(str(trained / "config.yaml"), ["TEST.PRECISION", "float32"])
+    plain.MODEL.WEIGHTS = str(trained / "model_final.pth")
+    plain.MODEL.ROI_HEADS.SCORE_THRESH_TEST = cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = 0.0
+    photograph = cv2.imread(str(phantoms / "phantom" / "raw" / "Test400" / "T0001.jpg"))
+    scores = [fundus_plugins.FundusPredictor(x)(photograph).score for x in (cfg, plain)]
+    assert scores[0] == pytest.approx(scores[1], abs=0.01)
+
+    options = ["--weights", release, "--input", phantoms / "phantom" / "raw" / "Test400", "--output", tmp_path / "out"]
+    assert run("predict.py", *options, datasets=phantoms).returncode == 0
+    options[1] = trained / "model_final.pth"
+    done = run("predict.py", *options, datasets=phantoms)
+    assert done.returncode == 1 and "expected released weights with their config" in done.stderr
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        fundus_plugins.release_cfg("nowhere.safetensors")
+
+
+def test_measure_robustness(trained, phantoms, tmp_path):
+    options = ["--runs", trained, "--dataset", "phantom_test", "--output", tmp_path / "table"]
+    done = run("measure_robustness.py", *options, "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0, datasets=phantoms)
+    assert done.returncode == 0, done.stderr[-3000:]
+    with open(tmp_path / "table.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    levels = {(row["alteration"], row["level"]) for row in rows}
+    assert len(rows) == 2 * len(levels) and ("gamma", "2.0") in levels and ("unchanged", "0") in levels
+    assert "| unchanged" in (tmp_path / "table.md").read_text()
+    done = run("measure_robustness.py", "--runs", tmp_path, "--output", tmp_path / "none", datasets=phantoms)
+    assert done.returncode == 1 and "config.yaml" in done.stderr and not (tmp_path / "none.csv").exists()

@@ -19,6 +19,7 @@ from tabulate import tabulate
 
 import fundus_plugins
 from fundus_plugins.evaluation.alterations import ALTERATIONS
+from fundus_plugins.evaluation.confidence import TRUTHS, rank_correlations
 from fundus_plugins.evaluation.robustness import METRICS, measure, summarise
 from fundus_plugins.files import atomic_write
 from fundus_plugins.provenance import current_commit
@@ -56,12 +57,26 @@ def main() -> int:
     table = tabulate(cells, headers=("alteration", "level", *METRICS), tablefmt="github", disable_numparse=True)
     text = (
         f"{summary[0]['photographs']} photographs; means with 95 % intervals over photographs.\n\n{table}\n\n"
+        f"{_confidence(rows)}\n\n"
         f"Commit {current_commit()}:\n\n    {shlex.join(['python', *sys.argv])}\n"
     )
     with atomic_write(f"{args.output}.md") as file:
         file.write(text)
     print(text)
     return 0
+
+
+def _confidence(rows: list[dict]) -> str:
+    """How the predictions' own numbers go with the truth: on the photographs as they are, and over all rows."""
+    unchanged = [row for row in rows if row["alteration"] == rows[0]["alteration"]]
+    cells = [
+        [name, signal, *(f"{correlations[truth]:.2f}" for truth in TRUTHS)]
+        for name, some in (("unchanged", unchanged), ("all rows", rows))[: 1 if len(unchanged) == len(rows) else 2]
+        for signal, correlations in rank_correlations(some).items()
+    ]
+    return "Spearman's rank correlation with the truth:\n\n" + tabulate(
+        cells, headers=("photographs", "signal", *TRUTHS), tablefmt="github", disable_numparse=True
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,10 @@
 #!/usr/bin/env python3
-"""Predict the optic disc and cup of every photograph in a folder: overlays and a table `predictions.csv`."""
+"""Predict the optic disc and cup of every photograph in a folder: overlays and a table `predictions.csv`.
+
+    python tools/predict.py --input photographs/ --output predictions/
+
+uses the weights that come with the package; --weights other weights, --config-file their config.
+"""
 
 import argparse
 import csv
@@ -11,16 +16,17 @@ from tqdm import tqdm
 
 import fundus_plugins
 from fundus_plugins.files import atomic_write
+from fundus_plugins.release import PACKAGED
 from fundus_plugins.visualization import draw_disc_and_cup
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
-COLUMNS = ("file_name", "score", "vcdr", "disc_pixels", "cup_pixels")
+COLUMNS = ("file_name", "score", "agreement", "vcdr", "disc_pixels", "cup_pixels")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config-file", required=True)
-    parser.add_argument("--weights", required=True, help="a trained checkpoint, such as output/.../model_best.pth")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config-file", help="of --weights; without it these are a release, which holds its config")
+    parser.add_argument("--weights", default=PACKAGED, help="such as output/.../model_best.pth (default %(default)s)")
     parser.add_argument(
         "--input", required=True, type=Path, help="a photograph, or a folder of them (not searched deeper)"
     )
@@ -36,9 +42,12 @@ def main() -> int:
     if args.output.resolve() in {path.resolve().parent for path in files}:
         sys.exit(f"error: {args.output} holds the photographs; choose another folder, so that none is overwritten")
     try:
-        cfg = fundus_plugins.get_fundus_cfg(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
+        if args.config_file:
+            cfg = fundus_plugins.get_fundus_cfg(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
+        else:
+            cfg = fundus_plugins.release_cfg(args.weights, args.opts)
         predictor = fundus_plugins.FundusPredictor(cfg)
-    except (FileNotFoundError, RuntimeError) as error:
+    except (FileNotFoundError, RuntimeError, ValueError) as error:
         sys.exit(f"error: {error}")
 
     rows, failures = [], []
@@ -50,12 +59,13 @@ def main() -> int:
             with atomic_write(args.output / f"{path.stem}_{path.suffix[1:]}.png", "wb") as file:
                 file.write(overlay.tobytes())
             counts = int(prediction.disc.sum()), int(prediction.cup.sum())
-            rows.append((path.name, f"{prediction.score:.4f}", f"{prediction.vcdr:.4f}", *counts))
+            numbers = (f"{x:.4f}" for x in (prediction.score, prediction.agreement, prediction.vcdr))
+            rows.append((path.name, *numbers, *counts))
         except Exception as error:  # one bad file must not cost the others
             failures.append(f"{path}: {type(error).__name__}: {error}")
     with atomic_write(args.output / "predictions.csv") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
-    missed = sum(row[3] == 0 for row in rows)
+    missed = sum(row[COLUMNS.index("disc_pixels")] == 0 for row in rows)
     print(f"{len(rows)} photographs, {missed} of them without a detected disc -> {args.output}")
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)

@@ -181,3 +181,29 @@ def test_no_patient_is_on_both_sides(pairs, share, seed):
     assert drawn.shape == (len(pairs),)
     assert not {p for p, d in zip(patients, drawn) if d} & {p for p, d in zip(patients, drawn) if not d}
     np.testing.assert_array_equal(drawn, draw_patients(patients, labels, share, seed))
+
+
+def test_photographs_with_masks_of_ones_own(tmp_path, capsys):
+    root = tmp_path / "in"
+    for name in ("a", "b", "train/c", "lonely"):
+        folder, stem = root / Path(name).parent, Path(name).name
+        photograph(folder / "images" / f"{stem}.jpg")
+        if stem != "lonely":
+            for kind, mask in (("masks", DISC), ("cup", CUP))[: 1 if stem == "b" else 2]:
+                (folder / kind).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask * np.uint8(255)).save(folder / kind / f"{stem}.png")
+    code, output = convert("masked", root)
+    assert code == 1 and "missing mask" in capsys.readouterr().err
+    document = json.loads((output / "test.json").read_text())
+    assert [Path(x["file_name"]).stem for x in document["images"]] == ["a", "b"]
+    assert [(x["image_id"], x["category_id"]) for x in document["annotations"]] == [(1, 1), (1, 2), (2, 1)]
+    decoded = [mask_util.decode(x["segmentation"]).astype(bool) for x in document["annotations"]]
+    assert np.array_equal(decoded[0], DISC) and np.array_equal(decoded[1], CUP)
+    assert len(json.loads((output / "train.json").read_text())["images"]) == 1
+
+    grey = np.uint8(100) * DISC + np.uint8(50) * CUP
+    Image.fromarray(grey).save(root / "masks" / "a.png")
+    assert convert("masked", root)[0] == 1
+    assert "expected 0 and one other value, found 0, 100, 150" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert convert("masked", tmp_path / "empty")[0] == 2

@@ -162,3 +162,39 @@ def test_instances_move_with_the_photograph(small_cfg, tmp_path, cup, classes):
         assert torch.equal(instances.gt_boxes.tensor, instances.gt_masks.get_bounding_boxes().tensor)
         shapes.add(tuple(image.shape))
     assert shapes == {(3, 90, 120), (3, 120, 90)}
+
+
+def test_box_scale_enlarges_boxes_about_their_middles_within_the_image(tmp_path):
+    def boxes(scale):
+        mapped = DiscCupMapper(True, augmentations=[], image_format="RGB", box_scale=scale)(record(tmp_path))
+        return mapped["instances"].gt_boxes.tensor
+
+    assert boxes(1).tolist() == mapper()(record(tmp_path))["instances"].gt_boxes.tensor.tolist()
+    tight = boxes(1)[0]
+    reach = 1.25 * (tight[2:] - tight[:2]) / 2
+    middle = (tight[:2] + tight[2:]) / 2
+    torch.testing.assert_close(boxes(1.25)[0], torch.cat([middle - reach, middle + reach]))
+    assert boxes(9)[0].tolist() == [0, 0, 120, 90]
+
+
+def test_a_view_is_taken_about_the_true_disc(tmp_path):
+    """The mask that RandomView aims by is the record's; the target has the size asked for."""
+    from fundus_plugins.data.view import RandomView
+
+    mapped = mapper(RandomView(64, (0.5, 0.5)))(record(tmp_path))
+    box = mapped["instances"].gt_boxes.tensor[0]
+    assert mapped["image"].shape == (3, 64, 64)
+    assert (box[2:] - box[:2]).max().item() == pytest.approx(32, abs=1.5)
+
+
+def test_a_config_asks_for_views_and_cameras_in_training_alone(small_cfg):
+    from fundus_plugins.data.camera import RandomCamera
+    from fundus_plugins.data.view import RandomView
+
+    def kinds(is_train):
+        return [type(x) for x in build_fundus_augmentations(small_cfg, is_train)]
+
+    assert RandomView not in kinds(True) and RandomCamera not in kinds(True)
+    small_cfg.INPUT.VIEW.SIDE, small_cfg.INPUT.CAMERA.TONE = 128, 0.3
+    assert kinds(True)[-2:] == [RandomView, RandomCamera]
+    assert kinds(False) == [T.ResizeShortestEdge]

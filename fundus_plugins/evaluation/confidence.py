@@ -1,0 +1,52 @@
+"""Whether a prediction's own numbers tell how wrong it is."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import spearmanr
+
+SIGNALS = ("score", "agreement")
+TRUTHS = ("dice_od", "dice_oc", "vcdr_mae")
+
+
+def rank_correlations(rows: Sequence[dict]) -> dict[str, dict[str, float]]:
+    """Spearman's rank correlation of every signal with every truth, over the rows that have both.
+
+    Args:
+        rows: as `robustness.measure` gives them; a photograph without a found disc has the signal nan and counts as 0.
+
+    Returns:
+        signal -> truth -> correlation; nan where there are fewer than three rows, or one of both is constant.
+    """
+    result = {}
+    for signal in SIGNALS:
+        values = np.nan_to_num(np.array([row[signal] for row in rows], float))
+        result[signal] = {}
+        for truth in TRUTHS:
+            truths = np.array([row[truth] for row in rows], float)
+            known = np.isfinite(truths)
+            varied = known.sum() > 2 and np.ptp(truths[known]) > 0 and np.ptp(values[known]) > 0
+            result[signal][truth] = float(spearmanr(values[known], truths[known]).statistic) if varied else float("nan")
+    return result
+
+
+def flagged_by(rows: Sequence[dict], signal: str, threshold: float) -> dict[str, float]:
+    """What a flag on every row whose `signal` is below `threshold` (or nan) catches.
+
+    Returns:
+        `flagged`, the part of all rows; for each of TRUTHS its means over the flagged and the other rows,
+        `<truth> flagged` and `<truth> others`, over known ones, nan where there are none.
+    """
+    flags = np.array([not row[signal] >= threshold for row in rows])
+    result = {"flagged": float(flags.mean())}
+    for truth in TRUTHS:
+        truths = np.array([row[truth] for row in rows], float)
+        for name, chosen in (("flagged", flags), ("others", ~flags)):
+            known = truths[chosen & np.isfinite(truths)]
+            result[f"{truth} {name}"] = float(known.mean()) if len(known) else float("nan")
+    return result
+
+
+def threshold_for(rows: Sequence[dict], signal: str, part: float) -> float:
+    """The value of `signal` that the lowest `part` of the rows stays below; nan counts as 0."""
+    return float(np.quantile(np.nan_to_num(np.array([row[signal] for row in rows], float)), part))
