@@ -30,5 +30,6 @@ __all__ = [
     "add_fundus_config",
     "get_fundus_cfg",
     "register_fundus_datasets",
+    "release_cfg",
     "train",
 ]

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def load_trained_weights(model: nn.Module, path: str, key: str = "MODEL.WEIGHTS") -> None:
-    """Load a checkpoint of a training run, or a release of it, all of it or nothing, and without running any code it may hold.
+    """Load a checkpoint or a release, all of it or nothing, and without running any code it may hold.
 
     Detectron2's checkpointer goes on with random weights where a file or a tensor is missing; no patient should meet
     those. `key` is the config's, for error texts.

@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -50,6 +52,29 @@ def grading_config(name: str, *options):
 @pytest.fixture
 def small_cfg():
     return small_config()
+
+
+@pytest.fixture
+def detecting_cfg(small_cfg, tmp_path):
+    """A config whose checkpoint is a model with batch norms that have seen something, and which detects."""
+    torch.manual_seed(0)
+    model = build_model(small_cfg)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(layer.running_mean, -0.2, 0.2)
+            torch.nn.init.uniform_(layer.running_var, 0.5, 2)
+    torch.nn.init.normal_(model.roi_heads.mask_head.predictor.weight, std=0.3)  # masks of some shape
+    torch.save({"model": model.state_dict()}, tmp_path / "model.pth")
+    small_cfg.MODEL.WEIGHTS = str(tmp_path / "model.pth")
+    small_cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = 0.0
+    small_cfg.TEST.DETECTIONS_PER_IMAGE = 1
+    return small_cfg
+
+
+@pytest.fixture
+def photograph():
+    rng = np.random.default_rng(0)
+    return cv2.resize(rng.integers(0, 255, (12, 15, 3)).astype(np.uint8), (2 * SIDE, 3 * SIDE // 2))
 
 
 @pytest.fixture(scope="session")

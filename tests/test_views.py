@@ -7,18 +7,17 @@ import torch
 import fundus_plugins
 from fundus_plugins import views
 from fundus_plugins.views import FLIPS, Look, look_at, predict_in_views
-from tests.test_inference import cfg, photograph  # noqa: F401 (fixtures)
 
 ONE_LOOK = {"closer": 0.0, "closer_side": 96, "box_scale": 1.0}
 
 
 @pytest.fixture
-def predictor(cfg):  # noqa: F811
-    cfg.TEST.PRECISION = "float32"
-    return fundus_plugins.FundusPredictor(cfg)
+def predictor(detecting_cfg):
+    detecting_cfg.TEST.PRECISION = "float32"
+    return fundus_plugins.FundusPredictor(detecting_cfg)
 
 
-def test_one_view_gives_what_the_model_gives(predictor, photograph):  # noqa: F811
+def test_one_view_gives_what_the_model_gives(predictor, photograph):
     plain = predictor(photograph)
     prepared = predictor.prepare(photograph)
     with torch.inference_mode():
@@ -48,7 +47,8 @@ def test_a_flipped_picture_gives_the_flipped_prediction(predictor, name, dims):
     assert difference.abs().mean() < 1e-3
 
 
-def test_the_config_chooses_views_and_nothing_found_is_nothing(cfg, photograph):  # noqa: F811
+def test_the_config_chooses_views_and_nothing_found_is_nothing(detecting_cfg, photograph):
+    cfg = detecting_cfg
     cfg.TEST.FLIPS, cfg.TEST.CLOSER = "horizontal", 0.4
     with pytest.raises(ValueError, match="CLOSER_SIDE 384.*SQUARE_PAD, which is 128"):
         fundus_plugins.FundusPredictor(cfg)
@@ -74,7 +74,7 @@ def test_the_closer_look_is_put_back_where_it_was(monkeypatch):
         return Look(torch.tensor(box), 0.5, torch.ones(1, 2, 8, 8))
 
     monkeypatch.setattr(views, "look_at", fake)
-    photograph = np.zeros((200, 300, 3), np.uint8)  # noqa: F811
+    photograph = np.zeros((200, 300, 3), np.uint8)
     photograph[100:140, 120:200, 0] = 255  # the first box, in pixels of the photograph
     found, _ = predict_in_views(
         None, torch.zeros(3, 100, 150), photograph, flips=FLIPS["none"], closer=0.5, closer_side=96, box_scale=1.25

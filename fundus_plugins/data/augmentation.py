@@ -7,7 +7,6 @@ from detectron2.data.detection_utils import build_augmentation
 from .camera import RandomCamera
 from .view import RandomView
 
-
 UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout": 0}
 
 

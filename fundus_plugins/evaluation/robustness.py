@@ -17,9 +17,7 @@ from .disc_cup import CUP, DISC, compare_disc_and_cup
 METRICS = ("dice_od", "dice_oc", "vcdr_mae", "detection_rate")
 
 
-def measure(
-    predictor: FundusPredictor, dataset_name: str, alterations: Sequence[Alteration]
-) -> Iterator[dict]:
+def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence[Alteration]) -> Iterator[dict]:
     """A row of `compare_disc_and_cup` for every photograph, alteration and level, with the score and the agreement.
 
     Photographs without an annotated disc are left out. Raises FileNotFoundError or ValueError for one that cannot be
