@@ -27,6 +27,18 @@ def regular_disc_and_cup(disc: np.ndarray, cup: np.ndarray, smoothing: float = 0
     return regular
 
 
+def is_regular(disc: np.ndarray, cup: np.ndarray) -> bool:
+    """Whether each (H, W) bool mask is empty or one region without a hole, and the cup is within the disc."""
+    if (cup & ~disc).any():
+        return False
+    for mask in (disc, cup):
+        # Every region has an outline, and so has every hole.
+        outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        if len(outlines) > 1:
+            return False
+    return True
+
+
 def _regular(mask: np.ndarray, sigma: float) -> np.ndarray:
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros(mask.shape, np.uint8)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from fundus_plugins.evaluation.overlap import dice
-from fundus_plugins.shape import regular_disc_and_cup
+from fundus_plugins.shape import is_regular, regular_disc_and_cup
 from tests.conftest import disk
 
 
@@ -22,7 +22,9 @@ def test_islands_and_holes_go():
     disc, cup = disk(300, 400, 150, 200, 80), disk(300, 400, 150, 200, 40)
     ragged_disc = (disc | disk(300, 400, 30, 40, 12)) & ~disk(300, 400, 120, 230, 8)
     ragged_cup = (cup | disk(300, 400, 150, 265, 6)) & ~disk(300, 400, 150, 200, 10)
+    assert not is_regular(ragged_disc, cup & ragged_disc) and not is_regular(disc, ragged_cup)
     regular = regular_disc_and_cup(ragged_disc, ragged_cup)
+    assert is_regular(*regular)
     assert regions(regular[0]) == regions(regular[1]) == 1
     assert regions(~regular[0]) == regions(~regular[1]) == 1
     assert dice(regular[0], disc) > 0.995 and dice(regular[1], cup) > 0.99
@@ -44,6 +46,12 @@ def test_the_cup_stays_in_the_disc_and_at_the_border():
     regular = regular_disc_and_cup(disc, cup)
     assert not (regular[1] & ~regular[0]).any()
     assert regular[0][50, 0] and dice(regular[0], disc) > 0.98
+
+
+def test_a_cup_outside_is_not_regular():
+    disc = disk(100, 100, 50, 50, 30)
+    assert is_regular(disc, disk(100, 100, 50, 60, 15)) and is_regular(disc, disc & False)
+    assert not is_regular(disc, disk(100, 100, 50, 75, 15))
 
 
 def test_empty_masks_stay_empty():

@@ -9,18 +9,19 @@ import pycocotools.mask as mask_util
 from detectron2.data import DatasetCatalog
 
 from fundus_plugins.inference import FundusPredictor, read_photograph
+from fundus_plugins.shape import is_regular
 
 from .alterations import UNCHANGED, Alteration
 from .bootstrap import mean_interval
 from .disc_cup import CUP, DISC, compare_disc_and_cup
 
-METRICS = ("dice_od", "dice_oc", "vcdr_mae", "detection_rate")
+METRICS = ("dice_od", "dice_oc", "vcdr_mae", "detection_rate", "regular")
 
 
 def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence[Alteration]) -> Iterator[dict]:
-    """A row of `compare_disc_and_cup` for every photograph, alteration and level, with the score and the agreement.
+    """A row for every photograph, alteration and level: `compare_disc_and_cup`, score, agreement and `regular`.
 
-    Photographs without an annotated disc are left out. Raises FileNotFoundError or ValueError for one that cannot be
+    `regular` is 1 where disc and cup have a possible shape (`is_regular`), else 0. Photographs without an annotated disc are left out. Raises FileNotFoundError or ValueError for one that cannot be
     read.
     """
     for record in DatasetCatalog.get(dataset_name):
@@ -39,6 +40,7 @@ def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence
                     "file_name": Path(record["file_name"]).name,
                     "score": found.score,
                     "agreement": found.agreement,
+                    "regular": float(is_regular(found.disc, found.cup)),
                 } | compare_disc_and_cup(found.disc, found.cup, true_disc, true_cup)
 
 

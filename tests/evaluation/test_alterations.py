@@ -51,7 +51,7 @@ def test_levels_are_what_their_unit_says():
 
 
 def test_summary_averages_runs_before_photographs():
-    row = {"alteration": "gamma", "level": 2.0, "dice_oc": 0.5, "vcdr_mae": 0.1, "detection_rate": 1.0}
+    row = {"alteration": "gamma", "level": 2.0, "dice_oc": 0.5, "vcdr_mae": 0.1, "detection_rate": 1.0, "regular": 1.0}
     rows = [row | {"file_name": name, "dice_od": value} for name, value in (("a", 0.4), ("a", 0.8), ("b", 0.9))]
     (line,) = summarise(rows)
     assert line["photographs"] == 2 and line["dice_od"][0] == pytest.approx(0.75)
