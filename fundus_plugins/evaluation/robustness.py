@@ -21,8 +21,8 @@ METRICS = ("dice_od", "dice_oc", "vcdr_mae", "detection_rate", "regular")
 def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence[Alteration]) -> Iterator[dict]:
     """A row for every photograph, alteration and level: `compare_disc_and_cup`, score, agreement and `regular`.
 
-    `regular` is 1 where disc and cup have a possible shape (`is_regular`), else 0. Photographs without an annotated disc are left out. Raises FileNotFoundError or ValueError for one that cannot be
-    read.
+    `regular` is 1 where disc and cup have a possible shape (`is_regular`), else 0. Photographs without an annotated
+    disc are left out. Raises FileNotFoundError or ValueError for one that cannot be read.
     """
     for record in DatasetCatalog.get(dataset_name):
         masks = {x["category_id"]: x["segmentation"] for x in record["annotations"]}
