@@ -21,10 +21,11 @@ def main() -> int:
     parser.add_argument("--run", required=True, type=Path, help="a folder with config.yaml and model_final.pth")
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--command", required=True, help="that made the weights; kept in the file")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs over the run's config")
     args = parser.parse_args()
     try:
         weights = str(args.run / "model_final.pth")
-        cfg = fundus_plugins.get_fundus_cfg(str(args.run / "config.yaml"), ["MODEL.WEIGHTS", weights])
+        cfg = fundus_plugins.get_fundus_cfg(str(args.run / "config.yaml"), [*args.opts, "MODEL.WEIGHTS", weights])
         write_release(cfg, args.output, {"command": args.command, "commit": current_commit()})
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")

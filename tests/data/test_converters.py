@@ -255,6 +255,7 @@ def test_table_of_names_and_depth_of_search(tmp_path):
         "rim_one_dl": ("train", "test"),
         "graded_folders": ("train", "val", "test"),
         "graded_sheet": ("train", "val", "test"),
+        "masked": ("train", "val", "test"),
     }
     photograph(tmp_path / "/".join("abcdefghijkl") / "far.png")
     photograph(tmp_path / "a/near.png")

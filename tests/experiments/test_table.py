@@ -39,11 +39,15 @@ def table(tmp_path):
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_every_table_can_be_read(path):
     table = read_table(path)
+    iterations = set()
     for row in table.rows:
         cfg = fundus_plugins.get_fundus_cfg(row.config, [x for pair in row.overrides.items() for x in pair])
-        assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2 and cfg.SOLVER.MAX_ITER == 400
+        assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
+        iterations.add(cfg.SOLVER.MAX_ITER)
         assert set(row.paper) <= set(METRICS) and all(0.7 < value < 1 for value in row.paper.values())
-    assert sum(bool(row.paper) for row in table.rows) == {"table3_loss": 5, "start_and_backbone": 0}.get(path.stem, 2)
+    assert len(iterations) == 1  # what is compared has the same schedule
+    expected = {"table3_loss": 5, "start_and_backbone": 0, "recipe": 0}.get(path.stem, 2)
+    assert sum(bool(row.paper) for row in table.rows) == expected
 
 
 @pytest.mark.parametrize(
