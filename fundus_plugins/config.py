@@ -90,6 +90,7 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.MODEL.GRADING.DROPOUT = 0.5  # after the fully connected layer
     cfg.MODEL.GRADING.STAGE1_EPOCHS = 20  # of a two-stage model; stage 2 has SOLVER.EPOCHS
     cfg.MODEL.GRADING.STAGE1_WEIGHTS = ""  # a trained stage 1, which is then not trained again
+    cfg.MODEL.GRADING.STAGE2_START = "timm"  # timm: as MODEL.TIMM says (the paper's) | stage1: the trunks of stage 1
 
     # Input of the grading models.
     cfg.INPUT.SQUARE_SIZE = 512  # photographs are resized to this square, in pixels

@@ -6,7 +6,8 @@
 
 Each run is a folder of tools/train_net.py; its model_final.pth is tried on its own test set, or on --dataset. Runs of
 cross-validation thus see every photograph once, by a model that was not trained on it; several runs on one photograph
-are averaged. Writes <output>.csv, a row a photograph and alteration, and <output>.md. Exit code: 0 all measured.
+are averaged. Writes <output>.csv, a row a photograph and alteration, and <output>.md; with --reference, such a .csv of
+other runs, also the differences to it, photograph by photograph. Exit code: 0 all measured.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from tabulate import tabulate
 import fundus_plugins
 from fundus_plugins.evaluation.alterations import ALTERATIONS
 from fundus_plugins.evaluation.confidence import TRUTHS, rank_correlations
-from fundus_plugins.evaluation.robustness import METRICS, measure, summarise
+from fundus_plugins.evaluation.robustness import METRICS, differences, measure, read_rows, summarise
 from fundus_plugins.files import atomic_write
 from fundus_plugins.provenance import current_commit
 
@@ -30,11 +31,16 @@ def main() -> int:
     parser.add_argument("--runs", required=True, nargs="+", type=Path, help="folders with config.yaml and weights")
     parser.add_argument("--dataset", help="a registered set; without it each run's own test set")
     parser.add_argument("--unaltered", action="store_true", help="the photographs as they are, nothing else")
+    parser.add_argument("--reference", help="a .csv of this tool, to be compared with")
     parser.add_argument("--output", required=True, help="path without suffix; .csv and .md are written")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs over every run's config")
     args = parser.parse_args()
 
     fundus_plugins.register_fundus_datasets()
+    try:
+        reference = read_rows(args.reference) if args.reference else []
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {args.reference}: {error}")
     rows = []
     for run in args.runs:
         try:
@@ -50,20 +56,23 @@ def main() -> int:
         writer.writeheader()
         writer.writerows(rows)
     summary = summarise(rows)
-    cells = [
-        [line["alteration"], line["level"], *("{:.3f} ({:.3f} to {:.3f})".format(*line[name]) for name in METRICS)]
-        for line in summary
-    ]
-    table = tabulate(cells, headers=("alteration", "level", *METRICS), tablefmt="github", disable_numparse=True)
+    compared = differences(rows, reference)
     text = (
-        f"{summary[0]['photographs']} photographs; means with 95 % intervals over photographs.\n\n{table}\n\n"
-        f"{_confidence(rows)}\n\n"
-        f"Commit {current_commit()}:\n\n    {shlex.join(['python', *sys.argv])}\n"
+        f"{summary[0]['photographs']} photographs; means with 95 % intervals over photographs.\n\n"
+        f"{_table(summary, '{:.3f} ({:.3f} to {:.3f})')}\n\n"
     )
+    if compared:
+        text += f"Less {args.reference}, paired:\n\n{_table(compared, '{:+.3f} ({:+.3f} to {:+.3f})')}\n\n"
+    text += f"{_confidence(rows)}\n\nCommit {current_commit()}:\n\n    {shlex.join(['python', *sys.argv])}\n"
     with atomic_write(f"{args.output}.md") as file:
         file.write(text)
     print(text)
     return 0
+
+
+def _table(lines: list[dict], form: str) -> str:
+    cells = [[line["alteration"], f"{line['level']:g}", *(form.format(*line[x]) for x in METRICS)] for line in lines]
+    return tabulate(cells, headers=("alteration", "level", *METRICS), tablefmt="github", disable_numparse=True)
 
 
 def _confidence(rows: list[dict]) -> str:

@@ -1,5 +1,6 @@
 """How well a trained RF-Net does on photographs as they are and as other cameras would have taken them."""
 
+import csv
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from .alterations import UNCHANGED, Alteration
 from .bootstrap import mean_interval
 from .disc_cup import CUP, DISC, compare_disc_and_cup
 
+TEXTS = ("run", "alteration", "file_name")  # the columns that hold no number
 METRICS = ("dice_od", "dice_oc", "vcdr_mae", "detection_rate", "regular")
 
 
@@ -49,15 +51,43 @@ def summarise(rows: Sequence[dict]) -> list[dict]:
 
     Several runs' rows of one photograph are averaged first. Every metric is (mean, low, high).
     """
+    return [
+        {"alteration": alteration, "level": level, "photographs": len(photographs)}
+        | {metric: mean_interval([row[metric] for row in photographs.values()]) for metric in METRICS}
+        for (alteration, level), photographs in _by_photograph(rows).items()
+    ]
+
+
+def differences(rows: Sequence[dict], reference: Sequence[dict]) -> list[dict]:
+    """As `summarise`, of `rows` minus `reference`, photograph by photograph, over what both have."""
+    others = _by_photograph(reference)
+    result = []
+    for key, photographs in _by_photograph(rows).items():
+        both = [(row, others[key][name]) for name, row in photographs.items() if name in others.get(key, {})]
+        if both:
+            means = {metric: mean_interval([a[metric] - b[metric] for a, b in both]) for metric in METRICS}
+            result.append({"alteration": key[0], "level": key[1], "photographs": len(both)} | means)
+    return result
+
+
+def read_rows(path: str) -> list[dict]:
+    """The rows of a CSV that tools/measure_robustness.py wrote, numbers as numbers."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {key: value if key in TEXTS else float(value) for key, value in row.items()} for row in csv.DictReader(file)
+        ]
+
+
+def _by_photograph(rows: Sequence[dict]) -> dict[tuple, dict[str, dict[str, float]]]:
+    """(alteration, level) -> file name -> METRICS, the means of the rows of one photograph."""
     groups: dict[tuple, dict[str, list[dict]]] = {}
     for row in rows:
         photographs = groups.setdefault((row["alteration"], row["level"]), {})
         photographs.setdefault(row["file_name"], []).append(row)
-    return [
-        {"alteration": alteration, "level": level, "photographs": len(photographs)}
-        | {
-            metric: mean_interval([statistics.fmean(row[metric] for row in same) for same in photographs.values()])
-            for metric in METRICS
+    return {
+        key: {
+            name: {metric: statistics.fmean(row[metric] for row in same) for metric in METRICS}
+            for name, same in photographs.items()
         }
-        for (alteration, level), photographs in groups.items()
-    ]
+        for key, photographs in groups.items()
+    }

@@ -9,6 +9,8 @@ from fundus_plugins.checkpoint import load_trained_weights
 
 from .ranking_cnn import GradingCNN, RankingCNN, SoftmaxCNN, stack_images
 
+STARTS = ("timm", "stage1")
+
 
 class TwoStage(nn.Module):
     """Stage 1 predicts a grade; its mask filter times the photograph is what stage 2 grades (section 2.2).
@@ -19,6 +21,9 @@ class TwoStage(nn.Module):
     Args:
         stage1: trained, with the head that gives class activation maps.
         stage2: of any head.
+
+    From a config, MODEL.GRADING.STAGE2_START "stage1" gives stage 2 the trunks of stage 1 to start from; the paper's
+    start, "timm", is that of every other network. Raises ValueError for another name.
     """
 
     stage_class: type[GradingCNN]
@@ -31,14 +36,20 @@ class TwoStage(nn.Module):
 
     @classmethod
     def from_config(cls, cfg):
-        trained = bool(cfg.MODEL.GRADING.STAGE1_WEIGHTS)
+        trained, start = bool(cfg.MODEL.GRADING.STAGE1_WEIGHTS), cfg.MODEL.GRADING.STAGE2_START
+        if start not in STARTS:
+            raise ValueError(f"MODEL.GRADING.STAGE2_START {start!r}: expected one of {', '.join(STARTS)}")
         first = stage1_config(cfg, cls.stage_class)
         if trained:  # no other weights to fetch
             first.MODEL.TIMM.PRETRAINED, first.MODEL.TIMM.WEIGHTS = False, ""
         stage1 = cls.stage_class(first)
         if trained:
             load_trained_weights(stage1, cfg.MODEL.GRADING.STAGE1_WEIGHTS, key="MODEL.GRADING.STAGE1_WEIGHTS")
-        return {"stage1": stage1, "stage2": cls.stage_class(cfg)}
+        stage2 = cls.stage_class(cfg)
+        if start == "stage1":
+            for first_network, second_network in zip(stage1.networks, stage2.networks, strict=True):
+                second_network.trunk.load_state_dict(first_network.trunk.state_dict())
+        return {"stage1": stage1, "stage2": stage2}
 
     @property
     def grades(self) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fundus_plugins.evaluation.alterations import ALTERATIONS, UNCHANGED
-from fundus_plugins.evaluation.robustness import summarise
+from fundus_plugins.evaluation.robustness import differences, read_rows, summarise
 from tests.conftest import disk
 
 LEVELS = [(x, level) for x in ALTERATIONS for level in x.levels]
@@ -55,3 +55,17 @@ def test_summary_averages_runs_before_photographs():
     rows = [row | {"file_name": name, "dice_od": value} for name, value in (("a", 0.4), ("a", 0.8), ("b", 0.9))]
     (line,) = summarise(rows)
     assert line["photographs"] == 2 and line["dice_od"][0] == pytest.approx(0.75)
+
+
+def test_differences_are_photograph_by_photograph(tmp_path):
+    rest = "0.5,0.1,1.0,1.0"
+    header = "run,alteration,level,file_name,dice_od,dice_oc,vcdr_mae,detection_rate,regular\n"
+    (tmp_path / "new.csv").write_text(
+        f"{header}x,gamma,2.0,a,0.9,{rest}\nx,gamma,2.0,b,0.7,{rest}\nx,blur,1,a,1,{rest}\n"
+    )
+    (tmp_path / "old.csv").write_text(
+        f"{header}y,gamma,2,a,0.4,{rest}\ny,gamma,2,a,0.8,{rest}\ny,gamma,2,c,0.1,{rest}\n"
+    )
+    (line,) = differences(*(read_rows(tmp_path / name) for name in ("new.csv", "old.csv")))
+    assert (line["alteration"], line["level"], line["photographs"]) == ("gamma", 2, 1)
+    assert line["dice_od"] == pytest.approx((0.3, 0.3, 0.3)) and line["dice_oc"] == (0, 0, 0)

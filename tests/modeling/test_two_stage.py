@@ -57,6 +57,21 @@ def test_stage_1_comes_from_its_own_training(tmp_path):
         build_model(grading_config("2s_cnn", "MODEL.GRADING.STAGE1_WEIGHTS", str(path)))
 
 
+def test_stage_2_may_start_from_the_trunks_of_stage_1():
+    torch.manual_seed(0)
+    for start in ("timm", "stage1"):
+        model = build_model(grading_config("2sranking_cnn", "MODEL.GRADING.STAGE2_START", start))
+        pairs = list(zip(model.stage1.networks, model.stage2.networks, strict=True))
+        assert all(torch.equal(a.mean, b.mean) for a, b in pairs)
+        for first, second in pairs:
+            state = first.trunk.state_dict()
+            same = [torch.equal(value, state[key]) for key, value in second.trunk.named_parameters() if value.ndim > 1]
+            assert all(same) if start == "stage1" else not any(same)
+            assert all(x.requires_grad for x in second.parameters())
+    with pytest.raises(ValueError, match="STAGE2_START 'stage2': expected one of timm, stage1"):
+        build_model(grading_config("2sranking_cnn", "MODEL.GRADING.STAGE2_START", "stage2"))
+
+
 def test_bfloat16_autocast():
     model = build_model(grading_config("2sranking_cnn")).to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
