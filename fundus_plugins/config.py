@@ -78,6 +78,10 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.TEST.CLOSER_SIDE = 384  # pixels
     cfg.TEST.REGULAR_SHAPE = False  # FundusPredictor's disc and cup: one region each, no holes, smooth
 
+    # How sure FundusPredictor is; measure both on held-out photographs (tools/measure_robustness.py).
+    cfg.TEST.FLAG_BELOW = 0.0  # predictions whose views agree less than this are flagged, as those without a disc are
+    cfg.TEST.VCDR_MARGIN = 0.0  # how far the interval of the cup-to-disc ratio reaches to either side; 0: no interval
+
     # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth.
     cfg.TEST.BEST_METRIC = "disc_cup/miou"
     cfg.TEST.BEST_IS_LOWEST = False  # True for a loss: lower is better

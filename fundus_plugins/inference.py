@@ -38,7 +38,9 @@ class FundusPrediction:
             the shape that `regular_disc_and_cup` gives.
         score: of the detected disc, 0 to 1; nan where none was detected.
         vcdr: vertical cup-to-disc ratio; nan without a disc.
+        vcdr_interval: TEST.VCDR_MARGIN to either side of it, within 0 to 1; nan without a disc or a margin.
         agreement: of the views' masks, 0 to 1 (see `views.Look`); nan without a disc or with one view.
+        flagged: someone should look: no disc was found, or `agreement` is below TEST.FLAG_BELOW.
         instances: everything the model gave, as it gave it, on the CPU, for Detectron2's tools.
     """
 
@@ -46,7 +48,9 @@ class FundusPrediction:
     cup: np.ndarray
     score: float
     vcdr: float
+    vcdr_interval: tuple[float, float]
     agreement: float
+    flagged: bool
     instances: Instances
 
 
@@ -86,6 +90,7 @@ class FundusPredictor:
             "channel_order": slice(None, None, -1 if self._reverse else 1),
         }
         self._regular_shape = cfg.TEST.REGULAR_SHAPE
+        self._flag_below, self._vcdr_margin = cfg.TEST.FLAG_BELOW, cfg.TEST.VCDR_MARGIN
         self._one_view = len(self._views["flips"]) == 1 and not self._views["closer"]
 
     def __call__(self, image: np.ndarray) -> FundusPrediction:
@@ -152,7 +157,10 @@ class FundusPredictor:
         if self._regular_shape:
             disc, cup = regular_disc_and_cup(disc, cup)
         vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
-        return FundusPrediction(disc, cup, score, vcdr, agreement, instances)
+        margin = self._vcdr_margin or float("nan")
+        interval = float(np.clip(vcdr - margin, 0, 1)), float(np.clip(vcdr + margin, 0, 1))
+        flagged = not disc.any() or agreement < self._flag_below
+        return FundusPrediction(disc, cup, score, vcdr, interval, agreement, flagged, instances)
 
 
 def read_photograph(path: str | os.PathLike) -> np.ndarray:

@@ -89,6 +89,18 @@ def test_what_is_no_photograph_is_refused(cfg, image):
         fundus_plugins.FundusPredictor(cfg)(image)
 
 
+def test_flags_and_interval(cfg, photograph):
+    plain = fundus_plugins.FundusPredictor(cfg)(photograph)
+    assert plain.disc.any() and not plain.flagged and np.isnan(plain.vcdr_interval).all()
+    cfg.TEST.FLIPS, cfg.TEST.FLAG_BELOW, cfg.TEST.VCDR_MARGIN = "horizontal", 1.01, 0.1
+    found = fundus_plugins.FundusPredictor(cfg)(photograph)
+    assert found.flagged
+    assert found.vcdr_interval == pytest.approx((max(0, found.vcdr - 0.1), min(1, found.vcdr + 0.1)))
+    cfg.TEST.FLAG_BELOW, cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = 0.0, 1.0
+    missed = fundus_plugins.FundusPredictor(cfg)(photograph)
+    assert not missed.disc.any() and missed.flagged and np.isnan(missed.vcdr_interval).all()
+
+
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto"])  # with a map at stride 2, and without
 def test_another_backbone_in_bfloat16(cfg, photograph, tmp_path, name):
     cfg.MODEL.TIMM.NAME = name

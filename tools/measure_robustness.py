@@ -20,10 +20,19 @@ from tabulate import tabulate
 
 import fundus_plugins
 from fundus_plugins.evaluation.alterations import ALTERATIONS
-from fundus_plugins.evaluation.confidence import TRUTHS, rank_correlations
+from fundus_plugins.evaluation.confidence import (
+    SIGNALS,
+    TRUTHS,
+    cross_validated_flags,
+    cross_validated_margin,
+    rank_correlations,
+    threshold_for,
+)
 from fundus_plugins.evaluation.robustness import METRICS, differences, measure, read_rows, summarise
 from fundus_plugins.files import atomic_write
 from fundus_plugins.provenance import current_commit
+
+FLAGGED = 0.1  # part of the photographs that are flagged as the least certain
 
 
 def main() -> int:
@@ -83,9 +92,28 @@ def _confidence(rows: list[dict]) -> str:
         for name, some in (("unchanged", unchanged), ("all rows", rows))[: 1 if len(unchanged) == len(rows) else 2]
         for signal, correlations in rank_correlations(some).items()
     ]
-    return "Spearman's rank correlation with the truth:\n\n" + tabulate(
+    text = "Spearman's rank correlation with the truth:\n\n" + tabulate(
         cells, headers=("photographs", "signal", *TRUTHS), tablefmt="github", disable_numparse=True
     )
+    if len({row["run"] for row in rows}) < 2:
+        return text
+    flags = [
+        [name, signal, *(f"{value:.3f}" for value in cross_validated_flags(some, signal, FLAGGED).values())]
+        for name, some in (("unchanged", unchanged), ("all rows", rows))
+        for signal in SIGNALS
+    ]
+    names = [f"{truth} {which}" for truth in TRUTHS for which in ("flagged", "others")]
+    text += f"\n\nWith the threshold that flags {FLAGGED:.0%} of the other runs' photographs:\n\n" + tabulate(
+        flags, headers=("photographs", "signal", "flagged", *names), tablefmt="github", disable_numparse=True
+    )
+    if any(row["vcdr_mae"] == row["vcdr_mae"] for row in unchanged):
+        margin = cross_validated_margin(unchanged)
+        threshold = threshold_for(unchanged, "agreement", FLAGGED)
+        text += (
+            f"\n\nUnchanged photographs: {FLAGGED:.0%} have an agreement below {threshold:.3f}; 90% a vCDR within "
+            f"{margin['margin']:.3f} of the truth; the other runs' margins hold {margin['covered']:.0%}."
+        )
+    return text
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from fundus_plugins.release import PACKAGED
 from fundus_plugins.visualization import draw_disc_and_cup
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
-COLUMNS = ("file_name", "score", "agreement", "vcdr", "disc_pixels", "cup_pixels")
+COLUMNS = "file_name look_again vcdr vcdr_low vcdr_high agreement score disc_pixels cup_pixels".split()
 
 
 def main() -> int:
@@ -59,14 +59,18 @@ def main() -> int:
             with atomic_write(args.output / f"{path.stem}_{path.suffix[1:]}.png", "wb") as file:
                 file.write(overlay.tobytes())
             counts = int(prediction.disc.sum()), int(prediction.cup.sum())
-            numbers = (f"{x:.4f}" for x in (prediction.score, prediction.agreement, prediction.vcdr))
-            rows.append((path.name, *numbers, *counts))
+            values = prediction.vcdr, *prediction.vcdr_interval, prediction.agreement, prediction.score
+            rows.append((path.name, int(prediction.flagged), *(f"{x:.4f}" for x in values), *counts))
         except Exception as error:  # one bad file must not cost the others
             failures.append(f"{path}: {type(error).__name__}: {error}")
     with atomic_write(args.output / "predictions.csv") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
-    missed = sum(row[COLUMNS.index("disc_pixels")] == 0 for row in rows)
-    print(f"{len(rows)} photographs, {missed} of them without a detected disc -> {args.output}")
+    missed, flagged = (
+        sum(row[COLUMNS.index(x)] == y for row in rows) for x, y in (("disc_pixels", 0), ("look_again", 1))
+    )
+    print(
+        f"{len(rows)} photographs, {missed} without a detected disc, {flagged} to be looked at again -> {args.output}"
+    )
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     return 1 if failures else 0

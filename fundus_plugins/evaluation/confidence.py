@@ -50,3 +50,38 @@ def flagged_by(rows: Sequence[dict], signal: str, threshold: float) -> dict[str,
 def threshold_for(rows: Sequence[dict], signal: str, part: float) -> float:
     """The value of `signal` that the lowest `part` of the rows stays below; nan counts as 0."""
     return float(np.quantile(np.nan_to_num(np.array([row[signal] for row in rows], float)), part))
+
+
+def cross_validated_flags(rows: Sequence[dict], signal: str, part: float) -> dict[str, float]:
+    """As `flagged_by`, each run's rows flagged by the threshold that flags `part` of the other runs' rows."""
+    flagged = []
+    for run, others in _each_and_the_others(rows):
+        threshold = threshold_for(others, signal, part)
+        flagged += [row | {signal: 1.0 if row[signal] >= threshold else 0.0} for row in run]
+    return flagged_by(flagged, signal, 0.5)
+
+
+def cross_validated_margin(rows: Sequence[dict], coverage: float = 0.9) -> dict[str, float]:
+    """How far an interval about the predicted cup-to-disc ratio must reach to hold the true one.
+
+    Split conformal prediction: the margin is the `coverage` quantile (n + 1 corrected) of the absolute errors of rows
+    with a found disc and a known cup. Each run is held to the margin of the others.
+
+    Returns:
+        `margin`, of all rows, and `covered`, the part of the rows that the others' margins hold.
+    """
+    rows = [row for row in rows if np.isfinite(row["vcdr_mae"]) and row["detection_rate"]]
+    covered = [
+        row["vcdr_mae"] <= _margin(others, coverage) for run, others in _each_and_the_others(rows) for row in run
+    ]
+    return {"margin": _margin(rows, coverage), "covered": float(np.mean(covered))}
+
+
+def _margin(rows, coverage):
+    errors = np.array([row["vcdr_mae"] for row in rows])
+    return float(np.quantile(errors, min(1.0, coverage * (len(errors) + 1) / len(errors)), method="higher"))
+
+
+def _each_and_the_others(rows):
+    for run in dict.fromkeys(row["run"] for row in rows):
+        yield [row for row in rows if row["run"] == run], [row for row in rows if row["run"] != run]

@@ -6,7 +6,13 @@ import numpy as np
 import pandas
 import pytest
 
-from fundus_plugins.evaluation.confidence import flagged_by, rank_correlations, threshold_for
+from fundus_plugins.evaluation.confidence import (
+    cross_validated_flags,
+    cross_validated_margin,
+    flagged_by,
+    rank_correlations,
+    threshold_for,
+)
 
 NAN = float("nan")
 
@@ -46,3 +52,16 @@ def test_flags_by_hand():
     assert found["flagged"] == 0.5 and found["dice_od flagged"] == 0.25 and found["dice_od others"] == 0.95
     assert math.isnan(found["dice_oc others"])
     assert threshold_for(table, "agreement", 0.5) == pytest.approx(0.75)
+
+
+def test_each_run_is_judged_by_the_others():
+    rows = [
+        {"run": run, "agreement": value, "dice_od": value, "dice_oc": 0.5, "vcdr_mae": error, "detection_rate": 1.0}
+        for run, values in (("a", (0.1, 0.2)), ("b", (0.6, 0.8)))
+        for value, error in zip(values, (0.1, 0.2) if run == "a" else (0.0, 0.05))
+    ]
+    found = cross_validated_flags(rows, "agreement", 0.5)  # a by 0.7, all of it; b by 0.15, none
+    assert found["flagged"] == 0.5 and found["dice_od flagged"] == pytest.approx(0.15)
+    assert found["dice_od others"] == pytest.approx(0.7)
+    margin = cross_validated_margin(rows, 0.5)  # of all errors 0, 0.05, 0.1, 0.2 the third; of b 0.05, of a 0.2
+    assert margin == {"margin": pytest.approx(0.1), "covered": 0.5}
