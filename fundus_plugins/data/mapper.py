@@ -15,6 +15,7 @@ from fundus_plugins.structures import DiscCupMasks
 
 from .augmentation import build_fundus_augmentations
 from .cache import ArrayCache, file_state
+from .cup_size import CUP_MARK
 
 DISC, CUP = 0, 1  # contiguous class ids of the segmentation files
 
@@ -86,8 +87,8 @@ class DiscCupMapper:
         key = [file_state(dataset_dict["file_name"]), size, self.image_format, repr(self.fixed), segmentations]
         kept = self.cache.get(key, lambda: self._read_and_resize(dataset_dict, segmentations))
 
-        disc = kept["masks"][DISC] if self.is_train else None
-        augmented = T.AugInput(kept["image"], sem_seg=disc)
+        marks = kept["masks"][DISC] + (CUP_MARK - 1) * kept["masks"][CUP] if self.is_train else None
+        augmented = T.AugInput(kept["image"], sem_seg=marks)
         transforms = self.augmentations(augmented)
         dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
         if self.is_train:
