@@ -20,6 +20,7 @@ from torch import nn
 from .checkpoint import load_trained_weights
 from .evaluation.disc_cup import best_disc_and_cup
 from .evaluation.morphometry import vertical_cup_to_disc_ratio
+from .memory import keep_freed_memory
 from .modeling.backbone import TimmBackbone
 from .modeling.folding import fold_batch_norms
 from .precision import resolve_precision
@@ -57,7 +58,8 @@ class FundusPrediction:
 class FundusPredictor:
     """Runs a trained model on photographs: batch norms folded, channels-last, in TEST.PRECISION.
 
-    With TEST.FLIPS or TEST.CLOSER it sees each photograph in several views; the model is then RF-Net.
+    With TEST.FLIPS or TEST.CLOSER it sees each photograph in several views; the model is then RF-Net. On a CPU
+    the process keeps some of the memory that it frees (`keep_freed_memory`).
 
     Args:
         cfg: a full config; MODEL.WEIGHTS names the trained checkpoint.
@@ -68,6 +70,8 @@ class FundusPredictor:
     """
 
     def __init__(self, cfg: CfgNode):
+        if cfg.MODEL.DEVICE == "cpu":
+            keep_freed_memory()
         self.model = build_model(without_weights(cfg))
         load_trained_weights(self.model, cfg.MODEL.WEIGHTS)
         self.model.eval()
