@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import fundus_plugins
+from fundus_plugins.data.phantom.drawing import draw_phantom
+from fundus_plugins.data.phantom.sampling import sample_parameters
 from fundus_plugins.evaluation.disc_cup import best_disc_and_cup
+from fundus_plugins.evaluation.overlap import dice
 from fundus_plugins.inference import read_photograph, resize_photograph
+from fundus_plugins.shape import is_regular
 from tests.conftest import SIDE
 
 
@@ -122,3 +126,15 @@ def test_photographs_are_read_as_detectron2_reads_them(photograph, tmp_path):
     assert np.abs(ours.astype(int) - theirs).mean() < 1
     cv2.imwrite(path, photograph[..., 0])
     assert read_photograph(path).shape == photograph.shape  # grey
+
+
+def test_packaged_weights_find_disc_and_cup_in_new_phantoms():
+    predictor = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg())
+    for seed, view in enumerate(("disc", "disc", "macula", "crop")):
+        rng = np.random.default_rng((987, seed))
+        phantom = draw_phantom(sample_parameters(rng, "suspicious", view), 640, rng)
+        found = predictor(phantom.image)
+        assert dice(found.disc, phantom.disc) > 0.9 and dice(found.cup, phantom.cup) > 0.75, (seed, view)
+        assert is_regular(found.disc, found.cup) and 0 < found.agreement <= 1
+        low, high = found.vcdr_interval
+        assert low < found.vcdr < high
