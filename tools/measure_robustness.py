@@ -101,6 +101,7 @@ def _confidence(rows: list[dict]) -> str:
         [name, signal, *(f"{value:.3f}" for value in cross_validated_flags(some, signal, FLAGGED).values())]
         for name, some in (("unchanged", unchanged), ("all rows", rows))
         for signal in SIGNALS
+        if any(row[signal] == row[signal] for row in rows)  # one view: no agreement
     ]
     names = [f"{truth} {which}" for truth in TRUTHS for which in ("flagged", "others")]
     text += f"\n\nWith the threshold that flags {FLAGGED:.0%} of the other runs' photographs:\n\n" + tabulate(
