@@ -1,10 +1,11 @@
 """What several views of one photograph agree on: flips of it, and a second, closer look at the disc."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import nn
@@ -90,6 +91,9 @@ def predict_in_views(
 ) -> tuple[Instances, float]:
     """Look at a photograph, then, closer, at the disc that was found; masks are the means of the last look's views.
 
+    Where two looks are asked for and the first finds nothing, it is repeated at half the size, within black: a disc
+    that fills the picture is larger than any that a detector of discs in photographs has learned.
+
     Args:
         picture: (3, h, w) uint8, the resized photograph as the model reads it.
         photograph: (H, W, 3) uint8 RGB.
@@ -105,6 +109,8 @@ def predict_in_views(
     """
     height, width = photograph.shape[:2]
     seen = look_at(model, picture, flips)
+    if seen is None and closer:
+        seen = _look_from_afar(model, picture, flips)
     if seen is None:
         nothing = Instances((height, width))
         nothing.pred_boxes, nothing.scores = Boxes(torch.zeros(0, 4)), torch.zeros(0)
@@ -123,6 +129,20 @@ def predict_in_views(
     found.scores = box.new_full((2,), seen.score)
     found.pred_masks = seen.probabilities.mean(0)[:, None]
     return detector_postprocess(found, height, width), seen.agreement
+
+
+def _look_from_afar(model: nn.Module, picture: torch.Tensor, flips: Sequence[tuple[int, ...]]) -> Look | None:
+    height, width = picture.shape[1:]
+    size = height // 2, width // 2
+    half = F.interpolate(picture[None], size, mode="bilinear", antialias=True)[0]
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    canvas = picture.new_zeros(picture.shape)
+    canvas[:, top : top + size[0], left : left + size[1]] = half
+    seen = look_at(model, canvas, flips)
+    if seen is None:
+        return None
+    factor = seen.box.new_tensor([width / size[1], height / size[0]] * 2)
+    return replace(seen, box=(seen.box - seen.box.new_tensor([left, top] * 2)) * factor)
 
 
 def _towards(box: np.ndarray, part: float, side: int, box_scale: float) -> AffineTransform:

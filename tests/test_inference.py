@@ -15,6 +15,7 @@ from PIL import Image
 import fundus_plugins
 from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
+from fundus_plugins.evaluation.alterations import ALTERATIONS
 from fundus_plugins.evaluation.disc_cup import best_disc_and_cup
 from fundus_plugins.evaluation.overlap import dice
 from fundus_plugins.inference import read_photograph, resize_photograph
@@ -138,3 +139,15 @@ def test_packaged_weights_find_disc_and_cup_in_new_phantoms():
         assert is_regular(found.disc, found.cup) and 0 < found.agreement <= 1
         low, high = found.vcdr_interval
         assert low < found.vcdr < high
+
+
+def test_a_disc_that_fills_the_picture_is_found_from_afar():
+    rng = np.random.default_rng((987, 0))
+    phantom = draw_phantom(sample_parameters(rng, "normal", "crop"), 640, rng)
+    crop = next(x for x in ALTERATIONS if x.name == "cropped disc")
+    predictor = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg())
+    image, disc, cup = crop.apply(phantom.image, phantom.disc, phantom.cup, 0.85)
+    found = predictor(np.ascontiguousarray(image))
+    assert dice(found.disc, disc) > 0.85 and dice(found.cup, cup) > 0.5
+    one_look = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg(opts=["TEST.CLOSER", 0.0]))
+    assert dice(one_look(np.ascontiguousarray(image)).disc, disc) < dice(found.disc, disc)
