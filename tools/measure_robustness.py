@@ -32,6 +32,7 @@ from fundus_plugins.evaluation.robustness import METRICS, differences, measure, 
 from fundus_plugins.files import atomic_write
 from fundus_plugins.provenance import current_commit
 
+NAMES = [x.name for x in ALTERATIONS]
 FLAGGED = 0.1  # part of the photographs that are flagged as the least certain
 
 
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--runs", required=True, nargs="+", type=Path, help="folders with config.yaml and weights")
     parser.add_argument("--dataset", help="a registered set; without it each run's own test set")
     parser.add_argument("--unaltered", action="store_true", help="the photographs as they are, nothing else")
+    parser.add_argument("--alterations", nargs="+", choices=NAMES, default=NAMES, help="which; default all")
     parser.add_argument("--reference", help="a .csv of this tool, to be compared with")
     parser.add_argument("--output", required=True, help="path without suffix; .csv and .md are written")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs over every run's config")
@@ -50,13 +52,14 @@ def main() -> int:
         reference = read_rows(args.reference) if args.reference else []
     except (OSError, ValueError) as error:
         sys.exit(f"error: {args.reference}: {error}")
+    chosen = [] if args.unaltered else [x for x in ALTERATIONS if x.name in args.alterations]
     rows = []
     for run in args.runs:
         try:
             weights = ["MODEL.WEIGHTS", str(run / "model_final.pth")]
             cfg = fundus_plugins.get_fundus_cfg(str(run / "config.yaml"), [*weights, *args.opts])
             dataset = args.dataset or cfg.DATASETS.TEST[0]
-            found = measure(fundus_plugins.FundusPredictor(cfg), dataset, () if args.unaltered else ALTERATIONS)
+            found = measure(fundus_plugins.FundusPredictor(cfg), dataset, chosen)
             rows += [{"run": run.name} | row for row in found]
         except (OSError, ValueError, RuntimeError) as error:
             sys.exit(f"error: {run}: {error}")
