@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from detectron2.modeling.postprocessing import detector_postprocess
+from detectron2.layers import paste_masks_in_image
 from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import nn
 
@@ -127,8 +127,10 @@ def predict_in_views(
             box = ((second.box.reshape(2, 2) - matrix[:, 2]) / matrix[0, 0]).reshape(4)
     found = _both_classes(box[None], (height, width))
     found.scores = box.new_full((2,), seen.score)
-    found.pred_masks = seen.probabilities.mean(0)[:, None]
-    return detector_postprocess(found, height, width), seen.agreement
+    # Pasted before the box is clipped: the masks are those of the whole box, which may reach beyond the photograph.
+    found.pred_masks = paste_masks_in_image(seen.probabilities.mean(0), found.pred_boxes.tensor, (height, width), 0.5)
+    found.pred_boxes.clip((height, width))
+    return found, seen.agreement
 
 
 def _look_from_afar(model: nn.Module, picture: torch.Tensor, flips: Sequence[tuple[int, ...]]) -> Look | None:

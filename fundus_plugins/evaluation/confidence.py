@@ -74,10 +74,12 @@ def cross_validated_margin(rows: Sequence[dict], coverage: float = 0.9) -> dict[
     covered = [
         row["vcdr_mae"] <= _margin(others, coverage) for run, others in _each_and_the_others(rows) for row in run
     ]
-    return {"margin": _margin(rows, coverage), "covered": float(np.mean(covered))}
+    return {"margin": _margin(rows, coverage), "covered": float(np.mean(covered)) if covered else float("nan")}
 
 
 def _margin(rows, coverage):
+    if not rows:
+        return float("nan")
     errors = np.array([row["vcdr_mae"] for row in rows])
     return float(np.quantile(errors, min(1.0, coverage * (len(errors) + 1) / len(errors)), method="higher"))
 

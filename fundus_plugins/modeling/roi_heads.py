@@ -80,7 +80,7 @@ class RFNetROIHeads(StandardROIHeads):
             instances, _ = select_foreground_proposals(instances, self.num_classes)
             instances = [self._sample_mask_rois(x) for x in instances]
             if self.box_jitter:
-                for x in instances:
+                for x in (x for x in instances if len(x)):
                     x.proposal_boxes = jitter_boxes(x.gt_boxes, self.box_jitter)
                     x.proposal_boxes.clip(x.image_size)
             pooled = self.mask_pooler(features, [x.proposal_boxes for x in instances])

@@ -4,8 +4,7 @@
     [{train,val,test}/]{disc,discs,masks}/*.png     not 0 on the disc
     [{train,val,test}/]{cup,cups}/*.png             not 0 on the cup; may be missing, then the cups are unknown
 
-What is in no split's folder becomes `test`: few sets like these are large enough to train on. IDRiD's disc masks are
-laid out so.
+What is in no split's folder becomes `test`: few sets like these are large enough to train on.
 """
 
 from functools import partial
