@@ -40,7 +40,8 @@ class FundusPrediction:
         score: of the detected disc, 0 to 1; nan where none was detected.
         vcdr: vertical cup-to-disc ratio; nan without a disc.
         vcdr_interval: TEST.VCDR_MARGIN to either side of it, within 0 to 1; nan without a disc or a margin.
-        agreement: of the views' masks, 0 to 1 (see `views.Look`); nan without a disc or with one view.
+        agreement: of the views' masks, 0 to 1 (see `views.Look`), 0 if the closer look does not find the disc again;
+            nan without a disc or with one view.
         flagged: someone should look: no disc was found, or `agreement` is below TEST.FLAG_BELOW.
         instances: everything the model gave, as it gave it, on the CPU, for Detectron2's tools.
     """

@@ -23,7 +23,7 @@ def regular_disc_and_cup(disc: np.ndarray, cup: np.ndarray, smoothing: float = 0
     inside = _regular(disc[window], sigma)
     regular = np.zeros_like(disc), np.zeros_like(cup)
     regular[0][window] = inside
-    regular[1][window] = _regular(cup[window] & inside, sigma) & inside
+    regular[1][window] = _largest_filled(_regular(cup[window] & inside, sigma) & inside)
     return regular
 
 
@@ -40,11 +40,13 @@ def is_regular(disc: np.ndarray, cup: np.ndarray) -> bool:
 
 
 def _regular(mask: np.ndarray, sigma: float) -> np.ndarray:
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros(mask.shape, np.uint8)
-    if not outlines:
-        return filled > 0
-    areas = [cv2.drawContours(np.zeros_like(filled), [x], 0, 1, cv2.FILLED) for x in outlines]
-    filled = max(areas, key=np.count_nonzero)
     # Beyond the window's edge there is no disc, nor is there beyond the photograph's: but do not shrink it there.
-    return cv2.GaussianBlur(filled.astype(np.float32), (0, 0), max(sigma, 0.1), borderType=cv2.BORDER_REPLICATE) > 0.5
+    filled = _largest_filled(mask).astype(np.float32)
+    smooth = cv2.GaussianBlur(filled, (0, 0), max(sigma, 0.1), borderType=cv2.BORDER_REPLICATE) > 0.5
+    return _largest_filled(smooth)  # a narrow bridge is gone now
+
+
+def _largest_filled(mask: np.ndarray) -> np.ndarray:
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    areas = [cv2.drawContours(np.zeros(mask.shape, np.uint8), [x], 0, 1, cv2.FILLED) for x in outlines]
+    return max(areas, key=np.count_nonzero) > 0 if areas else np.zeros_like(mask)

@@ -105,7 +105,8 @@ def predict_in_views(
 
     Returns:
         Detectron2's Instances at the photograph's size (a disc's row and its cup's, or none), and the agreement of
-        the views (see Look), nan where there is no disc or one view.
+        the views (see Look), nan where there is no disc or one view. Where the second look finds no disc, or one
+        elsewhere (neither middle may lie outside the other's box), the first look's masks stay and the agreement is 0.
     """
     height, width = photograph.shape[:2]
     seen = look_at(model, picture, flips)
@@ -118,19 +119,23 @@ def predict_in_views(
         nothing.pred_masks = torch.zeros(0, height, width, dtype=torch.bool)
         return nothing, float("nan")
     box = seen.box * seen.box.new_tensor([width / picture.shape[2], height / picture.shape[1]] * 2)
+    agreement = seen.agreement
     if closer:
         transform = _towards(box.double().cpu().numpy(), closer, closer_side, box_scale)
         nearer = np.ascontiguousarray(transform.apply_image(photograph)[..., channel_order].transpose(2, 0, 1))
         second = look_at(model, torch.from_numpy(nearer).to(picture.device), flips)
+        agreement = 0.0
         if second is not None:
-            seen, matrix = second, torch.from_numpy(transform.matrix).to(box)
-            box = ((second.box.reshape(2, 2) - matrix[:, 2]) / matrix[0, 0]).reshape(4)
+            matrix = torch.from_numpy(transform.matrix).to(box)
+            second_box = ((second.box.reshape(2, 2) - matrix[:, 2]) / matrix[0, 0]).reshape(4)
+            if _same_place(box, second_box):
+                seen, box, agreement = second, second_box, second.agreement
     found = _both_classes(box[None], (height, width))
     found.scores = box.new_full((2,), seen.score)
     # Pasted before the box is clipped: the masks are those of the whole box, which may reach beyond the photograph.
     found.pred_masks = paste_masks_in_image(seen.probabilities.mean(0), found.pred_boxes.tensor, (height, width), 0.5)
     found.pred_boxes.clip((height, width))
-    return found, seen.agreement
+    return found, agreement
 
 
 def _look_from_afar(model: nn.Module, picture: torch.Tensor, flips: Sequence[tuple[int, ...]]) -> Look | None:
@@ -145,6 +150,11 @@ def _look_from_afar(model: nn.Module, picture: torch.Tensor, flips: Sequence[tup
         return None
     factor = seen.box.new_tensor([width / size[1], height / size[0]] * 2)
     return replace(seen, box=(seen.box - seen.box.new_tensor([left, top] * 2)) * factor)
+
+
+def _same_place(*boxes: torch.Tensor) -> bool:
+    middles = torch.stack([(x[:2] + x[2:]) / 2 for x in boxes])
+    return all(bool(((middles > x[:2]) & (middles < x[2:])).all()) for x in boxes)
 
 
 def _towards(box: np.ndarray, part: float, side: int, box_scale: float) -> AffineTransform:

@@ -30,6 +30,14 @@ def test_islands_and_holes_go():
     assert dice(regular[0], disc) > 0.995 and dice(regular[1], cup) > 0.99
 
 
+def test_a_bridge_that_smoothing_breaks_leaves_the_larger_part():
+    dumbbell = disk(200, 400, 100, 120, 60) | disk(200, 400, 100, 290, 40)
+    dumbbell[100, 120:290] = True
+    regular = regular_disc_and_cup(dumbbell, dumbbell)
+    assert is_regular(*regular) and regions(regular[0]) == 1
+    assert dice(regular[0], disk(200, 400, 100, 120, 60)) > 0.98
+
+
 def test_jagged_edges_become_shorter():
     rng = np.random.default_rng(0)
     disc = cv2.resize((disk(30, 40, 15, 20, 8) ^ (rng.random((30, 40)) < 0.03)).astype(np.uint8), (400, 300)) > 0

@@ -90,6 +90,24 @@ def test_the_closer_look_is_put_back_where_it_was(monkeypatch):
     assert [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1] == pytest.approx(expected, abs=1.01)
 
 
+@pytest.mark.parametrize("second", [None, [2.0, 2, 12, 12]])
+def test_a_closer_look_that_misses_the_disc_changes_nothing_and_is_told(monkeypatch, second):
+    first = Look(torch.tensor([60.0, 50, 100, 70]), 0.5, torch.ones(2, 2, 8, 8))
+    looks = iter([first, second and Look(torch.tensor(second), 0.9, torch.ones(2, 2, 8, 8))])
+    monkeypatch.setattr(views, "look_at", lambda *args: next(looks))
+    found, agreement = predict_in_views(
+        None,
+        torch.zeros(3, 100, 150),
+        np.zeros((200, 300, 3), np.uint8),
+        flips=FLIPS["horizontal"],
+        closer=0.5,
+        closer_side=96,
+        box_scale=1.25,
+    )
+    assert agreement == 0 and found.scores.tolist() == [0.5, 0.5]
+    assert found.pred_boxes.tensor[0].tolist() == [120, 100, 200, 140]
+
+
 def test_views_that_find_something_else_are_outvoted(predictor, monkeypatch):
     monkeypatch.setattr(views, "pairwise_iou", lambda a, b: torch.tensor([[1.0, 0.2]]))
     with torch.inference_mode():

@@ -12,6 +12,7 @@ other runs, also the differences to it, photograph by photograph. Exit code: 0 a
 
 import argparse
 import csv
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -58,11 +59,15 @@ def main() -> int:
         try:
             weights = ["MODEL.WEIGHTS", str(run / "model_final.pth")]
             cfg = fundus_plugins.get_fundus_cfg(str(run / "config.yaml"), [*weights, *args.opts])
-            dataset = args.dataset or cfg.DATASETS.TEST[0]
+            dataset = args.dataset or next(iter(cfg.DATASETS.TEST), None)
+            if dataset is None:
+                raise ValueError("it has no test set; name one with --dataset")
             found = measure(fundus_plugins.FundusPredictor(cfg), dataset, chosen)
             rows += [{"run": run.name} | row for row in found]
         except (OSError, ValueError, RuntimeError) as error:
             sys.exit(f"error: {run}: {error}")
+    if not rows:
+        sys.exit("error: no photograph has an annotated disc")
     with atomic_write(f"{args.output}.csv") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -90,32 +95,40 @@ def _table(lines: list[dict], form: str) -> str:
 def _confidence(rows: list[dict]) -> str:
     """How the predictions' own numbers go with the truth: on the photographs as they are, and over all rows."""
     unchanged = [row for row in rows if row["alteration"] == rows[0]["alteration"]]
-    cells = [
-        [name, signal, *(f"{correlations[truth]:.2f}" for truth in TRUTHS)]
-        for name, some in (("unchanged", unchanged), ("all rows", rows))[: 1 if len(unchanged) == len(rows) else 2]
-        for signal, correlations in rank_correlations(some).items()
-    ]
+    kinds = [("unchanged", unchanged), ("all rows", rows)][: 1 if len(unchanged) == len(rows) else 2]
+    signals = [x for x in SIGNALS if any(row[x] == row[x] for row in rows)]  # one view: no agreement
     text = "Spearman's rank correlation with the truth:\n\n" + tabulate(
-        cells, headers=("photographs", "signal", *TRUTHS), tablefmt="github", disable_numparse=True
+        [
+            [name, signal, *(f"{correlations[signal][truth]:.2f}" for truth in TRUTHS)]
+            for name, some in kinds
+            for correlations in (rank_correlations(some),)
+            for signal in signals
+        ],
+        headers=("photographs", "signal", *TRUTHS),
+        tablefmt="github",
+        disable_numparse=True,
     )
     if len({row["run"] for row in rows}) < 2:
         return text
-    flags = [
-        [name, signal, *(f"{value:.3f}" for value in cross_validated_flags(some, signal, FLAGGED).values())]
-        for name, some in (("unchanged", unchanged), ("all rows", rows))
-        for signal in SIGNALS
-        if any(row[signal] == row[signal] for row in rows)  # one view: no agreement
-    ]
     names = [f"{truth} {which}" for truth in TRUTHS for which in ("flagged", "others")]
     text += f"\n\nWith the threshold that flags {FLAGGED:.0%} of the other runs' photographs:\n\n" + tabulate(
-        flags, headers=("photographs", "signal", "flagged", *names), tablefmt="github", disable_numparse=True
+        [
+            [name, signal, *(f"{value:.3f}" for value in cross_validated_flags(some, signal, FLAGGED).values())]
+            for name, some in kinds
+            for signal in signals
+        ],
+        headers=("photographs", "signal", "flagged", *names),
+        tablefmt="github",
+        disable_numparse=True,
     )
-    if any(row["vcdr_mae"] == row["vcdr_mae"] for row in unchanged):
-        margin = cross_validated_margin(unchanged)
+    if "agreement" in signals:
         threshold = threshold_for(unchanged, "agreement", FLAGGED)
+        text += f"\n\nUnchanged photographs: {FLAGGED:.0%} have an agreement below {threshold:.3f}."
+    margin = cross_validated_margin(unchanged)
+    if math.isfinite(margin["margin"]):
         text += (
-            f"\n\nUnchanged photographs: {FLAGGED:.0%} have an agreement below {threshold:.3f}; 90% a vCDR within "
-            f"{margin['margin']:.3f} of the truth; the other runs' margins hold {margin['covered']:.0%}."
+            f"\n\nUnchanged photographs: 90% have a vCDR within {margin['margin']:.3f} of the truth; the other runs' "
+            f"margins hold {margin['covered']:.0%}."
         )
     return text
 

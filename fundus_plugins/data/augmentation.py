@@ -14,7 +14,7 @@ UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout"
 def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
     """Resize by INPUT.MIN_SIZE_* and MAX_SIZE_*, then, in training, flips and right-angle rotations (section 4.2).
 
-    After them come INPUT.VIEW, INPUT.CUP_SIZE and INPUT.CAMERA, ours.
+    After them come INPUT.VIEW, INPUT.CUP_SIZE and INPUT.CAMERA, ours. Raises ValueError for what these cannot do.
     """
     augmentations = build_augmentation(cfg, is_train)
     if is_train and cfg.INPUT.RANDOM_FLIP_VERTICAL:
@@ -27,5 +27,7 @@ def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentat
     if is_train and cfg.INPUT.CUP_SIZE != 1:
         augmentations.append(RandomCupSize(cfg.INPUT.CUP_SIZE))
     if is_train and camera != UNCHANGED:
+        if cfg.INPUT.FORMAT != "RGB":
+            raise ValueError(f"INPUT.CAMERA changes RGB photographs; found INPUT.FORMAT {cfg.INPUT.FORMAT}")
         augmentations.append(RandomCamera(**camera))
     return augmentations

@@ -6,7 +6,7 @@ import numpy as np
 
 
 class RandomCamera(T.Augmentation):
-    """Change a uint8 RGB or BGR photograph, never its geometry; each change comes half of the times, in this order.
+    """Change a uint8 RGB photograph, never its geometry; each change comes half of the times, in this order.
 
     Args: (0, or 100 for jpeg, leaves a change out)
         light: brightness across the field differs by up to this part, towards a random side, and falls off outwards.
@@ -102,9 +102,15 @@ def add_noise(image: np.ndarray, strength: float, rng: np.random.Generator) -> n
 
 
 def compress(image: np.ndarray, strength: int, rng: np.random.Generator) -> np.ndarray:
-    """JPEG and back."""
-    _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(strength, 96))])
-    return cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    """JPEG and back, of a quality from `strength` to 95."""
+    return through_jpeg(image, int(rng.integers(strength, 96)))
+
+
+def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """What is left of (H, W, 3) uint8 RGB in a JPEG file; colours are kept less well than brightness."""
+    blue_first = np.ascontiguousarray(image[..., ::-1])  # OpenCV's order
+    packed = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
 
 
 def cut_out(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:

@@ -24,12 +24,14 @@ def build_fundus_mapper(cfg: CfgNode, is_train: bool) -> Callable[[dict], dict]:
     """The dataset mapper that INPUT.TARGETS names: `disc_cup` (DiscCupMapper) or `instances` (Detectron2's own).
 
     The latter, for Mask R-CNN, gives the disc and the cup as two instances with boxes tight around the augmented
-    masks, under the same augmentations; empty cups give none, nor do unknown ones, which it thus takes for empty.
-    Raises ValueError for another name.
+    masks, under the same augmentations but those that must know where the disc is; empty cups give none, nor do
+    unknown ones, which it thus takes for empty. Raises ValueError for another name, or for such an augmentation.
     """
     if cfg.INPUT.TARGETS == "disc_cup":
         return DiscCupMapper(cfg, is_train=is_train)
     if cfg.INPUT.TARGETS == "instances":
+        if cfg.INPUT.VIEW.SIDE or cfg.INPUT.CUP_SIZE != 1 or cfg.INPUT.BOX_SCALE != 1:
+            raise ValueError("INPUT.VIEW.SIDE, CUP_SIZE and BOX_SCALE need INPUT.TARGETS disc_cup, found instances")
         augmentations = build_fundus_augmentations(cfg, is_train)
         return DatasetMapper(cfg, is_train, augmentations=augmentations, recompute_boxes=is_train)
     raise ValueError(f"INPUT.TARGETS {cfg.INPUT.TARGETS!r}: expected disc_cup or instances")
@@ -106,7 +108,9 @@ class DiscCupMapper:
         if not self.is_train:
             return {"image": augmented.image}
         masks = [
-            _decode(segmentations[name], original_size) if name in segmentations else np.zeros(original_size, np.uint8)
+            decode_segmentation(segmentations[name], original_size)
+            if name in segmentations
+            else np.zeros(original_size, np.uint8)
             for name in (DISC, CUP)
         ]
         return {"image": augmented.image, "masks": np.stack([transforms.apply_segmentation(mask) for mask in masks])}
@@ -133,7 +137,7 @@ def scale_boxes(boxes: Boxes, factor: float) -> Boxes:
     return Boxes(torch.cat([middle - reach, middle + reach], dim=1))
 
 
-def _decode(segmentation: dict | list, size: tuple[int, int]) -> np.ndarray:
+def decode_segmentation(segmentation: dict | list, size: tuple[int, int]) -> np.ndarray:
     """RLE (what our converters write) or polygons (what other tools may write) to an (H, W) uint8 mask of 0 and 1."""
     if isinstance(segmentation, list):
         segmentation = mask_util.merge(mask_util.frPyObjects(segmentation, *size))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from fundus_plugins.data.camera import through_jpeg
 from fundus_plugins.data.view import AffineTransform
 
 # photograph (H, W, 3) uint8 RGB, disc (H, W) bool, level -> affine map (2, 3) and new height and width; or None.
@@ -96,7 +97,7 @@ def _blur(image, disc, percent):
 
 
 def _jpeg(image, disc, quality):
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1], cv2.IMREAD_COLOR)
+    return through_jpeg(image, int(quality))
 
 
 UNCHANGED = Alteration("unchanged", "", (0,), pixels=lambda image, disc, level: image)

@@ -1,5 +1,6 @@
 """Whether a prediction's own numbers tell how wrong it is."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,7 +69,8 @@ def cross_validated_margin(rows: Sequence[dict], coverage: float = 0.9) -> dict[
     with a found disc and a known cup. Each run is held to the margin of the others.
 
     Returns:
-        `margin`, of all rows, and `covered`, the part of the rows that the others' margins hold.
+        `margin`, of all rows, and `covered`, the part of the rows that the others' margins hold. A margin is infinite
+        where there are too few rows for the coverage (fewer than 9 for 0.9).
     """
     rows = [row for row in rows if np.isfinite(row["vcdr_mae"]) and row["detection_rate"]]
     covered = [
@@ -78,10 +80,9 @@ def cross_validated_margin(rows: Sequence[dict], coverage: float = 0.9) -> dict[
 
 
 def _margin(rows, coverage):
-    if not rows:
-        return float("nan")
-    errors = np.array([row["vcdr_mae"] for row in rows])
-    return float(np.quantile(errors, min(1.0, coverage * (len(errors) + 1) / len(errors)), method="higher"))
+    errors = sorted(row["vcdr_mae"] for row in rows)
+    rank = math.ceil(round(coverage * (len(errors) + 1), 9))  # 0.9 * 10 is 9, whatever floats say
+    return errors[rank - 1] if rank <= len(errors) else math.inf
 
 
 def _each_and_the_others(rows):

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pycocotools.mask as mask_util
 from detectron2.data import DatasetCatalog
 
+from fundus_plugins.data.mapper import decode_segmentation
 from fundus_plugins.inference import FundusPredictor, read_photograph
 from fundus_plugins.shape import is_regular
 
@@ -24,17 +24,21 @@ def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence
     """A row for every photograph, alteration and level: `compare_disc_and_cup`, score, agreement and `regular`.
 
     `regular` is 1 where disc and cup have a possible shape (`is_regular`), else 0. Photographs without an annotated
-    disc are left out. Raises FileNotFoundError or ValueError for one that cannot be read.
+    disc are left out, as are alterations that leave nothing of it. Raises FileNotFoundError or ValueError for one that
+    cannot be read.
     """
     for record in DatasetCatalog.get(dataset_name):
-        masks = {x["category_id"]: x["segmentation"] for x in record["annotations"]}
+        masks = {x["category_id"]: x["segmentation"] for x in reversed(record["annotations"])}
         if DISC not in masks:
             continue
         image = read_photograph(record["file_name"])
-        disc, cup = (mask_util.decode(masks[x]).astype(bool) if x in masks else None for x in (DISC, CUP))
+        size = image.shape[:2]
+        disc, cup = (decode_segmentation(masks[x], size).astype(bool) if x in masks else None for x in (DISC, CUP))
         for alteration in (UNCHANGED, *alterations):
             for level in alteration.levels:
                 altered, true_disc, true_cup = alteration.apply(image, disc, cup, level)
+                if not true_disc.any():
+                    continue
                 found = predictor(np.ascontiguousarray(altered))
                 yield {
                     "alteration": alteration.name,

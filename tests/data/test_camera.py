@@ -1,7 +1,9 @@
 """Changes of colour, light and sharpness: what each does, and what none may do."""
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from fundus_plugins.data import camera
 from fundus_plugins.data.camera import RandomCamera
@@ -50,6 +52,14 @@ def test_blur_lowers_contrast_and_keeps_the_mean():
     contrast = [x.std((0, 1)).max() for x in (*blurred, picture())]
     assert max(contrast) == contrast[-1] and np.mean(contrast[:-1]) < 0.7 * contrast[-1]
     assert max(np.abs(x.mean((0, 1)) - picture().mean((0, 1))).max() for x in blurred) < 2
+
+
+def test_jpeg_is_of_red_first_photographs(tmp_path):
+    """Pillow, whose order it is, decodes and encodes the same but for rounding."""
+    image = cv2.GaussianBlur(picture(), (0, 0), 3)
+    Image.fromarray(image).save(tmp_path / "a.jpg", quality=50)
+    expected = np.asarray(Image.open(tmp_path / "a.jpg")).astype(int)
+    assert np.abs(camera.through_jpeg(image, 50) - expected).max() <= 2
 
 
 def test_cut_out_covers_one_rectangle_of_one_colour():

@@ -205,5 +205,8 @@ def test_photographs_with_masks_of_ones_own(tmp_path, capsys):
     Image.fromarray(grey).save(root / "masks" / "a.png")
     assert convert("masked", root)[0] == 1
     assert "expected 0 and one other value, found 0, 100, 150" in capsys.readouterr().err
+    Image.fromarray(np.where(DISC, np.uint8(255), np.uint8(128))).save(root / "masks" / "a.png")
+    assert convert("masked", root)[0] == 1
+    assert "expected 0 and one other value, found 128, 255" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert convert("masked", tmp_path / "empty")[0] == 2

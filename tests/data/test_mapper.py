@@ -198,3 +198,9 @@ def test_a_config_asks_for_views_and_cameras_in_training_alone(small_cfg):
     small_cfg.INPUT.VIEW.SIDE, small_cfg.INPUT.CAMERA.TONE = 128, 0.3
     assert kinds(True)[-2:] == [RandomView, RandomCamera]
     assert kinds(False) == [T.ResizeShortestEdge]
+    small_cfg.INPUT.FORMAT = "BGR"
+    with pytest.raises(ValueError, match="INPUT.CAMERA.*RGB.*BGR"):
+        kinds(True)
+    small_cfg.INPUT.FORMAT, small_cfg.INPUT.TARGETS = "RGB", "instances"
+    with pytest.raises(ValueError, match="INPUT.VIEW.SIDE.*disc_cup"):
+        build_fundus_mapper(small_cfg, True)

@@ -65,3 +65,5 @@ def test_each_run_is_judged_by_the_others():
     assert found["dice_od others"] == pytest.approx(0.7)
     margin = cross_validated_margin(rows, 0.5)  # of all errors 0, 0.05, 0.1, 0.2 the third; of b 0.05, of a 0.2
     assert margin == {"margin": pytest.approx(0.1), "covered": 0.5}
+    assert cross_validated_margin(rows)["margin"] == np.inf  # 90 % of four errors cannot be had
+    assert cross_validated_margin([])["margin"] == np.inf

@@ -53,10 +53,10 @@ def list_records(root: Path) -> Listing:
 
 
 def read_mask_pair(disc: Path, cup: Path | None, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Disc and cup, boolean (H, W), of two files of two values each. Raises BadInput for others."""
+    """Disc and cup, boolean (H, W), of two files of 0 and at most one other value. Raises BadInput for others."""
     masks = [None if path is None else reading.read_mask(path, shape) for path in (disc, cup)]
     for path, mask in zip((disc, cup), masks):
-        if mask is not None and len(values := reading.mask_values(mask)) > 2:
+        if mask is not None and (len(values := reading.mask_values(mask)) > 2 or values[0] != 0):
             raise BadInput("unknown mask values", path, "0 and one other value", reading.listed(values))
     return tuple(None if mask is None else mask > 0 for mask in masks)
 
