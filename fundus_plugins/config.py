@@ -43,9 +43,6 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.INPUT.VIEW.SHIFT = 0.0  # up to this part of the side
     cfg.INPUT.VIEW.SHEAR = 0.0  # scales along perpendicular directions differ by up to this part
 
-    # The cup's radius, half of the times, times up to this or divided by it, within the disc as it is; 1: never.
-    cfg.INPUT.CUP_SIZE = 1.0
-
     # Another camera's picture, see data/camera.py; each part comes half of the times.
     cfg.INPUT.CAMERA = CfgNode()
     cfg.INPUT.CAMERA.LIGHT = 0.0  # uneven illumination

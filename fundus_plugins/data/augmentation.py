@@ -5,7 +5,6 @@ from detectron2.config import CfgNode
 from detectron2.data.detection_utils import build_augmentation
 
 from .camera import RandomCamera
-from .cup_size import RandomCupSize
 from .view import RandomView
 
 UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout": 0}
@@ -14,7 +13,7 @@ UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout"
 def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
     """Resize by INPUT.MIN_SIZE_* and MAX_SIZE_*, then, in training, flips and right-angle rotations (section 4.2).
 
-    After them come INPUT.VIEW, INPUT.CUP_SIZE and INPUT.CAMERA, ours. Raises ValueError for what these cannot do.
+    After them come INPUT.VIEW and INPUT.CAMERA, ours. Raises ValueError for what these cannot do.
     """
     augmentations = build_augmentation(cfg, is_train)
     if is_train and cfg.INPUT.RANDOM_FLIP_VERTICAL:
@@ -24,8 +23,6 @@ def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentat
     view, camera = cfg.INPUT.VIEW, {key.lower(): value for key, value in cfg.INPUT.CAMERA.items()}
     if is_train and view.SIDE:
         augmentations.append(RandomView(view.SIDE, view.DISC_SIZES, view.ROTATION, view.SHIFT, view.SHEAR))
-    if is_train and cfg.INPUT.CUP_SIZE != 1:
-        augmentations.append(RandomCupSize(cfg.INPUT.CUP_SIZE))
     if is_train and camera != UNCHANGED:
         if cfg.INPUT.FORMAT != "RGB":
             raise ValueError(f"INPUT.CAMERA changes RGB photographs; found INPUT.FORMAT {cfg.INPUT.FORMAT}")

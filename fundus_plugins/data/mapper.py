@@ -15,7 +15,6 @@ from fundus_plugins.structures import DiscCupMasks
 
 from .augmentation import build_fundus_augmentations
 from .cache import ArrayCache, file_state
-from .cup_size import CUP_MARK
 
 DISC, CUP = 0, 1  # contiguous class ids of the segmentation files
 
@@ -30,8 +29,8 @@ def build_fundus_mapper(cfg: CfgNode, is_train: bool) -> Callable[[dict], dict]:
     if cfg.INPUT.TARGETS == "disc_cup":
         return DiscCupMapper(cfg, is_train=is_train)
     if cfg.INPUT.TARGETS == "instances":
-        if cfg.INPUT.VIEW.SIDE or cfg.INPUT.CUP_SIZE != 1 or cfg.INPUT.BOX_SCALE != 1:
-            raise ValueError("INPUT.VIEW.SIDE, CUP_SIZE and BOX_SCALE need INPUT.TARGETS disc_cup, found instances")
+        if cfg.INPUT.VIEW.SIDE or cfg.INPUT.BOX_SCALE != 1:
+            raise ValueError("INPUT.VIEW.SIDE and BOX_SCALE need INPUT.TARGETS disc_cup, found instances")
         augmentations = build_fundus_augmentations(cfg, is_train)
         return DatasetMapper(cfg, is_train, augmentations=augmentations, recompute_boxes=is_train)
     raise ValueError(f"INPUT.TARGETS {cfg.INPUT.TARGETS!r}: expected disc_cup or instances")
@@ -89,8 +88,8 @@ class DiscCupMapper:
         key = [file_state(dataset_dict["file_name"]), size, self.image_format, repr(self.fixed), segmentations]
         kept = self.cache.get(key, lambda: self._read_and_resize(dataset_dict, segmentations))
 
-        marks = kept["masks"][DISC] + (CUP_MARK - 1) * kept["masks"][CUP] if self.is_train else None
-        augmented = T.AugInput(kept["image"], sem_seg=marks)
+        disc = kept["masks"][DISC] if self.is_train else None  # for the augmentations that must know where it is
+        augmented = T.AugInput(kept["image"], sem_seg=disc)
         transforms = self.augmentations(augmented)
         dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
         if self.is_train:
