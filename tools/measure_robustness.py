@@ -2,12 +2,13 @@
 """Measure trained RF-Nets on photographs as they are, and as other cameras would have taken them.
 
     python tools/measure_robustness.py --runs output/tables/runs/rfnet/seed0/* --output output/robustness
-    python tools/measure_robustness.py --runs output/rfnet_any_camera --dataset masked_test --unaltered --output ...
+    python tools/measure_robustness.py --runs rfnet.safetensors --dataset masked_test --unaltered --output ...
 
-Each run is a folder of tools/train_net.py; its model_final.pth is tried on its own test set, or on --dataset. Runs of
-cross-validation thus see every photograph once, by a model that was not trained on it; several runs on one photograph
-are averaged. Writes <output>.csv, a row a photograph and alteration, and <output>.md; with --reference, such a .csv of
-other runs, also the differences to it, photograph by photograph. Exit code: 0 all measured.
+Each run is a folder of tools/train_net.py, whose model_final.pth is tried on its own test set, or on --dataset; or a
+file of tools/release_weights.py, which wants --dataset. Runs of cross-validation thus see every photograph once, by a
+model that was not trained on it; several runs on one photograph are averaged. Writes <output>.csv, a row a photograph
+and alteration, and <output>.md; with --reference, such a .csv of other runs, also the differences to it, photograph by
+photograph. Exit code: 0 all measured.
 """
 
 import argparse
@@ -39,7 +40,7 @@ FLAGGED = 0.1  # part of the photographs that are flagged as the least certain
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", required=True, nargs="+", type=Path, help="folders with config.yaml and weights")
+    parser.add_argument("--runs", required=True, nargs="+", type=Path, help="folders with config.yaml and weights, or released files")
     parser.add_argument("--dataset", help="a registered set; without it each run's own test set")
     parser.add_argument("--unaltered", action="store_true", help="the photographs as they are, nothing else")
     parser.add_argument("--alterations", nargs="+", choices=NAMES, default=NAMES, help="which; default all")
@@ -57,8 +58,11 @@ def main() -> int:
     rows = []
     for run in args.runs:
         try:
-            weights = ["MODEL.WEIGHTS", str(run / "model_final.pth")]
-            cfg = fundus_plugins.get_fundus_cfg(str(run / "config.yaml"), [*weights, *args.opts])
+            if run.suffix == ".safetensors":
+                cfg = fundus_plugins.release_cfg(str(run), args.opts)
+            else:
+                weights = ["MODEL.WEIGHTS", str(run / "model_final.pth")]
+                cfg = fundus_plugins.get_fundus_cfg(str(run / "config.yaml"), [*weights, *args.opts])
             dataset = args.dataset or next(iter(cfg.DATASETS.TEST), None)
             if dataset is None:
                 raise ValueError("it has no test set; name one with --dataset")
