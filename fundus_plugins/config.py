@@ -79,7 +79,9 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.TEST.REGULAR_SHAPE = False  # FundusPredictor's disc and cup: one region each, no holes, smooth
 
     # How sure FundusPredictor is; measure both on held-out photographs (tools/measure_robustness.py).
-    cfg.TEST.FLAG_BELOW = 0.0  # predictions whose views agree less than this are flagged, as those without a disc are
+    # Those without a disc, or with one that the picture's edge cuts off, are flagged whatever these are.
+    cfg.TEST.FLAG_BELOW = 0.0  # predictions whose views agree less than this are flagged
+    cfg.TEST.FLAG_ELLIPSE_BELOW = 0.0  # and those whose disc has a lower IoU with the ellipse of its moments
     cfg.TEST.VCDR_MARGIN = 0.0  # how far the interval of the cup-to-disc ratio reaches to either side; 0: no interval
 
     # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth.

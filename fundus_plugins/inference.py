@@ -24,10 +24,13 @@ from .memory import keep_freed_memory
 from .modeling.backbone import TimmBackbone
 from .modeling.folding import fold_batch_norms
 from .precision import resolve_precision
-from .shape import regular_disc_and_cup
+from .shape import ellipse_iou, regular_disc_and_cup
 from .views import FLIPS, predict_in_views
 
 READ_AHEAD = 2  # photographs
+
+NO_DISC, AT_EDGE = "no disc", "cut off by the edge"
+AGREEMENT, SHAPE = "views disagree", "not the shape of a disc"
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,13 @@ class FundusPrediction:
             the shape that `regular_disc_and_cup` gives.
         score: of the detected disc, 0 to 1; nan where none was detected.
         vcdr: vertical cup-to-disc ratio; nan without a disc.
-        vcdr_interval: TEST.VCDR_MARGIN to either side of it, within 0 to 1; nan without a disc or a margin.
+        vcdr_interval: TEST.VCDR_MARGIN to either side of it, within 0 to 1; nan without a disc or a margin, and for a
+            disc that the picture's edge cuts off.
         agreement: of the views' masks, 0 to 1 (see `views.Look`), 0 if the closer look does not find the disc again;
             nan without a disc or with one view.
-        flagged: someone should look: no disc was found, or `agreement` is below TEST.FLAG_BELOW.
+        ellipse: how much like an ellipse the disc is, 0 to 1 (`ellipse_iou`); nan without a disc.
+        doubts: why someone should look, of NO_DISC, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse`
+            below TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses).
         instances: everything the model gave, as it gave it, on the CPU, for Detectron2's tools.
     """
 
@@ -52,8 +58,14 @@ class FundusPrediction:
     vcdr: float
     vcdr_interval: tuple[float, float]
     agreement: float
-    flagged: bool
+    ellipse: float
+    doubts: tuple[str, ...]
     instances: Instances
+
+    @property
+    def flagged(self) -> bool:
+        """Whether there is a doubt."""
+        return bool(self.doubts)
 
 
 class FundusPredictor:
@@ -95,7 +107,8 @@ class FundusPredictor:
             "channel_order": slice(None, None, -1 if self._reverse else 1),
         }
         self._regular_shape = cfg.TEST.REGULAR_SHAPE
-        self._flag_below, self._vcdr_margin = cfg.TEST.FLAG_BELOW, cfg.TEST.VCDR_MARGIN
+        self._flag_below, self._flag_ellipse_below = cfg.TEST.FLAG_BELOW, cfg.TEST.FLAG_ELLIPSE_BELOW
+        self._vcdr_margin = cfg.TEST.VCDR_MARGIN
         self._one_view = len(self._views["flips"]) == 1 and not self._views["closer"]
 
     def __call__(self, image: np.ndarray) -> FundusPrediction:
@@ -162,10 +175,18 @@ class FundusPredictor:
         if self._regular_shape:
             disc, cup = regular_disc_and_cup(disc, cup)
         vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
-        margin = self._vcdr_margin or float("nan")
+        ellipse = ellipse_iou(disc)
+        at_edge = bool(disc[[0, -1]].any() or disc[:, [0, -1]].any())
+        margin = float("nan") if at_edge else self._vcdr_margin or float("nan")
         interval = float(np.clip(vcdr - margin, 0, 1)), float(np.clip(vcdr + margin, 0, 1))
-        flagged = not disc.any() or agreement < self._flag_below
-        return FundusPrediction(disc, cup, score, vcdr, interval, agreement, flagged, instances)
+        doubts = {
+            NO_DISC: not disc.any(),
+            AT_EDGE: at_edge,
+            AGREEMENT: agreement < self._flag_below,
+            SHAPE: ellipse < self._flag_ellipse_below,
+        }
+        found = tuple(doubt for doubt, there in doubts.items() if there)
+        return FundusPrediction(disc, cup, score, vcdr, interval, agreement, ellipse, found, instances)
 
 
 def read_photograph(path: str | os.PathLike) -> np.ndarray:

@@ -27,6 +27,24 @@ def regular_disc_and_cup(disc: np.ndarray, cup: np.ndarray, smoothing: float = 0
     return regular
 
 
+def ellipse_iou(mask: np.ndarray) -> float:
+    """The IoU of a mask (H, W) bool with the ellipse of its first and second moments; nan of an empty one."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return float("nan")
+    top, left, size = rows[0], columns[0], (np.ptp(rows) + 1, np.ptp(columns) + 1)
+    moments = cv2.moments(mask[top : top + size[0], left : left + size[1]].astype(np.uint8), binaryImage=True)
+    area = moments["m00"]
+    # Of squares, not of points: 1 / 12 is a pixel's own second moment.
+    xx, xy, yy = moments["mu20"] / area + 1 / 12, moments["mu11"] / area, moments["mu02"] / area + 1 / 12
+    margin = [side // 2 + 1 for side in size]  # the ellipse may reach beyond the mask
+    y = np.arange(-margin[0], size[0] + margin[0], dtype=np.float32)[:, None] - np.float32(moments["m01"] / area)
+    x = np.arange(-margin[1], size[1] + margin[1], dtype=np.float32)[None] - np.float32(moments["m10"] / area)
+    ellipse = yy * x * x - 2 * xy * x * y + xx * y * y <= 4 * (xx * yy - xy * xy)
+    inside = np.pad(mask[top : top + size[0], left : left + size[1]], [(side, side) for side in margin])
+    return float(np.count_nonzero(inside & ellipse) / np.count_nonzero(inside | ellipse))
+
+
 def is_regular(disc: np.ndarray, cup: np.ndarray) -> bool:
     """Whether each (H, W) bool mask is empty or one region without a hole, and the cup is within the disc."""
     if (cup & ~disc).any():

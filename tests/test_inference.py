@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import fundus_plugins
+from fundus_plugins import inference
 from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
 from fundus_plugins.evaluation.alterations import ALTERATIONS
@@ -20,7 +21,7 @@ from fundus_plugins.evaluation.disc_cup import best_disc_and_cup
 from fundus_plugins.evaluation.overlap import dice
 from fundus_plugins.inference import read_photograph, resize_photograph
 from fundus_plugins.shape import is_regular
-from tests.conftest import SIDE
+from tests.conftest import SIDE, disk
 
 
 @pytest.fixture
@@ -94,16 +95,26 @@ def test_what_is_no_photograph_is_refused(cfg, image):
         fundus_plugins.FundusPredictor(cfg)(image)
 
 
-def test_flags_and_interval(cfg, photograph):
+def test_doubts_and_interval(cfg, photograph, monkeypatch):
+    disc = disk(*photograph.shape[:2], 30, 40, 20)
+    monkeypatch.setattr(inference, "best_disc_and_cup", lambda *args: (disc, disk(*disc.shape, 30, 40, 10), 0.9))
     plain = fundus_plugins.FundusPredictor(cfg)(photograph)
-    assert plain.disc.any() and not plain.flagged and np.isnan(plain.vcdr_interval).all()
+    assert plain.doubts == () and not plain.flagged and np.isnan(plain.vcdr_interval).all()
     cfg.TEST.FLIPS, cfg.TEST.FLAG_BELOW, cfg.TEST.VCDR_MARGIN = "horizontal", 1.01, 0.1
     found = fundus_plugins.FundusPredictor(cfg)(photograph)
-    assert found.flagged
-    assert found.vcdr_interval == pytest.approx((max(0, found.vcdr - 0.1), min(1, found.vcdr + 0.1)))
-    cfg.TEST.FLAG_BELOW, cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = 0.0, 1.0
-    missed = fundus_plugins.FundusPredictor(cfg)(photograph)
-    assert not missed.disc.any() and missed.flagged and np.isnan(missed.vcdr_interval).all()
+    assert found.doubts == ("views disagree",) and found.flagged and found.ellipse > 0.95
+    assert found.vcdr_interval == pytest.approx((found.vcdr - 0.1, found.vcdr + 0.1))
+
+    cfg.TEST.FLAG_BELOW, cfg.TEST.FLAG_ELLIPSE_BELOW = 0.0, 0.93
+    predictor = fundus_plugins.FundusPredictor(cfg)
+    disc = disk(*disc.shape, 30, 30, 10) | disk(*disc.shape, 30, 48, 10)
+    assert predictor(photograph).doubts == ("not the shape of a disc",)
+    disc = disk(*disc.shape, 5, 40, 20)  # its upper part is beyond the edge
+    cut = predictor(photograph)
+    assert cut.doubts[0] == "cut off by the edge" and np.isnan(cut.vcdr_interval).all()
+    disc = np.zeros_like(disc)
+    missed = predictor(photograph)
+    assert missed.doubts == ("no disc",) and np.isnan([missed.vcdr, missed.ellipse, *missed.vcdr_interval]).all()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto"])  # with a map at stride 2, and without

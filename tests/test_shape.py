@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from fundus_plugins.evaluation.overlap import dice
-from fundus_plugins.shape import is_regular, regular_disc_and_cup
+from fundus_plugins.shape import ellipse_iou, is_regular, regular_disc_and_cup
 from tests.conftest import disk
 
 
@@ -67,3 +67,17 @@ def test_empty_masks_stay_empty():
     assert not any(mask.any() for mask in regular_disc_and_cup(empty, disc))
     regular = regular_disc_and_cup(disc, empty)
     assert regular[0].any() and not regular[1].any()
+
+
+def test_an_ellipse_is_an_ellipse_and_a_square_is_not():
+    tilted = np.zeros((300, 400), np.uint8)
+    cv2.ellipse(tilted, ((205.5, 140.2), (150, 90), 33), 1, cv2.FILLED)
+    assert ellipse_iou(tilted > 0) > 0.985 and ellipse_iou(disk(300, 400, 2, 390, 50)) < 0.97
+    assert ellipse_iou(np.eye(1, 1) > 0) == 1 and np.isnan(ellipse_iou(np.zeros((20, 30), bool)))
+    square = np.zeros((300, 400), bool)
+    square[40:240, 100:300] = True
+    # Its ellipse is a circle of radius r = a sqrt(1/3), a the side; half of it has r cos t = a / 2 beyond the edge.
+    a, r = 200, 200 / np.sqrt(3)
+    beyond = 4 * (r**2 * np.arccos(a / 2 / r) - a / 2 * np.sqrt(r**2 - a**2 / 4))
+    common = np.pi * r**2 - beyond
+    assert abs(ellipse_iou(square) - common / (a**2 + beyond)) < 0.005

@@ -79,7 +79,18 @@ def test_predict_a_folder_with_a_broken_photograph(trained, phantoms, tmp_path):
     done = run("predict.py", "--config-file", trained / "config.yaml", *options, datasets=phantoms)
     assert done.returncode == 1 and "broken.jpg" in done.stderr
     with open(output / "predictions.csv", newline="") as file:
-        assert [row["file_name"] for row in csv.DictReader(file)] == ["T0001.jpg", "T0002.jpg"]
+        rows = list(csv.DictReader(file))
+    assert [row["file_name"] for row in rows] == ["T0001.jpg", "T0002.jpg"]
+    assert all((row["look_again"] == "1") == bool(row["why"]) for row in rows)
+    done = run(
+        "predict.py", "--config-file", trained / "config.yaml", *options[2:], "TEST.FLIP", "none", datasets=phantoms
+    )
+    assert (
+        done.returncode == 1 and "error: Non-existent key: TEST.FLIP" in done.stderr and "Traceback" not in done.stderr
+    )
+    no_weights = ["--config-file", "configs/rfnet_drishti.yaml", *options[2:]]
+    done = run("predict.py", *no_weights, datasets=phantoms)
+    assert done.returncode == 1 and "error: MODEL.WEIGHTS" in done.stderr  # not the packaged ones
     done = run("predict.py", "--config-file", CONFIG, *options[:-1], tmp_path, datasets=phantoms)
     assert done.returncode == 1 and "choose another folder" in done.stderr
     assert cv2.imread(str(output / "T0001_jpg.png")).shape == cv2.imread(str(tmp_path / "T0001.jpg")).shape

@@ -14,13 +14,14 @@ photograph. Exit code: 0 all measured.
 import argparse
 import csv
 import math
+import os
 import shlex
 import sys
-from pathlib import Path
 
 from tabulate import tabulate
 
 import fundus_plugins
+from fundus_plugins.data.coco import require_dataset
 from fundus_plugins.evaluation.alterations import ALTERATIONS
 from fundus_plugins.evaluation.confidence import (
     SIGNALS,
@@ -40,7 +41,9 @@ FLAGGED = 0.1  # part of the photographs that are flagged as the least certain
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", required=True, nargs="+", type=Path, help="folders with config.yaml and weights, or released files")
+    parser.add_argument(
+        "--runs", required=True, nargs="+", help="folders with config.yaml and weights, or released files"
+    )
     parser.add_argument("--dataset", help="a registered set; without it each run's own test set")
     parser.add_argument("--unaltered", action="store_true", help="the photographs as they are, nothing else")
     parser.add_argument("--alterations", nargs="+", choices=NAMES, default=NAMES, help="which; default all")
@@ -58,17 +61,18 @@ def main() -> int:
     rows = []
     for run in args.runs:
         try:
-            if run.suffix == ".safetensors":
-                cfg = fundus_plugins.release_cfg(str(run), args.opts)
+            if run.endswith(".safetensors"):
+                cfg = fundus_plugins.release_cfg(run, args.opts)
             else:
-                weights = ["MODEL.WEIGHTS", str(run / "model_final.pth")]
-                cfg = fundus_plugins.get_fundus_cfg(str(run / "config.yaml"), [*weights, *args.opts])
+                weights = ["MODEL.WEIGHTS", os.path.join(run, "model_final.pth")]
+                cfg = fundus_plugins.get_fundus_cfg(os.path.join(run, "config.yaml"), [*weights, *args.opts])
             dataset = args.dataset or next(iter(cfg.DATASETS.TEST), None)
             if dataset is None:
                 raise ValueError("it has no test set; name one with --dataset")
+            require_dataset(dataset)
             found = measure(fundus_plugins.FundusPredictor(cfg), dataset, chosen)
-            rows += [{"run": run.name} | row for row in found]
-        except (OSError, ValueError, RuntimeError) as error:
+            rows += [{"run": os.path.basename(run.rstrip("/"))} | row for row in found]
+        except (OSError, ValueError, RuntimeError, KeyError, AssertionError) as error:  # the last two: yacs
             sys.exit(f"error: {run}: {error}")
     if not rows:
         sys.exit("error: no photograph has an annotated disc")
@@ -112,8 +116,9 @@ def _confidence(rows: list[dict]) -> str:
         tablefmt="github",
         disable_numparse=True,
     )
-    if len({row["run"] for row in rows}) < 2:
-        return text
+    runs = {row["run"] for row in rows}
+    if len(runs) < 2 or len({(row["run"], row["file_name"]) for row in rows}) > len({row["file_name"] for row in rows}):
+        return text  # nothing is held out, or other runs have seen the same photographs
     names = [f"{truth} {which}" for truth in TRUTHS for which in ("flagged", "others")]
     text += f"\n\nWith the threshold that flags {FLAGGED:.0%} of the other runs' photographs:\n\n" + tabulate(
         [

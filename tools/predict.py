@@ -20,13 +20,15 @@ from fundus_plugins.release import PACKAGED
 from fundus_plugins.visualization import draw_disc_and_cup
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
-COLUMNS = "file_name look_again vcdr vcdr_low vcdr_high agreement score disc_pixels cup_pixels".split()
+COLUMNS = "file_name look_again why vcdr vcdr_low vcdr_high agreement ellipse score disc_pixels cup_pixels".split()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config-file", help="of --weights; without it these are a release, which holds its config")
-    parser.add_argument("--weights", default=PACKAGED, help="such as output/.../model_best.pth (default %(default)s)")
+    parser.add_argument("--config-file", help="of a model; without it --weights are a release, which holds its config")
+    parser.add_argument(
+        "--weights", help=f"such as output/.../model_best.pth (default: the config's, without --config-file {PACKAGED})"
+    )
     parser.add_argument(
         "--input", required=True, type=Path, help="a photograph, or a folder of them (not searched deeper)"
     )
@@ -43,11 +45,12 @@ def main() -> int:
         sys.exit(f"error: {args.output} holds the photographs; choose another folder, so that none is overwritten")
     try:
         if args.config_file:
-            cfg = fundus_plugins.get_fundus_cfg(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
+            weights = ["MODEL.WEIGHTS", args.weights] if args.weights else []
+            cfg = fundus_plugins.get_fundus_cfg(args.config_file, [*weights, *args.opts])
         else:
-            cfg = fundus_plugins.release_cfg(args.weights, args.opts)
+            cfg = fundus_plugins.release_cfg(args.weights or PACKAGED, args.opts)
         predictor = fundus_plugins.FundusPredictor(cfg)
-    except (FileNotFoundError, RuntimeError, ValueError) as error:
+    except (FileNotFoundError, RuntimeError, ValueError, KeyError, AssertionError) as error:  # the last two: yacs
         sys.exit(f"error: {error}")
 
     rows, failures = [], []
@@ -59,8 +62,15 @@ def main() -> int:
             with atomic_write(args.output / f"{path.stem}_{path.suffix[1:]}.png", "wb") as file:
                 file.write(overlay.tobytes())
             counts = int(prediction.disc.sum()), int(prediction.cup.sum())
-            values = prediction.vcdr, *prediction.vcdr_interval, prediction.agreement, prediction.score
-            rows.append((path.name, int(prediction.flagged), *(f"{x:.4f}" for x in values), *counts))
+            values = (
+                prediction.vcdr,
+                *prediction.vcdr_interval,
+                prediction.agreement,
+                prediction.ellipse,
+                prediction.score,
+            )
+            why = int(prediction.flagged), "; ".join(prediction.doubts)
+            rows.append((path.name, *why, *(f"{x:.4f}" for x in values), *counts))
         except Exception as error:  # one bad file must not cost the others
             failures.append(f"{path}: {type(error).__name__}: {error}")
     with atomic_write(args.output / "predictions.csv") as file:

@@ -102,8 +102,8 @@ def add_noise(image: np.ndarray, strength: float, rng: np.random.Generator) -> n
 
 
 def compress(image: np.ndarray, strength: int, rng: np.random.Generator) -> np.ndarray:
-    """JPEG and back, of a quality from `strength` to 95."""
-    return through_jpeg(image, int(rng.integers(strength, 96)))
+    """JPEG and back, of a quality from `strength` to 95, or of just `strength` if that is higher."""
+    return through_jpeg(image, int(rng.integers(strength, max(strength, 95) + 1)))
 
 
 def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:

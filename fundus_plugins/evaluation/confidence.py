@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import spearmanr
 
-SIGNALS = ("score", "agreement")
+SIGNALS = ("score", "agreement", "ellipse")
 TRUTHS = ("dice_od", "dice_oc", "vcdr_mae")
 
 

@@ -46,6 +46,7 @@ def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence
                     "file_name": Path(record["file_name"]).name,
                     "score": found.score,
                     "agreement": found.agreement,
+                    "ellipse": found.ellipse,
                     "regular": float(is_regular(found.disc, found.cup)),
                 } | compare_disc_and_cup(found.disc, found.cup, true_disc, true_cup)
 

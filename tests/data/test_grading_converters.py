@@ -191,7 +191,9 @@ def test_photographs_with_masks_of_ones_own(tmp_path, capsys):
         if stem != "lonely":
             for kind, mask in (("masks", DISC), ("cup", CUP))[: 1 if stem == "b" else 2]:
                 (folder / kind).mkdir(parents=True, exist_ok=True)
-                Image.fromarray(mask * np.uint8(255)).save(folder / kind / f"{stem}.png")
+                Image.fromarray(mask * np.uint8(255)).save(
+                    folder / kind / f"{stem}.{'png' if kind == 'masks' else 'bmp'}"
+                )
     code, output = convert("masked", root)
     assert code == 1 and "missing mask" in capsys.readouterr().err
     document = json.loads((output / "test.json").read_text())

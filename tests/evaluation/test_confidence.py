@@ -7,6 +7,8 @@ import pandas
 import pytest
 
 from fundus_plugins.evaluation.confidence import (
+    SIGNALS,
+    TRUTHS,
     cross_validated_flags,
     cross_validated_margin,
     flagged_by,
@@ -19,7 +21,7 @@ NAN = float("nan")
 
 def rows(count=30):
     rng = np.random.default_rng(0)
-    table = pandas.DataFrame(rng.random((count, 5)), columns=["score", "agreement", "dice_od", "dice_oc", "vcdr_mae"])
+    table = pandas.DataFrame(rng.random((count, 6)), columns=[*SIGNALS, *TRUTHS])
     table["agreement"] += table["dice_oc"]
     return table
 
@@ -28,8 +30,8 @@ def test_equals_pandas():
     table = rows()
     found = rank_correlations(table.to_dict("records"))
     expected = table.corr("spearman")
-    for signal in ("score", "agreement"):
-        for truth in ("dice_od", "dice_oc", "vcdr_mae"):
+    for signal in SIGNALS:
+        for truth in TRUTHS:
             assert found[signal][truth] == pytest.approx(expected.loc[signal, truth])
 
 

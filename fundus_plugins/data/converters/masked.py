@@ -1,6 +1,6 @@
 """Photographs of your own, or of a small public set, with mask pictures of the same names.
 
-    [{train,val,test}/]images/*.jpg
+    [{train,val,test}/]images/*.jpg                 or .png, .bmp, .tif, as all of these
     [{train,val,test}/]{disc,discs,masks}/*.png     not 0 on the disc
     [{train,val,test}/]{cup,cups}/*.png             not 0 on the cup; may be missing, then the cups are unknown
 
@@ -16,6 +16,7 @@ from . import reading
 from .record import BadInput, Converter, Listing, NotThisDataset, Problem, Record
 
 _SPLITS = ("train", "val", "test")
+_SUFFIXES = (*reading.PHOTOGRAPH_SUFFIXES, ".bmp", ".tif", ".tiff")
 _KINDS = {"images": "photograph", "disc": "disc", "discs": "disc", "masks": "disc", "cup": "cup", "cups": "cup"}
 
 
@@ -26,7 +27,7 @@ def list_records(root: Path) -> Listing:
         folders = reading.folder_names(file)
         kind = next((_KINDS[folder] for folder in reversed(folders) if folder in _KINDS), None)
         split = next((folder for folder in folders if folder in _SPLITS), "test")
-        if kind and file.suffix.lower() in reading.PHOTOGRAPH_SUFFIXES:
+        if kind and file.suffix.lower() in _SUFFIXES:
             files[kind].setdefault((split, file.stem.lower()), []).append(root / file)
     if not files["photograph"].keys() & files["disc"].keys():
         raise NotThisDataset(
