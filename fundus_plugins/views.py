@@ -106,7 +106,7 @@ def predict_in_views(
     Returns:
         Detectron2's Instances at the photograph's size (a disc's row and its cup's, or none), and the agreement of
         the views (see Look), nan where there is no disc or one view. Where the second look finds no disc, or one
-        elsewhere (neither middle may lie outside the other's box), the first look's masks stay and the agreement is 0.
+        elsewhere (neither box holds the other's middle), the first look's masks stay and the agreement is 0.
     """
     height, width = photograph.shape[:2]
     seen = look_at(model, picture, flips)
@@ -154,7 +154,7 @@ def _look_from_afar(model: nn.Module, picture: torch.Tensor, flips: Sequence[tup
 
 def _same_place(*boxes: torch.Tensor) -> bool:
     middles = torch.stack([(x[:2] + x[2:]) / 2 for x in boxes])
-    return all(bool(((middles > x[:2]) & (middles < x[2:])).all()) for x in boxes)
+    return any(bool(((middles > x[:2]) & (middles < x[2:])).all()) for x in boxes)
 
 
 def _towards(box: np.ndarray, part: float, side: int, box_scale: float) -> AffineTransform:
