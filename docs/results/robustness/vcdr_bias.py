@@ -1,6 +1,6 @@
 """Print how far predicted cup-to-disc ratios are off, by the true ratio, from a .csv of tools/measure_robustness.py.
 
-python docs/results/robustness/vcdr_bias.py docs/results/robustness/drishti_recipe.csv
+python docs/results/robustness/vcdr_bias.py docs/results/robustness/drishti_length.csv
 """
 
 import sys
