@@ -6,9 +6,9 @@ import sys
 import pytest
 
 PROGRAM = """
-import resource, sys, torch
+import resource, torch
 from fundus_plugins.memory import keep_freed_memory
-kept = len(sys.argv) > 1 and keep_freed_memory()
+kept = keep_freed_memory()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for i in range(40):
@@ -22,13 +22,8 @@ print(faults() - start, kept)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is Linux's")
 def test_page_faults():
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM, *more], capture_output=True, text=True, check=True
-        ).stdout.split()
-        for more in ([], ["keep"])
-    ]
-    if outputs[1][1] == "False":
+    command = [sys.executable, "-c", PROGRAM]
+    faults, kept = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    if kept == "False":
         pytest.skip("this libc is not glibc")
-    before, after = (int(x[0]) for x in outputs)
-    assert after < 1000 and after < before / 10
+    assert int(faults) < 1000  # mapped anew every time, the tensors are 360,000 pages of 4 kB
