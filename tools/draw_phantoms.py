@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from fundus_plugins.data.phantom import VIEWS, write_refuge_layout
+from fundus_plugins.data.phantom import PARTS, VIEWS, write_refuge_layout
 
 
 def main() -> int:
@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--glaucoma-fraction", type=float, default=0.3, help="0 to 1 (default %(default)s)")
     parser.add_argument("--view", choices=VIEWS, default="mixed", help="where the camera aims (default %(default)s)")
     parser.add_argument("--distinct-grades", action="store_true", help="grades do not overlap in cup-to-disc ratio")
+    parser.add_argument("--without", choices=PARTS, nargs="+", default=[], help="leave these parts out")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one per core")
     args = parser.parse_args()
     # Another process pays only for many photographs: starting one takes seconds.
@@ -41,6 +42,7 @@ def main() -> int:
             glaucoma_fraction=args.glaucoma_fraction,
             view=args.view,
             distinct_grades=args.distinct_grades,
+            without=args.without,
             processes=processes,
             progress=True,
         )

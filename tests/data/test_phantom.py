@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fundus_plugins.data.phantom import GRADES, draw_phantom, sample_parameters, write_refuge_layout
+from fundus_plugins.data.phantom import GRADES, PARTS, draw_phantom, sample_parameters, write_refuge_layout
 from fundus_plugins.data.phantom.outline import DiscOutline
 
 ROOT = Path(__file__).parents[2]
@@ -222,7 +222,16 @@ def test_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"val": -1}, {"size": 10}, {"glaucoma_fraction": 1.5}, {"processes": 0}, {"train": 0}, {"seed": -1}]
+    "wrong",
+    [
+        {"val": -1},
+        {"size": 10},
+        {"glaucoma_fraction": 1.5},
+        {"processes": 0},
+        {"train": 0},
+        {"seed": -1},
+        {"without": ["eyes"]},
+    ],
 )
 def test_senseless_numbers_are_refused(tmp_path, wrong):
     arguments = {"train": 1, "val": 0, "test": 0, "size": 96, "seed": 0} | wrong
@@ -274,3 +283,24 @@ def test_view_decides_where_the_disc_lies():
     assert offsets["disc"] < 0.1 < 0.2 < offsets["macula"]
     with pytest.raises(ValueError, match="view: expected one of mixed, disc, macula, crop, found 'side'"):
         sample_parameters(np.random.default_rng(0), "normal", "side")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_left_out_changes_nothing_else(part):
+    differ = []
+    for seed in range(6):
+        whole = sample_parameters(np.random.default_rng(seed), "glaucoma")
+        without = sample_parameters(np.random.default_rng(seed), "glaucoma", without=[part])
+        assert dataclasses.replace(without, **{key: getattr(whole, key) for key in PARTS[part]}) == whole
+        picture, other = (draw_phantom(p, 128, np.random.default_rng(seed)) for p in (whole, without))
+        differ.append((picture.image != other.image).any())
+        assert ((picture.disc == other.disc).all() and (picture.cup == other.cup).all()) == (part != "outlines")
+    assert any(differ)  # some photographs have no lesions
+
+
+def test_set_without_parts(tmp_path):
+    write_refuge_layout(tmp_path / "whole", train=2, val=0, test=0, size=96, seed=5)
+    write_refuge_layout(tmp_path / "less", train=2, val=0, test=0, size=96, seed=5, without=["vessels", "lesions"])
+    whole, less = (sorted((tmp_path / name).rglob("*.[jb][pm][gp]")) for name in ("whole", "less"))
+    same = {a.suffix: a.read_bytes() == b.read_bytes() for a, b in zip(whole, less, strict=True)}
+    assert same == {".jpg": False, ".bmp": True}

@@ -3,10 +3,11 @@
 from .drawing import Phantom, draw_phantom
 from .parameters import GRADES, PhantomParameters
 from .refuge_layout import write_refuge_layout
-from .sampling import VIEWS, sample_parameters
+from .sampling import PARTS, VIEWS, sample_parameters
 
 __all__ = [
     "GRADES",
+    "PARTS",
     "VIEWS",
     "Phantom",
     "PhantomParameters",

@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -15,7 +16,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from .drawing import draw_phantom
-from .sampling import VIEWS, sample_parameters
+from .sampling import PARTS, VIEWS, sample_parameters
 
 _SUSPICIOUS = 0.3  # share of the photographs without glaucoma that are suspicious; REFUGE has no such label
 
@@ -30,6 +31,7 @@ class _Job:
     glaucoma: bool
     view: str
     distinct: bool
+    without: tuple[str, ...]
     name: str  # of the photograph
     image: Path
     mask: Path
@@ -45,15 +47,16 @@ def write_refuge_layout(
     glaucoma_fraction: float = 0.3,
     view: str = "mixed",
     distinct_grades: bool = False,
+    without: Sequence[str] = (),
     processes: int = 1,
     progress: bool = False,
 ) -> None:
     """Draw phantoms and write them under `root` in REFUGE's layout: all of it or, on an error, nothing.
 
     Photographs have `size` pixels on their longer side. Photograph i of a split depends on the seed, the size, the
-    fraction, the view, `distinct_grades` and i alone: not on the number of photographs or processes. Normal and
-    suspicious ones are Non-Glaucoma, as in REFUGE; `phantom_grades.csv` tells them apart. With `distinct_grades` the
-    grades do not overlap in vertical cup-to-disc ratio.
+    fraction, the view, `distinct_grades`, `without` and i alone: not on the number of photographs or processes. Normal
+    and suspicious ones are Non-Glaucoma, as in REFUGE; `phantom_grades.csv` tells them apart. With `distinct_grades`
+    the grades do not overlap in vertical cup-to-disc ratio; `without` some of PARTS the rest stays as it is.
     Masks: 0 cup, 128 rim, 255 background. Raises FileExistsError if `root` is a file or a folder that is not empty,
     ValueError for numbers that make no sense.
     """
@@ -67,6 +70,8 @@ def write_refuge_layout(
         raise ValueError(f"glaucoma_fraction: expected 0 to 1, found {glaucoma_fraction}")
     if view not in VIEWS:
         raise ValueError(f"view: expected one of {', '.join(VIEWS)}, found {view!r}")
+    if unknown := set(without) - set(PARTS):
+        raise ValueError(f"without: expected some of {', '.join(PARTS)}, found {', '.join(sorted(unknown))}")
     if size < 64:
         raise ValueError(f"size: expected at least 64 pixels, found {size}")
     if seed < 0:
@@ -85,7 +90,9 @@ def write_refuge_layout(
         jobs = [
             job
             for number, (split, count) in enumerate((("train", train), ("val", val), ("test", test)))
-            for job in _jobs(temporary, split, number, count, size, seed, glaucoma_fraction, view, distinct_grades)
+            for job in _jobs(
+                temporary, split, number, count, size, seed, glaucoma_fraction, view, distinct_grades, tuple(without)
+            )
         ]
         for folder in {path.parent for job in jobs for path in (job.image, job.mask)}:
             folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +110,16 @@ def write_refuge_layout(
 
 
 def _jobs(
-    root: Path, split: str, number: int, count: int, size: int, seed: int, fraction: float, view: str, distinct: bool
+    root: Path,
+    split: str,
+    number: int,
+    count: int,
+    size: int,
+    seed: int,
+    fraction: float,
+    view: str,
+    distinct: bool,
+    without: tuple[str, ...],
 ) -> list[_Job]:
     jobs, numbers = [], {True: 0, False: 0}
     for i in range(count):
@@ -120,7 +136,7 @@ def _jobs(
             stem, image = f"T{i + 1:04d}", "Test400"
             mask = f"REFUGE-Test-GT/Disc_Cup_Masks/{'G' if glaucoma else 'N'}"
         paths = root / image / f"{stem}.jpg", root / mask / f"{stem}.bmp"
-        jobs.append(_Job(split, (seed, number, i), size, glaucoma, view, distinct, f"{stem}.jpg", *paths))
+        jobs.append(_Job(split, (seed, number, i), size, glaucoma, view, distinct, without, f"{stem}.jpg", *paths))
     return jobs
 
 
@@ -148,7 +164,7 @@ def _draw(job: _Job) -> tuple[tuple[float, float], str]:
     rng = np.random.default_rng(job.seed)
     suspicious = rng.random() < _SUSPICIOUS
     grade = "glaucoma" if job.glaucoma else "suspicious" if suspicious else "normal"
-    phantom = draw_phantom(sample_parameters(rng, grade, job.view, job.distinct), job.size, rng)
+    phantom = draw_phantom(sample_parameters(rng, grade, job.view, job.distinct, job.without), job.size, rng)
     mask = np.full(phantom.disc.shape, 255, np.uint8)
     mask[phantom.disc] = 128
     mask[phantom.cup] = 0

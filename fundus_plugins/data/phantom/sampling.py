@@ -1,5 +1,8 @@
 """How a phantom's parameters are drawn for each grade."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from .parameters import GRADES, PhantomParameters
@@ -21,25 +24,39 @@ _DISTINCT_VCDR = {
 # square cut about the disc, as RIM-ONE DL's.
 VIEWS = ("mixed", "disc", "macula", "crop")
 
+# What can be left out, to learn what it is worth, and the parameters of a phantom that lacks it.
+PARTS = {
+    "vessels": {"vessel_contrast": 0.0, "vessel_reflex": 0.0},
+    "lesions": dict.fromkeys(("exudates", "cotton_wool", "drusen", "haemorrhages", "scars"), 0),
+    "surroundings": dict.fromkeys(("scleral_ring", "atrophy", "pigment", "sheen"), 0.0),  # of the disc
+    "outlines": {"disc_harmonics": (0.0, 0.0), "cup_harmonics": (0.0, 0.0), "notch": 0.0},  # other than ellipses
+    "camera": dict.fromkeys(("slope", "vignette", "blotches", "bloom", "haze", "flare", "ghost", "blur", "noise"), 0.0)
+    | {"exposure": 1.0, "gamma": 1.0, "cast": (1.0, 1.0, 1.0), "dust": 0, "jpeg_quality": 100},
+}
+
 
 def sample_parameters(
-    rng: np.random.Generator, grade: str, view: str = "mixed", distinct: bool = False
+    rng: np.random.Generator, grade: str, view: str = "mixed", distinct: bool = False, without: Sequence[str] = ()
 ) -> PhantomParameters:
     """Draw the parameters of one photograph of the given grade and view; `distinct`: grades do not overlap in vCDR.
 
-    Raises ValueError if the grade is not one of GRADES or the view not one of VIEWS.
+    The same draw `without` some of PARTS is the same photograph but for these. Raises ValueError if the grade is not
+    one of GRADES, the view not one of VIEWS or a part not one of PARTS.
     """
     if grade not in GRADES:
         raise ValueError(f"grade: expected one of {', '.join(GRADES)}, found {grade!r}")
     if view not in VIEWS:
         raise ValueError(f"view: expected one of {', '.join(VIEWS)}, found {view!r}")
+    if unknown := set(without) - set(PARTS):
+        raise ValueError(f"without: expected some of {', '.join(PARTS)}, found {', '.join(sorted(unknown))}")
     vcdr = _normal(rng, *(_DISTINCT_VCDR if distinct else _VCDR)[grade])
     sick = grade == "glaucoma"
     eye, camera, disc = str(rng.choice(["right", "left"])), _camera(rng), _disc(rng, sick, view)
     rest = {**_cup(rng, vcdr, sick), **_retina(rng)}
     if view == "crop":
         camera |= _cut_about(rng, disc["disc_diameter"])
-    return PhantomParameters(grade=grade, eye=eye, **camera, **disc, **rest)
+    parameters = PhantomParameters(grade=grade, eye=eye, **camera, **disc, **rest)
+    return replace(parameters, **{key: value for part in without for key, value in PARTS[part].items()})
 
 
 def _normal(rng, mean, deviation, lowest, highest) -> float:
