@@ -25,9 +25,6 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.MODEL.RFNET.FOCAL_GAMMA = 3.0
     cfg.MODEL.RFNET.MASK_ROIS_PER_IMAGE = 0  # positives the mask branch learns from, per image; 0: all (the paper)
 
-    # Above 0 the mask branch learns from true boxes, moved and scaled by up to this part, instead of proposals.
-    cfg.MODEL.RFNET.BOX_JITTER = 0.0
-
     # The memory layout of the fast convolutions, on CPUs and on CUDA's tensor cores; the results are the same.
     cfg.MODEL.CHANNELS_LAST = True
 
@@ -67,9 +64,6 @@ def add_fundus_config(cfg: CfgNode) -> None:
 
     # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.
     cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW | RMSprop
-
-    # Above 0 training ends with the exponential moving average of the weights of this decay per iteration.
-    cfg.SOLVER.AVERAGE_DECAY = 0.0
 
     # FundusPredictor's views: flips, and a second look at a square of the photograph about the disc. Evaluation in
     # training has one view.

@@ -11,7 +11,6 @@ from detectron2.evaluation import DatasetEvaluators
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
 
-from .averaging import WeightAverage
 from .data.grading_mapper import GradingMapper
 from .data.mapper import build_fundus_mapper
 from .evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
@@ -167,8 +166,6 @@ class FundusTrainer(DefaultTrainer):
 
     def build_hooks(self):
         every = super().build_hooks()
-        if self.cfg.SOLVER.AVERAGE_DECAY:
-            every.insert(0, WeightAverage(self.cfg.SOLVER.AVERAGE_DECAY))
         if comm.is_main_process() and self.cfg.DATASETS.TEST and self.cfg.TEST.EVAL_PERIOD > 0:
             # With several sets Detectron2 puts the set's name before the metric.
             prefix = f"{self.cfg.DATASETS.TEST[0]}/" if len(self.cfg.DATASETS.TEST) > 1 else ""

@@ -24,23 +24,19 @@ class RFNetROIHeads(StandardROIHeads):
 
     Args:
         mask_rois_per_image: at most so many positive RoIs of an image, at random, train the mask branch; 0: all.
-        box_jitter: above 0 these RoIs are true boxes, each moved along x and y by up to this part of its width and
-            height, and these multiplied by up to exp(+-box_jitter); 0: proposals, as in the paper.
         kwargs: as for StandardROIHeads.
     """
 
     @configurable
-    def __init__(self, *, mask_rois_per_image: int = 0, box_jitter: float = 0, **kwargs):
+    def __init__(self, *, mask_rois_per_image: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.mask_rois_per_image = mask_rois_per_image
-        self.box_jitter = box_jitter
 
     @classmethod
     def from_config(cls, cfg, input_shape: dict[str, ShapeSpec]):
         arguments = super().from_config(cfg, input_shape)
         arguments["num_classes"] = NUM_DETECTED_CLASSES
         arguments["mask_rois_per_image"] = cfg.MODEL.RFNET.MASK_ROIS_PER_IMAGE
-        arguments["box_jitter"] = cfg.MODEL.RFNET.BOX_JITTER
         return arguments
 
     @classmethod
@@ -79,10 +75,6 @@ class RFNetROIHeads(StandardROIHeads):
         if self.training:
             instances, _ = select_foreground_proposals(instances, self.num_classes)
             instances = [self._sample_mask_rois(x) for x in instances]
-            if self.box_jitter:
-                for x in (x for x in instances if len(x)):
-                    x.proposal_boxes = jitter_boxes(x.gt_boxes, self.box_jitter)
-                    x.proposal_boxes.clip(x.image_size)
             pooled = self.mask_pooler(features, [x.proposal_boxes for x in instances])
             return self.mask_head(pooled, instances)
         # A disc and its cup share a box, so the branch runs once for both.
@@ -97,14 +89,6 @@ class RFNetROIHeads(StandardROIHeads):
             return positives
         device = positives.proposal_boxes.device
         return positives[torch.randperm(len(positives), device=device)[: self.mask_rois_per_image]]
-
-
-def jitter_boxes(boxes: Boxes, strength: float) -> Boxes:
-    """Boxes moved by up to `strength` of their sides and these multiplied by exp(-strength) to exp(strength)."""
-    size, middle = boxes.tensor[:, 2:] - boxes.tensor[:, :2], boxes.get_centers()
-    moved = middle + size * strength * (2 * torch.rand_like(size) - 1)
-    reach = size / 2 * (strength * (2 * torch.rand_like(size) - 1)).exp()
-    return Boxes(torch.cat([moved - reach, moved + reach], dim=1))
 
 
 def _add_cup_rows(discs: Instances) -> Instances:
