@@ -28,8 +28,8 @@ ROWS = {REFERENCE: ((), 0)} | {f"drawn: no {part}": ((part,), 0) for part in PAR
 ANOTHER = f"{REFERENCE}, another seed"
 ROWS |= {ANOTHER: ((), 1), "drawn: no surroundings, another seed": (("surroundings",), 1)}
 SETS = {
-    "drishti_gs1_train": ("dice_od", "dice_oc", "vcdr_mae", "detection_rate"),
-    "masked_test": ("dice_od", "detection_rate"),
+    "drishti_gs1_train": ("Drishti-GS1", ("dice_od", "dice_oc", "vcdr_mae", "detection_rate")),
+    "masked_test": ("IDRiD", ("dice_od", "detection_rate")),
 }
 
 
@@ -95,10 +95,10 @@ def run(tool: str, *arguments, data: Path | None = None) -> None:
 
 def report(work: Path) -> str:
     heads, means, paired = [""], [], []
-    heads += [f"{data.split('_')[0]}: {metric}" for data, metrics in SETS.items() for metric in metrics]
+    heads += [f"{title}: {metric}" for title, metrics in SETS.values() for metric in metrics]
     for name in ROWS:
         mean, pair = [name], [name]
-        for data, metrics in SETS.items():
+        for data, (_, metrics) in SETS.items():
             beside = ANOTHER if ROWS[name][1] and name != ANOTHER else REFERENCE
             rows, reference = (read_rows(str(measured(work / folder_of(x), data))) for x in (name, beside))
             (summary,), (difference,) = summarise(rows), differences(rows, reference)
