@@ -2,9 +2,10 @@
 
 import os
 import time
+import weakref
 
 import torch
-from detectron2.checkpoint import Checkpointer
+from detectron2.checkpoint import Checkpointer, DetectionCheckpointer
 from detectron2.data import build_detection_test_loader, build_detection_train_loader
 from detectron2.engine import DefaultTrainer, SimpleTrainer, hooks
 from detectron2.evaluation import DatasetEvaluators
@@ -17,6 +18,7 @@ from .evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
 from .evaluation.curves import LossCurves
 from .precision import autocast, resolve_precision
 from .schedule import forget_checkpoints, in_iterations, is_grading, training_stages
+from .weights.loading import local_weights, read_weights
 
 
 class CPUAutocastTrainer(SimpleTrainer):
@@ -38,6 +40,20 @@ class CPUAutocastTrainer(SimpleTrainer):
         self.after_backward()
         self._write_metrics(losses, data_time)
         self.optimizer.step()
+
+
+class FundusCheckpointer(DetectionCheckpointer):
+    """Detectron2's checkpointer, which neither unpickles nor fetches what a config or `last_checkpoint` names.
+
+    Raises ValueError, FileNotFoundError or RuntimeError as `read_weights`.
+    """
+
+    def load(self, path, *args, **kwargs):
+        return super().load(local_weights(path) if path else path, *args, **kwargs)
+
+    def _load_file(self, filename):
+        found = read_weights(filename)
+        return found if "model" in found else {"model": found}
 
 
 class BestCheckpointer(hooks.HookBase):
@@ -165,6 +181,10 @@ class FundusTrainer(DefaultTrainer):
         return DatasetEvaluators([evaluator, RefugeMaskWriter(masks, cfg.TEST.SAVE_MASKS)])
 
     def build_hooks(self):
+        # Here, for DefaultTrainer makes its checkpointer just before, and the hooks keep what they are given.
+        self.checkpointer = FundusCheckpointer(
+            self.checkpointer.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
+        )
         every = super().build_hooks()
         if comm.is_main_process() and self.cfg.DATASETS.TEST and self.cfg.TEST.EVAL_PERIOD > 0:
             # With several sets Detectron2 puts the set's name before the metric.

@@ -17,7 +17,6 @@ from detectron2.structures import Instances
 from PIL import Image
 from torch import nn
 
-from .checkpoint import load_trained_weights
 from .evaluation.disc_cup import best_disc_and_cup
 from .evaluation.morphometry import vertical_cup_to_disc_ratio
 from .memory import keep_freed_memory
@@ -26,6 +25,7 @@ from .modeling.folding import fold_batch_norms
 from .precision import resolve_precision
 from .shape import ellipse_iou, regular_disc_and_cup
 from .views import FLIPS, predict_in_views
+from .weights.loading import load_trained_weights
 
 READ_AHEAD = 2  # photographs
 

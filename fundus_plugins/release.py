@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
-from detectron2.utils.file_io import PathManager
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from .checkpoint import load_trained_weights
 from .config import get_fundus_cfg, on_what_there_is
 from .files import atomic_write
 from .inference import without_weights
+from .weights.loading import load_trained_weights, local_weights
 
 PACKAGED = "fundus://rfnet_any_camera.safetensors"
 
@@ -44,12 +43,12 @@ def write_release(cfg: CfgNode, path: str, facts: Mapping[str, object]) -> None:
 def release_cfg(path: str = PACKAGED, opts: Sequence = ()) -> CfgNode:
     """The config of a file that `write_release` wrote, with MODEL.WEIGHTS that file, for FundusPredictor.
 
-    `opts` are alternating keys and values over it. Raises FileNotFoundError, or RuntimeError for another kind of file.
+    `opts` are alternating keys and values over it. Raises ValueError or FileNotFoundError as
+    `local_weights`, RuntimeError for another kind of file.
     """
-    if not PathManager.isfile(path):
-        raise FileNotFoundError(f"no file {path!r}; it must name released weights")
+    local = local_weights(path)
     try:
-        with safe_open(PathManager.get_local_path(path), framework="pt") as file:
+        with safe_open(local, framework="pt") as file:
             text = (file.metadata() or {})["config"]
     except (SafetensorError, KeyError) as error:
         raise RuntimeError(f"{path}: expected released weights with their config: {error!r}") from None

@@ -20,7 +20,6 @@ from detectron2.utils.env import seed_all_rng
 from detectron2.utils.logger import setup_logger
 
 import fundus_plugins
-from fundus_plugins.checkpoint import load_trained_weights
 from fundus_plugins.data.coco import require_dataset
 from fundus_plugins.engine import FundusTrainer, train
 from fundus_plugins.evaluation.curves import draw_confusion, draw_loss_curves, read_curve
@@ -28,6 +27,7 @@ from fundus_plugins.evaluation.grading_comparison import compare, comparison_mar
 from fundus_plugins.files import atomic_write
 from fundus_plugins.inference import without_weights
 from fundus_plugins.provenance import current_commit
+from fundus_plugins.weights.loading import load_trained_weights
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 METHODS = ("softmax_cnn", "ranking_cnn", "2s_cnn", "2sranking_cnn")

@@ -18,13 +18,13 @@ import cv2
 from tqdm import tqdm
 
 import fundus_plugins
-from fundus_plugins.checkpoint import load_trained_weights
 from fundus_plugins.data.coco import require_dataset
 from fundus_plugins.evaluation.bootstrap import mean_interval
 from fundus_plugins.evaluation.cam_overlap import COLUMNS, cam_overlap
 from fundus_plugins.explanation import draw_explanation, explain
 from fundus_plugins.files import atomic_write
 from fundus_plugins.inference import without_weights
+from fundus_plugins.weights.loading import load_trained_weights
 
 
 def main() -> None:

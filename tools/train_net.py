@@ -16,10 +16,10 @@ from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
 import fundus_plugins
-from fundus_plugins.checkpoint import load_trained_weights
 from fundus_plugins.data.coco import require_dataset
 from fundus_plugins.engine import train
 from fundus_plugins.inference import without_weights
+from fundus_plugins.weights.loading import load_trained_weights
 
 
 def main(args) -> None:
@@ -44,5 +44,9 @@ if __name__ == "__main__":
     args = default_argument_parser(epilog=__doc__).parse_args()
     try:
         launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
-    except (OSError, ValueError) as error:  # a data set, weights, an option: the message says which and what to do
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # a data set, weights, an option: the message says which and what to do
         sys.exit(f"error: {error}")

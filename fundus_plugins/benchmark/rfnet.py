@@ -14,10 +14,10 @@ from detectron2.layers import ROIAlign as StockROIAlign
 from detectron2.modeling import build_model
 from torch import nn
 
-from fundus_plugins.checkpoint import load_trained_weights
 from fundus_plugins.inference import FundusPredictor, read_photograph, without_weights
 from fundus_plugins.modeling.roi_align import ROIAlign
 from fundus_plugins.precision import resolve_precision
+from fundus_plugins.weights.loading import load_trained_weights
 
 from .contender import Contender, Masks
 from .settings import Settings

@@ -1,10 +1,9 @@
 """Making timm networks, with timm's own pretrained weights or those of a local file."""
 
 import timm
-import torch
-from detectron2.utils.file_io import PathManager
-from safetensors.torch import load_file
 from torch import nn
+
+from fundus_plugins.weights.loading import read_weights
 
 from .depthwise import speed_up_depthwise
 
@@ -20,9 +19,8 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
         options: further arguments of `timm.create_model`.
 
     Raises:
-        FileNotFoundError: `weights` is not there.
+        ValueError, FileNotFoundError, RuntimeError: as `read_weights`; RuntimeError also where it does not fit.
         ConnectionError: the pretrained weights could not be had.
-        RuntimeError: the file does not fit the network.
         TypeError: the network has no such option.
     """
     pretrained = pretrained and not weights
@@ -42,13 +40,7 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
 
 
 def _load_weights(network: nn.Module, path: str, name: str) -> None:
-    if not PathManager.isfile(path):
-        raise FileNotFoundError(f"MODEL.TIMM.WEIGHTS: no file {path}")
-    path = PathManager.get_local_path(path)
-    if path.endswith(".safetensors"):
-        state = load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_weights(path, "MODEL.TIMM.WEIGHTS")
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
         missing = network.load_state_dict(state, strict=False).missing_keys

@@ -113,5 +113,5 @@ def test_packaged_weights():
     backbone = TimmBackbone(name="mobilenetv1_100", weights="fundus://mobilenetv1_100_imagenet.safetensors")
     stem = backbone.body.conv_stem.weight
     assert float(stem.abs().max()) == pytest.approx(0.8765, abs=1e-4)  # a fresh one is a third of that
-    with pytest.raises(FileNotFoundError, match="MODEL.TIMM.WEIGHTS: no file fundus://nothing"):
+    with pytest.raises(FileNotFoundError, match="MODEL.TIMM.WEIGHTS: no file 'fundus://nothing"):
         TimmBackbone(name="mobilenetv1_100", weights="fundus://nothing.safetensors")
