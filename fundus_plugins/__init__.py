@@ -1,35 +1,77 @@
-"""Detectron2 plugins for the optic disc, the optic cup and glaucoma; importing this package registers its parts."""
+"""Detectron2 plugins for the optic disc, the optic cup and glaucoma; importing this package registers its parts.
 
-try:
-    import detectron2  # noqa: F401
-except ImportError as error:
-    raise ImportError(
-        "fundus_plugins needs Detectron2, which PyPI does not have under that name. Run `bash tools/setup.sh` in the "
-        "repository of fundus_plugins, or follow https://detectron2.readthedocs.io/tutorials/install.html."
-    ) from error
+What is public is loaded when it is first asked for. Without Detectron2 the package can be imported, and what needs it
+raises ImportError.
+"""
 
-from . import modeling, weights  # noqa: F401  (register the models' parts, and the packaged weights' fundus://)
-from .config import add_fundus_config, get_fundus_cfg
-from .data.coco import register_fundus_datasets
-from .data.grading_mapper import GradingMapper
-from .data.mapper import DiscCupMapper
-from .engine import FundusTrainer, train
-from .evaluation import DiscCupEvaluator, GradingEvaluator
-from .inference import FundusPredictor
-from .release import release_cfg
+import importlib
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from .registration import register_with_detectron2
+from .requirements import MISSING
 
-__all__ = [
-    "DiscCupEvaluator",
-    "DiscCupMapper",
-    "FundusPredictor",
-    "FundusTrainer",
-    "GradingEvaluator",
-    "GradingMapper",
-    "add_fundus_config",
-    "get_fundus_cfg",
-    "register_fundus_datasets",
-    "release_cfg",
-    "train",
-]
+if TYPE_CHECKING:
+    from .config import add_fundus_config, get_fundus_cfg
+    from .data.grading_mapper import GradingMapper
+    from .data.mapper import DiscCupMapper
+    from .data.registration import register_fundus_datasets
+    from .engine.trainer import FundusTrainer, train
+    from .evaluation import DiscCupEvaluator, GradingEvaluator
+    from .modeling import (
+        FusionFeaturePooler,
+        RankingCNN,
+        RFNetMaskHead,
+        RFNetROIHeads,
+        SoftmaxCNN,
+        TimmBackbone,
+        TwoStageRankingCNN,
+        TwoStageSoftmaxCNN,
+    )
+    from .prediction.predictor import FundusPrediction, FundusPredictor
+    from .prediction.release import release_cfg
+
+__version__ = "0.2.0.dev0"
+
+_MODULES = {
+    "config": ("add_fundus_config", "get_fundus_cfg"),
+    "data.grading_mapper": ("GradingMapper",),
+    "data.mapper": ("DiscCupMapper",),
+    "data.registration": ("register_fundus_datasets",),
+    "engine.trainer": ("FundusTrainer", "train"),
+    "evaluation": ("DiscCupEvaluator", "GradingEvaluator"),
+    "modeling": (
+        "FusionFeaturePooler",
+        "RFNetMaskHead",
+        "RFNetROIHeads",
+        "RankingCNN",
+        "SoftmaxCNN",
+        "TimmBackbone",
+        "TwoStageRankingCNN",
+        "TwoStageSoftmaxCNN",
+    ),
+    "prediction.predictor": ("FundusPrediction", "FundusPredictor"),
+    "prediction.release": ("release_cfg",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str):
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "detectron2":
+            raise
+        raise ImportError(MISSING) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})
+
+
+register_with_detectron2()

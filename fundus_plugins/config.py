@@ -1,7 +1,8 @@
 """Every configuration key that fundus_plugins adds to Detectron2's; no default of Detectron2's is changed here."""
 
-import torch
 from detectron2.config import CfgNode, get_cfg
+
+from .model_zoo import find_config_file
 
 
 def add_fundus_config(cfg: CfgNode) -> None:
@@ -111,7 +112,7 @@ def get_fundus_cfg(config_file: str = "", opts: list | tuple = ()) -> CfgNode:
     """Detectron2's default config with our keys, a YAML file and key-value overrides merged in.
 
     Args:
-        config_file: path of a YAML file, read without unsafe tags; "" for none.
+        config_file: path of a YAML file, or the name of one of the package's; read without unsafe tags; "" for none.
         opts: alternating keys and values, as on the command line.
 
     Where the config asks for CUDA and there is none, MODEL.DEVICE becomes "cpu".
@@ -119,13 +120,24 @@ def get_fundus_cfg(config_file: str = "", opts: list | tuple = ()) -> CfgNode:
     cfg = get_cfg()
     add_fundus_config(cfg)
     if config_file:
-        cfg.merge_from_file(config_file, allow_unsafe=False)
+        cfg.merge_from_file(find_config_file(config_file), allow_unsafe=False)
     cfg.merge_from_list(list(opts))
     return on_what_there_is(cfg)
 
 
 def on_what_there_is(cfg: CfgNode) -> CfgNode:
     """The same config, its MODEL.DEVICE changed to "cpu" where it is CUDA and there is none."""
+    import torch  # here, for whoever only adds our keys may not need it
+
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
+    return cfg
+
+
+def without_weights(cfg: CfgNode) -> CfgNode:
+    """A copy of `cfg` that loads nothing: neither a checkpoint nor the backbone's pretrained weights."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = cfg.MODEL.GRADING.STAGE1_WEIGHTS = ""
+    cfg.MODEL.TIMM.PRETRAINED = False
     return cfg

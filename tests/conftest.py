@@ -16,7 +16,7 @@ import fundus_plugins  # noqa: E402
 from fundus_plugins.data.converters import CONVERTERS  # noqa: E402
 from fundus_plugins.data.converters.convert import convert_dataset  # noqa: E402
 from fundus_plugins.data.phantom import write_refuge_layout  # noqa: E402
-from fundus_plugins.structures import DiscCupMasks  # noqa: E402
+from fundus_plugins.data.structures import DiscCupMasks  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"  # real data, where there is any

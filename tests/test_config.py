@@ -7,7 +7,7 @@ from detectron2.modeling import build_model
 from detectron2.projects.point_rend import add_pointrend_config
 
 import fundus_plugins
-from fundus_plugins.schedule import is_grading
+from fundus_plugins.engine.schedule import is_grading
 from tests.conftest import ROOT
 
 # Parts are no model of their own, but a second _BASE_.

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import fundus_plugins
-from fundus_plugins.release import release_cfg
+from fundus_plugins.prediction.release import release_cfg
 from fundus_plugins.weights.loading import local_weights, read_weights
 from tests.conftest import grading_config
 

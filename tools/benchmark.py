@@ -1,16 +1,12 @@
 #!/usr/bin/env python3
-"""Measure speed and memory of RF-Net, plain and fast, and of its peers, on this machine.
-
-    python tools/benchmark.py --output results/benchmark
-    python tools/benchmark.py --only many --many 1000
-
-Every contender runs in the same process on the same photographs, one call of each in turn. Exit code: 0 all measured,
-1 something failed (listed at the end; the rest is reported), 2 wrong arguments.
-"""
+"""`python -m benchmarks`, from anywhere: speed and memory of RF-Net and its peers on this machine."""
 
 import sys
+from pathlib import Path
 
-from fundus_plugins.benchmark import main
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.command import main  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(main(description=__doc__))
+    sys.exit(main())

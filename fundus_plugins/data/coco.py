@@ -1,4 +1,4 @@
-"""COCO JSON for fundus photographs: writing it, and registering it with Detectron2.
+"""COCO JSON for fundus photographs: what is in it, and writing it.
 
 Two files per split. `<split>.json` holds exact masks of the optic disc, cup included, and of the cup.
 `<split>_grading.json` holds one grade per photograph, as an annotation whose box is the whole photograph; photographs
@@ -38,18 +38,6 @@ GRADES = tuple(category["name"] for category in GRADING_CATEGORIES)
 # RGB, as Detectron2's Visualizer wants them.
 SEGMENTATION_COLORS = [[0, 200, 0], [255, 200, 0]]
 GRADING_COLORS = [[0, 160, 0], [255, 200, 0], [220, 0, 0]]
-
-# Data set -> splits. Each split has a segmentation and a grading file.
-FUNDUS_DATASETS = {
-    "refuge": ("train", "val", "test"),
-    "drishti_gs1": ("train", "test", "fit", "val"),
-    "phantom": ("train", "val", "test"),
-    "rim_one_dl": ("train", "test", "fit", "val"),
-    "rim_one_r3": ("train", "test", "fit", "val"),  # rim_one_dl --part r3
-    "graded": ("train", "val", "test"),  # photographs of one's own
-    "masked": ("train", "val", "test"),  # the same, with masks
-}
-FOLD_FILES = "*_fold*of*_seed*_*.json"  # what folds.py writes beside a split's file
 
 
 @dataclass(frozen=True)
@@ -143,69 +131,3 @@ def write_json(documents: dict[Path, dict]) -> None:
             json.dump(document, file, indent=1)
             file.write("\n")
             file.flush()  # a full disk shows here, before anything is renamed
-
-
-def register_fundus_datasets(root: str | None = None) -> None:
-    """Register `<set>_<split>` and `<set>_<split>_grading` of FUNDUS_DATASETS with Detectron2; no file is read.
-
-    `root` holds `<set>/<split>.json`; default: the environment's DETECTRON2_DATASETS, else `./datasets`. Files of
-    folds (folds.py) that lie there are registered too, as `<set>_<file's stem>`. Calling again with the same root
-    does nothing, with another root the names move there. Raises AssertionError (Detectron2's) if somebody else
-    registered such a name.
-    """
-    from detectron2.data import DatasetCatalog, MetadataCatalog
-    from detectron2.data.datasets import register_coco_instances
-
-    root = os.path.expanduser(root or os.environ.get("DETECTRON2_DATASETS", "datasets"))
-    kinds = (("", SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS), ("_grading", GRADING_CATEGORIES, GRADING_COLORS))
-    for dataset, splits in FUNDUS_DATASETS.items():
-        folder = os.path.join(root, dataset)
-        stems = [(f"{split}{suffix}", *look) for split in splits for suffix, *look in kinds]
-        stems += [(path.stem, *kinds[0][1:]) for path in sorted(Path(folder).glob(FOLD_FILES))]
-        for stem, categories, colors in stems:
-            name, json_file = f"{dataset}_{stem}", os.path.join(folder, f"{stem}.json")
-            if name in DatasetCatalog.list() and MetadataCatalog.get(name).get("fundus_set") == dataset:
-                if MetadataCatalog.get(name).json_file == json_file:
-                    continue
-                DatasetCatalog.remove(name)
-                MetadataCatalog.remove(name)
-            # load_coco_json sets classes and ids again; Metadata accepts equal values, and our files have these.
-            metadata = {
-                "thing_classes": [category["name"] for category in categories],
-                "thing_colors": colors,
-                "thing_dataset_id_to_contiguous_id": {c["id"]: index for index, c in enumerate(categories)},
-                "fundus_set": dataset,
-            }
-            register_coco_instances(name, metadata, json_file, folder)
-
-
-def require_dataset(name: str) -> None:
-    """Raise FileNotFoundError, one line that tells how to make it, if the JSON of a registered name of ours is missing.
-
-    Names that are not ours are left to Detectron2.
-    """
-    from detectron2.data import DatasetCatalog, MetadataCatalog
-
-    dataset = MetadataCatalog.get(name).get("fundus_set") if name in DatasetCatalog.list() else None
-    if dataset is None or os.path.isfile(MetadataCatalog.get(name).json_file):
-        return
-    folder = MetadataCatalog.get(name).image_root
-    if dataset == "phantom":
-        raw = os.path.join(folder, "raw")
-        command = (
-            f"python tools/draw_phantoms.py --output {raw} && "
-            f"python tools/convert_dataset.py refuge --root {raw} --output {folder}"
-        )
-    else:
-        arguments = {
-            "refuge": "refuge --root <where REFUGE is>",
-            "drishti_gs1": "drishti_gs1 --root <where Drishti-GS1 is>",
-            "rim_one_dl": "rim_one_dl --root <where RIM-ONE DL is>",
-            "rim_one_r3": "rim_one_dl --part r3 --root <where RIM-ONE DL is>",
-            "graded": "graded_folders --root <where a folder for each grade is>",
-            "masked": "masked --root <where images/ and masks/ are>",
-        }[dataset]
-        command = f"python tools/convert_dataset.py {arguments} --output {folder}"
-    raise FileNotFoundError(
-        f"data set {name}: there is no {MetadataCatalog.get(name).json_file}; make it with: {command}"
-    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .coco import write_json
+from fundus_plugins.data.coco import write_json
 
 
 def assign_folds(grades: Sequence[str | None], folds: int, seed: int) -> list[int]:

@@ -11,12 +11,9 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data import DatasetMapper, detection_utils
 from detectron2.structures import BitMasks, Boxes, Instances
 
-from fundus_plugins.structures import DiscCupMasks
-
-from .augmentation import build_fundus_augmentations
-from .cache import ArrayCache, file_state
-
-DISC, CUP = 0, 1  # contiguous class ids of the segmentation files
+from fundus_plugins.data.augmentation import build_fundus_augmentations
+from fundus_plugins.data.cache import ArrayCache, file_state
+from fundus_plugins.data.structures import CUP, DISC, DiscCupMasks
 
 
 def build_fundus_mapper(cfg: CfgNode, is_train: bool) -> Callable[[dict], dict]:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
-from fundus_plugins.evaluation.refuge import BACKGROUND, CUP, RIM, decode_refuge_mask
-
-from .coco import SEGMENTATION_CATEGORIES
-from .converters import reading
-from .converters.record import BadInput, Listing, Problem
-from .converters.refuge import grade_of, read_labels, split_of
+from fundus_plugins.data.coco import SEGMENTATION_CATEGORIES
+from fundus_plugins.data.converters.record import Listing
+from fundus_plugins.data.converters.refuge import grade_of, read_labels, split_of
+from fundus_plugins.photographs.folders import group_by_stem, walk_files
+from fundus_plugins.photographs.masks import BACKGROUND, CUP, RIM, decode_refuge_mask, listed, mask_values, read_mask
+from fundus_plugins.photographs.problems import BadInput, Problem
 
 MASK_SUFFIXES = (".bmp", ".png")
 _LABELS = {"normal": 0, "glaucoma": 1}
@@ -72,11 +72,11 @@ def list_masks(path: Path, *, labels: Path | None = None, truth: MaskSet | None 
 
 
 def _list_folder(root: Path) -> MaskSet:
-    found, files, listing = MaskSet(), reading.walk_files(root), Listing()
+    found, files, listing = MaskSet(), walk_files(root), Listing()
     sheet = read_labels(root, files, listing)
     found.problems += listing.problems
     masks = [file for file in files if file.suffix.lower() in MASK_SUFFIXES]
-    for stem, same in reading.group_by_stem(masks).items():
+    for stem, same in group_by_stem(masks).items():
         if len(same) > 1:
             found.problems.append(
                 Problem("duplicate id", root / same[1], f"one mask named {stem}", f"also {root / same[0]}")
@@ -94,10 +94,10 @@ def _list_folder(root: Path) -> MaskSet:
 
 
 def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    mask = reading.read_mask(path, None)
-    values = reading.mask_values(mask)
+    mask = read_mask(path, None)
+    values = mask_values(mask)
     if not set(values) <= {CUP, RIM, BACKGROUND}:
-        raise BadInput("unknown mask values", path, "0 cup, 128 rim, 255 background", reading.listed(values))
+        raise BadInput("unknown mask values", path, "0 cup, 128 rim, 255 background", listed(values))
     return decode_refuge_mask(mask)
 
 
@@ -131,7 +131,7 @@ def _list_coco(path: Path, truth: MaskSet | None) -> MaskSet:
         raise BadInput("other categories", path, " and ".join(sorted(wanted)), ", ".join(names.values()) or "none")
     if unknown:
         found.problems.append(
-            Problem("unknown photograph", path, "image ids of the ground truth", reading.listed(sorted(unknown)))
+            Problem("unknown photograph", path, "image ids of the ground truth", listed(sorted(unknown)))
         )
     return found
 

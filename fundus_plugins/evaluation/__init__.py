@@ -1,7 +1,11 @@
 """Measures of segmentation, at the photographs' own resolution, and of grading."""
 
-from .disc_cup import DiscCupEvaluator
-from .grading import GradingEvaluator
-from .mask_writer import RefugeMaskWriter
+from fundus_plugins.requirements import require_detectron2
+
+require_detectron2()
+
+from fundus_plugins.evaluation.disc_cup import DiscCupEvaluator
+from fundus_plugins.evaluation.grading import GradingEvaluator
+from fundus_plugins.evaluation.mask_writer import RefugeMaskWriter
 
 __all__ = ["DiscCupEvaluator", "GradingEvaluator", "RefugeMaskWriter"]

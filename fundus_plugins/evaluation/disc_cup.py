@@ -13,65 +13,14 @@ from collections import OrderedDict
 import numpy as np
 from detectron2.data import MetadataCatalog
 from detectron2.evaluation import DatasetEvaluator
-from detectron2.structures import Instances
 from detectron2.utils import comm
 from pycocotools.coco import COCO
 from tabulate import tabulate
 
+from fundus_plugins.data.structures import CUP, DISC, best_disc_and_cup
 from fundus_plugins.files import atomic_write
-
-from .bootstrap import mean_interval
-from .morphometry import vertical_cup_to_disc_ratio
-from .overlap import dice, iou, mean_iou
-
-DISC, CUP = 0, 1  # contiguous class ids
-METRICS = ("dice_oc", "dice_od", "miou", "iou_disc", "iou_cup", "vcdr_mae", "detection_rate")
-
-
-def best_disc_and_cup(instances: Instances, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, float]:
-    """The masks of the highest-scoring disc and the highest-scoring cup, whichever model made them.
-
-    Args:
-        instances: with `pred_masks` (R, H, W) bool, `pred_classes` and `scores`.
-        size: H, W of the photograph.
-
-    Returns:
-        disc and cup, (H, W) bool, empty where none was detected, and the disc's score, nan without a disc.
-    """
-    masks, score = [], float("nan")
-    for wanted in (DISC, CUP):
-        rows = instances[instances.pred_classes == wanted]
-        if len(rows) == 0:
-            masks.append(np.zeros(size, dtype=bool))
-            continue
-        best = int(rows.scores.argmax())
-        masks.append(rows.pred_masks[best].cpu().numpy().astype(bool, copy=False))
-        if wanted == DISC:
-            score = float(rows.scores[best])
-    return masks[0], masks[1], score
-
-
-def compare_disc_and_cup(
-    disc: np.ndarray, cup: np.ndarray, true_disc: np.ndarray, true_cup: np.ndarray | None
-) -> dict[str, float]:
-    """METRICS of one image, from (H, W) bool masks; nan for what needs a cup where the true cup is unknown (None).
-
-    A missed disc scores 0 and has a vertical cup-to-disc ratio of 0.
-    """
-    row = {
-        "dice_od": dice(disc, true_disc),
-        "iou_disc": iou(disc, true_disc),
-        "detection_rate": float(disc.any()),
-        "vcdr_predicted": vertical_cup_to_disc_ratio(disc, cup),
-    }
-    if true_cup is None:
-        return row | dict.fromkeys(("dice_oc", "iou_cup", "miou", "vcdr_true", "vcdr_mae"), float("nan"))
-    row["dice_oc"] = dice(cup, true_cup)
-    row["iou_cup"] = iou(cup, true_cup)
-    row["miou"] = mean_iou(disc, cup, true_disc, true_cup)
-    row["vcdr_true"] = vertical_cup_to_disc_ratio(true_disc, true_cup)
-    row["vcdr_mae"] = abs(row["vcdr_predicted"] - row["vcdr_true"])
-    return row
+from fundus_plugins.measures.bootstrap import mean_interval
+from fundus_plugins.measures.disc_cup import METRICS, compare_disc_and_cup
 
 
 class DiscCupEvaluator(DatasetEvaluator):

@@ -14,10 +14,9 @@ from detectron2.utils import comm
 from sklearn.metrics import confusion_matrix
 from tabulate import tabulate
 
+from fundus_plugins.evaluation.plots import draw_confusion
 from fundus_plugins.files import atomic_write
-
-from .curves import draw_confusion
-from .grading_metrics import contradicts, grading_metrics
+from fundus_plugins.measures.grading import contradicts, grading_metrics
 
 
 class GradingEvaluator(DatasetEvaluator):

@@ -6,10 +6,9 @@ from pathlib import Path
 import cv2
 from detectron2.evaluation import DatasetEvaluator
 
+from fundus_plugins.data.structures import best_disc_and_cup
 from fundus_plugins.files import atomic_write
-
-from .disc_cup import best_disc_and_cup
-from .refuge import encode_refuge_mask
+from fundus_plugins.photographs.masks import encode_refuge_mask
 
 MASK_FORMATS = ("bmp", "png")
 

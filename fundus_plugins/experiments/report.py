@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from fundus_plugins.evaluation.bootstrap import mean_interval
+from fundus_plugins.experiments.table import Row, Table
 from fundus_plugins.files import atomic_write
-
-from .table import Row, Table
+from fundus_plugins.measures.bootstrap import mean_interval
 
 METRICS = {
     "dice_oc": "Dice, cup",

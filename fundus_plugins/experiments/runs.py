@@ -18,9 +18,8 @@ from pathlib import Path
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
-import fundus_plugins
+from fundus_plugins.config import get_fundus_cfg, without_weights
 from fundus_plugins.files import atomic_write
-from fundus_plugins.inference import without_weights
 from fundus_plugins.provenance import current_commit
 
 
@@ -105,7 +104,7 @@ def _locked(folder: Path) -> Iterator[int]:
 
 def _settings(run: Run) -> dict:
     """All that decides a run's figures: the whole config but for where it writes, and the fold's files."""
-    flat = _flatten(fundus_plugins.get_fundus_cfg(run.config, run.options))
+    flat = _flatten(get_fundus_cfg(run.config, run.options))
     del flat["OUTPUT_DIR"]
     for part, path in zip(("fit", "val"), run.files):
         flat[f"{part} sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -140,7 +139,7 @@ def _drop_torn_pointer(folder: Path) -> None:
 
 
 def _collect(run: Run, commits: list[str]) -> dict:
-    cfg = without_weights(fundus_plugins.get_fundus_cfg(run.config, run.options))
+    cfg = without_weights(get_fundus_cfg(run.config, run.options))
     cfg.MODEL.DEVICE = "cpu"
     with open(run.folder / "evaluation" / f"{cfg.DATASETS.TEST[0]}_images.csv", newline="") as file:
         images = list(csv.DictReader(file))

@@ -11,10 +11,9 @@ import yaml
 from detectron2.data import MetadataCatalog
 
 from fundus_plugins.config import get_fundus_cfg
-from fundus_plugins.data.coco import require_dataset
 from fundus_plugins.data.folds import write_folds
-
-from .runs import Run
+from fundus_plugins.data.registration import require_dataset
+from fundus_plugins.experiments.runs import Run
 
 FORBIDDEN = ("DATASETS.TRAIN", "DATASETS.TEST", "SEED", "OUTPUT_DIR", "TEST.EVAL_PERIOD")
 

@@ -1,12 +1,16 @@
 """The models' parts; importing this package registers them with Detectron2."""
 
-from .backbone import TimmBackbone, build_timm_backbone, build_timm_fpn_backbone
-from .grade_classifier import GradeClassifier
-from .mask_head import RFNetMaskHead
-from .poolers import FusionFeaturePooler
-from .ranking_cnn import RankingCNN, SoftmaxCNN
-from .roi_heads import RFNetROIHeads
-from .two_stage import TwoStageRankingCNN, TwoStageSoftmaxCNN
+from fundus_plugins.requirements import require_detectron2
+
+require_detectron2()
+
+from fundus_plugins.modeling.backbone import TimmBackbone, build_timm_backbone, build_timm_fpn_backbone
+from fundus_plugins.modeling.grade_classifier import GradeClassifier
+from fundus_plugins.modeling.mask_head import RFNetMaskHead
+from fundus_plugins.modeling.poolers import FusionFeaturePooler
+from fundus_plugins.modeling.ranking_cnn import RankingCNN, SoftmaxCNN
+from fundus_plugins.modeling.roi_heads import RFNetROIHeads
+from fundus_plugins.modeling.two_stage import TwoStageRankingCNN, TwoStageSoftmaxCNN
 
 __all__ = [
     "FusionFeaturePooler",

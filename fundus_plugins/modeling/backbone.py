@@ -1,6 +1,5 @@
 """timm's networks as Detectron2 backbones (MobileNet-v1 by default), alone and under a feature pyramid."""
 
-import timm
 import torch
 from detectron2.config import configurable
 from detectron2.layers import ShapeSpec
@@ -8,7 +7,7 @@ from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from detectron2.modeling.backbone import FPN
 from torch import nn
 
-from .timm_network import create_timm_network
+from fundus_plugins.modeling.timm_network import create_timm_network
 
 STRIDES = (4, 8, 16, 32)
 
@@ -37,6 +36,8 @@ class TimmBackbone(Backbone):
     @configurable
     def __init__(self, *, name: str, pretrained: bool = False, weights: str = "", freeze_at: int = 0):
         super().__init__()
+        import timm  # here, for it takes a second, and registering this class should not
+
         reductions = timm.create_model(name, features_only=True).feature_info.reduction()
         missing = [stride for stride in STRIDES if stride not in reductions]
         if missing:

@@ -40,16 +40,6 @@ def upsample_maps(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
-def energy_share(mask: torch.Tensor, region: torch.Tensor) -> float:
-    """Share of a non-negative (H, W) map's sum that lies within a (H, W) bool region; nan for a map of zeros.
-
-    >>> energy_share(torch.tensor([[1.0, 3.0]]), torch.tensor([[False, True]]))
-    0.75
-    """
-    total = mask.double().sum()
-    return float(mask.double()[region].sum() / total) if total > 0 else float("nan")
-
-
 @contextmanager
 def captured_outputs(module: nn.Module) -> Iterator[list]:
     """Within the `with`, every output of `module` (of any model) is appended to the list given; nothing is copied.

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .cam import class_activation_maps
-from .timm_network import create_timm_network
+from fundus_plugins.modeling.cam import class_activation_maps
+from fundus_plugins.modeling.timm_network import create_timm_network
 
 _PROBE = 64  # pixels, a side of the picture that shows a network's stride
 

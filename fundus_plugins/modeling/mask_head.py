@@ -12,7 +12,7 @@ from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from torch import nn
 
-from .losses import build_mask_loss
+from fundus_plugins.modeling.losses import build_mask_loss
 
 
 def _conv(in_channels: int, out_channels: int, norm: str) -> Conv2d:

@@ -5,7 +5,7 @@ from detectron2.modeling.poolers import ROIPooler, convert_boxes_to_pooler_forma
 from detectron2.structures import Boxes
 from torch import nn
 
-from .roi_align import ROIAlign
+from fundus_plugins.modeling.roi_align import ROIAlign
 
 POOLINGS = ("fusion", "pyramid")
 

@@ -8,8 +8,8 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import nn
 
-from .cam import normalise_maps, upsample_maps
-from .grade_classifier import GradeClassifier
+from fundus_plugins.modeling.cam import normalise_maps, upsample_maps
+from fundus_plugins.modeling.grade_classifier import GradeClassifier
 
 
 @dataclass(frozen=True)

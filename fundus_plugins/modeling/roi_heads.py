@@ -7,7 +7,7 @@ from detectron2.modeling import ROI_HEADS_REGISTRY, build_mask_head
 from detectron2.modeling.roi_heads import FastRCNNOutputLayers, StandardROIHeads, select_foreground_proposals
 from detectron2.structures import Boxes, Instances
 
-from .poolers import FusionFeaturePooler, build_roi_pooler
+from fundus_plugins.modeling.poolers import FusionFeaturePooler, build_roi_pooler
 
 # The RPN and the box head know one class, the disc, while MODEL.ROI_HEADS.NUM_CLASSES counts what comes out: disc, cup.
 NUM_DETECTED_CLASSES = 1

@@ -1,11 +1,9 @@
 """Making timm networks, with timm's own pretrained weights or those of a local file."""
 
-import timm
 from torch import nn
 
+from fundus_plugins.modeling.depthwise import speed_up_depthwise
 from fundus_plugins.weights.loading import read_weights
-
-from .depthwise import speed_up_depthwise
 
 
 def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "", **options) -> nn.Module:
@@ -23,6 +21,8 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
         ConnectionError: the pretrained weights could not be had.
         TypeError: the network has no such option.
     """
+    import timm  # here, for it takes a second, and registering the models should not
+
     pretrained = pretrained and not weights
     try:
         network = timm.create_model(name, pretrained=pretrained, **options)

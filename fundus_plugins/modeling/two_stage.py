@@ -5,9 +5,8 @@ from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import nn
 
+from fundus_plugins.modeling.ranking_cnn import GradingCNN, RankingCNN, SoftmaxCNN, stack_images
 from fundus_plugins.weights.loading import load_trained_weights
-
-from .ranking_cnn import GradingCNN, RankingCNN, SoftmaxCNN, stack_images
 
 STARTS = ("timm", "stage1")
 

@@ -8,7 +8,7 @@ from detectron2.utils.file_io import PathManager
 from safetensors.torch import load_file
 from torch import nn
 
-from . import PREFIX
+from fundus_plugins.weights import PREFIX
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 

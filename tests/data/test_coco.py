@@ -10,16 +10,14 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from pycocotools import mask as mask_util
 
 from fundus_plugins.data.coco import (
-    FUNDUS_DATASETS,
     AnnotatedImage,
     build_grading,
     build_segmentation,
     mask_annotation,
     mask_to_rle,
-    register_fundus_datasets,
-    require_dataset,
     write_json,
 )
+from fundus_plugins.data.registration import FUNDUS_DATASETS, register_fundus_datasets, require_dataset
 
 
 @pytest.fixture
@@ -118,7 +116,10 @@ def test_a_failed_write_leaves_every_file_as_it_was(tmp_path):
 def test_every_split_is_registered_without_reading(root):
     register_fundus_datasets(str(root))  # again: nothing happens
     names = [
-        f"{s}_{split}{kind}" for s, splits in FUNDUS_DATASETS.items() for split in splits for kind in ("", "_grading")
+        f"{s}_{split}{kind}"
+        for s, (splits, _) in FUNDUS_DATASETS.items()
+        for split in splits
+        for kind in ("", "_grading")
     ]
     assert len(names) == 48 and set(names) <= set(DatasetCatalog.list())
     metadata = MetadataCatalog.get("drishti_gs1_fit")
@@ -157,13 +158,13 @@ def test_a_name_somebody_else_registered_is_not_taken_from_them(root):
 @pytest.mark.parametrize(
     "name, command",
     [
-        ("refuge_train", "convert_dataset.py refuge --root <where REFUGE is> --output {root}/refuge"),
+        ("refuge_train", "fundus convert refuge --root <where REFUGE is> --output {root}/refuge"),
         (
             "drishti_gs1_val_grading",
-            "convert_dataset.py drishti_gs1 --root <where Drishti-GS1 is> --output {root}/drishti_gs1",
+            "fundus convert drishti_gs1 --root <where Drishti-GS1 is> --output {root}/drishti_gs1",
         ),
-        ("phantom_val", "draw_phantoms.py --output {root}/phantom/raw && "),
-        ("phantom_val", "convert_dataset.py refuge --root {root}/phantom/raw --output {root}/phantom"),
+        ("phantom_val", "fundus draw-phantoms --output {root}/phantom/raw && "),
+        ("phantom_val", "fundus convert refuge --root {root}/phantom/raw --output {root}/phantom"),
     ],
 )
 def test_a_missing_file_says_where_and_how(root, name, command):

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from pycocotools import mask as mask_util
 
+from fundus_plugins.cli.main import main
 from fundus_plugins.data.coco import AnnotatedImage
 from fundus_plugins.data.converters import CONVERTERS
-from fundus_plugins.data.converters.command import main
 from fundus_plugins.data.converters.convert import hold_out
-from fundus_plugins.data.converters.reading import walk_files
 from fundus_plugins.data.converters.refuge import list_records, read_masks
+from fundus_plugins.photographs.folders import walk_files
 from tests.data.folders import (
     CUP,
     DISC,
@@ -36,7 +36,9 @@ ROOT = Path(__file__).parents[2]
 
 def convert(dataset: str, root: Path, *options: str) -> tuple[int, Path]:
     output = root.parent / "out"
-    return main([dataset, "--root", str(root), "--output", str(output), "--processes", "1", *options]), output
+    return main(
+        ["convert", dataset, "--root", str(root), "--output", str(output), "--processes", "1", *options]
+    ), output
 
 
 def read(path: Path) -> dict:
@@ -232,7 +234,7 @@ def test_the_tool_itself_with_processes_and_a_contact_sheet(tmp_path):
     # 12 photographs: three rows of four tiles of 320 pixels, each with a caption.
     assert Image.open(tmp_path / "sheet.png").size == (1280, 3 * 346)
     # The same bytes from one process.
-    assert main([*command[2:-2], "--processes", "1", "--output", str(tmp_path / "one")]) == 0
+    assert main(["convert", *command[2:-2], "--processes", "1", "--output", str(tmp_path / "one")]) == 0
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["fit.json", "fit_grading.json", "train.json", "train_grading.json", "val.json", "val_grading.json"]
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in names)
@@ -243,7 +245,10 @@ def test_the_output_may_lie_behind_a_symbolic_link(tmp_path):
     root = drishti(tmp_path / "in", 1)
     (tmp_path / "deep/er").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "deep/er", target_is_directory=True)
-    assert main(["drishti_gs1", "--root", str(root), "--output", str(tmp_path / "link"), "--processes", "1"]) == 0
+    assert (
+        main(["convert", "drishti_gs1", "--root", str(root), "--output", str(tmp_path / "link"), "--processes", "1"])
+        == 0
+    )
     image = read(tmp_path / "link/train.json")["images"][0]
     assert Image.open(f"{tmp_path}/link/{image['file_name']}").size == (SHAPE[1], SHAPE[0])
 

@@ -8,12 +8,14 @@ import pandas
 import pytest
 from PIL import Image
 
-from fundus_plugins.data.converters.command import main
+from fundus_plugins.cli.main import main
 from tests.data.folders import CUP, DISC, SHAPE, drishti, photograph, refuge_mask, soft_map
 
 
 def convert(dataset: str, root: Path, *options: str) -> int:
-    return main([dataset, "--root", str(root), "--output", str(root.parent / "out"), "--processes", "1", *options])
+    return main(
+        ["convert", dataset, "--root", str(root), "--output", str(root.parent / "out"), "--processes", "1", *options]
+    )
 
 
 def names(root: Path) -> list[str]:
@@ -244,7 +246,5 @@ def test_nothing_usable_writes_nothing(refuge_root, capsys):
 
 def test_options_out_of_range(tmp_path, capsys):
     for options in (["--consensus", "5"], ["--holdout", "-1"], ["--processes", "0"]):
-        with pytest.raises(SystemExit) as caught:
-            convert("drishti_gs1", tmp_path, *options)
-        assert caught.value.code == 2
-    assert "expected a whole number of at least 1, found 0" in capsys.readouterr().err
+        assert convert("drishti_gs1", tmp_path, *options) == 2
+        assert f"error: Invalid value for '{options[0]}'" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as mask_util
 
-from fundus_plugins.data.converters.command import main
+from fundus_plugins.cli.main import main
 from fundus_plugins.data.converters.patients import augmented_copy, draw_patients, patient_of
 from tests.data.folders import CUP, DISC, photograph
 
@@ -21,7 +21,9 @@ SEGMENTATIONS = "RIM-ONE_DL_reference_segmentations"
 
 def convert(dataset, root, *options):
     output = root.parent / "out"
-    return main([dataset, "--root", str(root), "--output", str(output), "--processes", "1", *map(str, options)]), output
+    return main(
+        ["convert", dataset, "--root", str(root), "--output", str(output), "--processes", "1", *map(str, options)]
+    ), output
 
 
 def grades(path):

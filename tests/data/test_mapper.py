@@ -179,7 +179,7 @@ def test_box_scale_enlarges_boxes_about_their_middles_within_the_image(tmp_path)
 
 def test_a_view_is_taken_about_the_true_disc(tmp_path):
     """The mask that RandomView aims by is the record's; the target has the size asked for."""
-    from fundus_plugins.data.view import RandomView
+    from fundus_plugins.data.augmentation.affine import RandomView
 
     mapped = mapper(RandomView(64, (0.5, 0.5)))(record(tmp_path))
     box = mapped["instances"].gt_boxes.tensor[0]
@@ -188,8 +188,8 @@ def test_a_view_is_taken_about_the_true_disc(tmp_path):
 
 
 def test_a_config_asks_for_views_and_cameras_in_training_alone(small_cfg):
-    from fundus_plugins.data.camera import RandomCamera
-    from fundus_plugins.data.view import RandomView
+    from fundus_plugins.data.augmentation.affine import RandomView
+    from fundus_plugins.data.augmentation.photometric import RandomCamera
 
     def kinds(is_train):
         return [type(x) for x in build_fundus_augmentations(small_cfg, is_train)]

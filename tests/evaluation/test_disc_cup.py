@@ -12,8 +12,9 @@ from detectron2.evaluation import COCOEvaluator
 from detectron2.structures import Boxes, Instances
 
 from fundus_plugins.data.coco import AnnotatedImage, build_segmentation, mask_to_rle, write_json
+from fundus_plugins.data.structures import best_disc_and_cup
 from fundus_plugins.evaluation import DiscCupEvaluator
-from fundus_plugins.evaluation.disc_cup import METRICS, best_disc_and_cup
+from fundus_plugins.measures.disc_cup import METRICS
 from tests.conftest import disk
 
 HEIGHT, WIDTH = 80, 100

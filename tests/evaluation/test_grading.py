@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix, recall_score, roc_auc_score
 
 from fundus_plugins.evaluation import GradingEvaluator
-from fundus_plugins.evaluation.grading_comparison import GradedRuns, compare, comparison_markdown, read_runs
-from fundus_plugins.evaluation.grading_metrics import auc_interval, contradicts, grading_metrics, kappa_of_confusion
+from fundus_plugins.experiments.grading_comparison import GradedRuns, compare, comparison_markdown, read_runs
+from fundus_plugins.measures.grading import auc_interval, contradicts, grading_metrics, kappa_of_confusion
 
 GRADES = ["normal", "suspicious", "glaucoma"]
 

@@ -7,14 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from fundus_plugins.measures.cam_overlap import energy_share
 from fundus_plugins.modeling.backbone import TimmBackbone
-from fundus_plugins.modeling.cam import (
-    captured_outputs,
-    class_activation_maps,
-    energy_share,
-    normalise_maps,
-    upsample_maps,
-)
+from fundus_plugins.modeling.cam import captured_outputs, class_activation_maps, normalise_maps, upsample_maps
 from fundus_plugins.modeling.grade_classifier import GradeClassifier
 
 

@@ -17,10 +17,10 @@ from fundus_plugins.data.coco import (
     mask_to_rle,
     write_json,
 )
-from fundus_plugins.evaluation.morphometry import vertical_cup_to_disc_ratio
-
-from .reading import photograph_shape
-from .record import BadInput, Converter, NotThisDataset, Problem, Record
+from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
+from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
+from fundus_plugins.photographs.photograph import photograph_shape
+from fundus_plugins.photographs.problems import BadInput, Problem
 
 # A cup with a smaller part of its pixels outside the disc is carelessly drawn and gets clipped; with more, the masks do
 # not belong together.

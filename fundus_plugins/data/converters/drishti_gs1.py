@@ -14,8 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-from . import reading
-from .record import BadInput, Converter, Listing, NotThisDataset, Problem, Record
+from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
+from fundus_plugins.photographs.folders import (
+    PHOTOGRAPH_SUFFIXES,
+    first_entries,
+    folder_names,
+    group_by_stem,
+    walk_files,
+)
+from fundus_plugins.photographs.masks import listed, mask_values, read_mask
+from fundus_plugins.photographs.problems import BadInput, Problem
+from fundus_plugins.photographs.sheets import SHEET_SUFFIXES, find_columns, normalised, read_sheet
 
 SPLIT_FOLDERS = {"training": "train", "train": "train", "test": "test", "testing": "test"}
 SOFT_MAP_LEVELS = np.array([0, 64, 128, 191, 255])  # index = number of experts
@@ -30,24 +39,24 @@ _SHEETS = {
 
 def list_records(root: Path, *, consensus: int) -> Listing:
     """Photographs with both soft maps below `root`; problems for those that lack one. Raises NotThisDataset."""
-    files = reading.walk_files(root)
+    files = walk_files(root)
     listing = Listing()
     photographs = {split: [] for split in CONVERTER.splits}
     soft_maps: dict[tuple[str, str, str], list[Path]] = {}
     for file in files:
-        folders = reading.folder_names(file)
+        folders = folder_names(file)
         split = next((SPLIT_FOLDERS[folder] for folder in folders if folder in SPLIT_FOLDERS), None)
         match = _SOFT_MAP.match(file.name)
         if split and match:
             soft_maps.setdefault((split, match["stem"].lower(), match["structure"].lower()), []).append(root / file)
-        elif split and "images" in folders and file.suffix.lower() in reading.PHOTOGRAPH_SUFFIXES:
+        elif split and "images" in folders and file.suffix.lower() in PHOTOGRAPH_SUFFIXES:
             photographs[split].append(root / file)
     if not soft_maps or not any(photographs.values()):
         raise NotThisDataset(
             f"{root} does not hold Drishti-GS1: looked for photographs {{Training,Test}}/Images/**/*.png and soft maps "
             f"{{Training,Test}}/**/SoftMap/*_ODsegSoftmap.png, found {sum(map(len, photographs.values()))} "
             f"and {len(soft_maps)}; "
-            f"the folder holds: {reading.first_entries(root)}"
+            f"the folder holds: {first_entries(root)}"
         )
     grades = _read_grades(root, files, listing)
     used = set()
@@ -58,7 +67,7 @@ def list_records(root: Path, *, consensus: int) -> Listing:
                 Problem("missing mask", paths[0].parent, expected, f"{len(paths)} photographs without")
             )
             continue
-        for stem, found in reading.group_by_stem(paths).items():
+        for stem, found in group_by_stem(paths).items():
             maps = [soft_maps.get((split, stem, structure), []) for structure in ("od", "cup")]
             used |= {(split, stem, "od"), (split, stem, "cup")}
             twice = next((same for same in (found, *maps) if len(same) > 1), None)
@@ -89,12 +98,12 @@ def count_experts(path: Path, shape: tuple[int, int]) -> np.ndarray:
 
     Raises BadInput for a value farther than 8 from every level.
     """
-    mask = reading.read_mask(path, shape)
+    mask = read_mask(path, shape)
     distances = np.abs(np.arange(256)[:, None] - SOFT_MAP_LEVELS)
-    values = reading.mask_values(mask)
+    values = mask_values(mask)
     unknown = values[distances[values].min(axis=1) > SOFT_MAP_TOLERANCE]
     if unknown.size:
-        raise BadInput("unknown mask values", path, "0, 64, 128, 191, 255 (within 8)", reading.listed(unknown))
+        raise BadInput("unknown mask values", path, "0, 64, 128, 191, 255 (within 8)", listed(unknown))
     return distances.argmin(axis=1).astype(np.uint8)[mask]
 
 
@@ -107,19 +116,19 @@ def _read_grades(root: Path, files: list[Path], listing: Listing) -> dict[str, s
     """Grades by photograph (lower-case stem) from the sheets below `root`; the notching sheet's where both have one."""
     found: dict[str, dict[str, str]] = {kind: {} for kind in _SHEETS}
     for file in files:
-        if file.suffix.lower() not in reading.SHEET_SUFFIXES:
+        if file.suffix.lower() not in SHEET_SUFFIXES:
             continue
         try:
-            rows = reading.read_sheet(root / file)
+            rows = read_sheet(root / file)
         except BadInput as error:
             listing.problems.append(error.problem)
             continue
         for kind, (name_heading, grade_headings) in _SHEETS.items():
-            columns = reading.find_columns(rows, {name_heading}, grade_headings)
+            columns = find_columns(rows, {name_heading}, grade_headings)
             if columns and columns[2] is not None:
                 header, name_column, grade_column = columns
                 for row in rows[header + 1 :]:
-                    stem, word = _stem(row[name_column]), reading.normalised(row[grade_column])
+                    stem, word = _stem(row[name_column]), normalised(row[grade_column])
                     if stem is None or row[grade_column] is None:
                         continue
                     if word[:1] not in ("n", "g"):
@@ -149,10 +158,9 @@ CONVERTER = Converter(
     list_records=list_records,
     options={
         "consensus": {
-            "type": int,
             "choices": (2, 3, 4),
             "default": 3,
-            "help": "how many of the four experts must agree on a pixel (default: 3)",
+            "help": "how many of the four experts must agree on a pixel",
         }
     },
 )

@@ -13,9 +13,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from . import reading
-from .patients import augmented_copy, draw_patients, patient_of
-from .record import BadInput, Converter, Listing, NotThisDataset, Problem, Record
+from fundus_plugins.data.converters.patients import augmented_copy, draw_patients, patient_of
+from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
+from fundus_plugins.photographs.folders import PHOTOGRAPH_SUFFIXES, first_entries, walk_files
+from fundus_plugins.photographs.problems import BadInput, Problem
+from fundus_plugins.photographs.sheets import normalised, read_sheet
 
 _SPLITS = {
     "train": ("train", "training", "trainset", "trainingset"),
@@ -43,10 +45,10 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
     Raises NotThisDataset.
     """
     listing = Listing()
-    for file in reading.walk_files(root):
-        if file.suffix.lower() not in reading.PHOTOGRAPH_SUFFIXES:
+    for file in walk_files(root):
+        if file.suffix.lower() not in PHOTOGRAPH_SUFFIXES:
             continue
-        folders = [reading.normalised(folder) for folder in reversed(file.parent.parts)]  # the innermost decides
+        folders = [normalised(folder) for folder in reversed(file.parent.parts)]  # the innermost decides
         grade = next((_GRADE_OF[folder] for folder in folders if folder in _GRADE_OF), None)
         split = next((_SPLIT_OF[folder] for folder in folders if folder in _SPLIT_OF), "")
         if grade:
@@ -54,7 +56,7 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
     if not listing.records:
         raise NotThisDataset(
             f"{root} does not hold a folder for each grade: looked for photographs (.jpg, .jpeg, .png) below folders "
-            f"named normal, suspicious or glaucoma, found none; the folder holds: {reading.first_entries(root)}"
+            f"named normal, suspicious or glaucoma, found none; the folder holds: {first_entries(root)}"
         )
     return _with_splits(listing, test_percent, val_percent, seed)
 
@@ -66,10 +68,10 @@ def list_sheet(root: Path, *, sheet: str, patient: str, test_percent: float, val
     """
     sheet = Path(sheet)
     try:
-        rows = reading.read_sheet(sheet)
+        rows = read_sheet(sheet)
     except BadInput as error:
         raise NotThisDataset(str(error.problem)) from None
-    headings = [reading.normalised(cell) for cell in rows[0]] if rows else []
+    headings = [normalised(cell) for cell in rows[0]] if rows else []
     columns = {key: next((i for i, h in enumerate(headings) if h in names), None) for key, names in _COLUMNS.items()}
     if columns["file"] is None or columns["grade"] is None:
         found = ", ".join(map(str, rows[0])) if rows else "nothing"
@@ -81,8 +83,8 @@ def list_sheet(root: Path, *, sheet: str, patient: str, test_percent: float, val
         if cells["file"] is None:
             continue
         file = root / str(cells["file"]).strip()
-        grade = _GRADE_OF.get(reading.normalised(cells["grade"]))
-        split = _SPLIT_OF.get(reading.normalised(cells["split"]), "" if cells["split"] is None else None)
+        grade = _GRADE_OF.get(normalised(cells["grade"]))
+        split = _SPLIT_OF.get(normalised(cells["split"]), "" if cells["split"] is None else None)
         if grade is None or split is None:
             kind, cell = ("grade", cells["grade"]) if grade is None else ("split", cells["split"])
             expected = " or ".join(_GRADES if grade is None else _SPLITS)  # numbers: nobody knows their order
@@ -158,11 +160,11 @@ _OPTIONS = {
     "patient": {
         "default": "",
         "metavar": "REGEX",
-        "help": "of the file's name; its first group is the patient (default: by the naming of known sets)",
+        "help": "of the file's name; its first group is the patient",
     },
-    "test_percent": {"type": float, "default": 20.0, "help": "for test, where no split is given (default: 20)"},
-    "val_percent": {"type": float, "default": 15.0, "help": "of train for val, where there is none (default: 15)"},
-    "seed": {"type": int, "default": 0, "help": "of the draw (default: 0)"},
+    "test_percent": {"type": float, "default": 20.0, "help": "for test, where no split is given"},
+    "val_percent": {"type": float, "default": 15.0, "help": "of train for val, where there is none"},
+    "seed": {"type": int, "default": 0, "help": "of the draw"},
 }
 FOLDERS = Converter(
     name="graded_folders",

@@ -12,19 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
-from . import reading
-from .record import BadInput, Converter, Listing, NotThisDataset, Problem, Record
+from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
+from fundus_plugins.photographs.folders import PHOTOGRAPH_SUFFIXES, first_entries, folder_names, walk_files
+from fundus_plugins.photographs.masks import listed, mask_values, read_mask
+from fundus_plugins.photographs.problems import BadInput, Problem
 
 _SPLITS = ("train", "val", "test")
-_SUFFIXES = (*reading.PHOTOGRAPH_SUFFIXES, ".bmp", ".tif", ".tiff")
+_SUFFIXES = (*PHOTOGRAPH_SUFFIXES, ".bmp", ".tif", ".tiff")
 _KINDS = {"images": "photograph", "disc": "disc", "discs": "disc", "masks": "disc", "cup": "cup", "cups": "cup"}
 
 
 def list_records(root: Path) -> Listing:
     """Photographs with a disc mask below `root`; problems for those that lack one. Raises NotThisDataset."""
     files: dict[str, dict[tuple[str, str], list[Path]]] = {"photograph": {}, "disc": {}, "cup": {}}
-    for file in reading.walk_files(root):
-        folders = reading.folder_names(file)
+    for file in walk_files(root):
+        folders = folder_names(file)
         kind = next((_KINDS[folder] for folder in reversed(folders) if folder in _KINDS), None)
         split = next((folder for folder in folders if folder in _SPLITS), "test")
         if kind and file.suffix.lower() in _SUFFIXES:
@@ -33,7 +35,7 @@ def list_records(root: Path) -> Listing:
         raise NotThisDataset(
             f"{root} does not hold photographs with masks: looked for images/<name>.jpg and masks/<name>.png, found "
             f"{len(files['photograph'])} and {len(files['disc'])}, no pair of one name; "
-            f"the folder holds: {reading.first_entries(root)}"
+            f"the folder holds: {first_entries(root)}"
         )
     listing = Listing()
     for key in sorted(files["photograph"].keys() | files["disc"].keys() | files["cup"].keys()):
@@ -55,10 +57,10 @@ def list_records(root: Path) -> Listing:
 
 def read_mask_pair(disc: Path, cup: Path | None, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
     """Disc and cup, boolean (H, W), of two files of 0 and at most one other value. Raises BadInput for others."""
-    masks = [None if path is None else reading.read_mask(path, shape) for path in (disc, cup)]
+    masks = [None if path is None else read_mask(path, shape) for path in (disc, cup)]
     for path, mask in zip((disc, cup), masks):
-        if mask is not None and (len(values := reading.mask_values(mask)) > 2 or values[0] != 0):
-            raise BadInput("unknown mask values", path, "0 and one other value", reading.listed(values))
+        if mask is not None and (len(values := mask_values(mask)) > 2 or values[0] != 0):
+            raise BadInput("unknown mask values", path, "0 and one other value", listed(values))
     return tuple(None if mask is None else mask > 0 for mask in masks)
 
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
-from .record import Problem
+from fundus_plugins.photographs.problems import Problem
 
 # Stem -> patient, in group 1; the first that fits. Else every photograph counts as a patient of its own.
 _PATIENTS = (
@@ -43,6 +42,8 @@ def draw_patients(patients: Sequence[str], grades: Sequence[str], share: float, 
     It is one fold of scikit-learn's StratifiedGroupKFold, so the share comes out as 1/2, 1/3, ...; nothing is drawn
     for a share of 0, or from too few.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # slow to import, and only a draw wants it
+
     drawn = np.zeros(len(patients), dtype=bool)
     commonest = max(Counter(grades).values(), default=0)  # scikit-learn wants as many of one grade as folds
     wanted = round(1 / share) if share * len(patients) >= 0.5 else 0

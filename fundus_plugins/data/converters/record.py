@@ -6,34 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from fundus_plugins.photographs.problems import Problem
+
 # (height, width) of the photograph -> disc and cup, boolean arrays of that shape; no cup: it was not annotated.
 MaskReader = Callable[[tuple[int, int]], tuple[np.ndarray, np.ndarray | None]]
 
 
 class NotThisDataset(Exception):
     """The folder does not hold the data set asked for; the text says what was looked for and what was found."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong with one file: `kind` is for counting; a problem that was `repaired` left nothing out."""
-
-    kind: str
-    file: Path
-    expected: str
-    found: str
-    repaired: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.file}: expected {self.expected}, found {self.found}"
-
-
-class BadInput(Exception):
-    """A file that cannot be used; carries its Problem."""
-
-    def __init__(self, kind: str, file: Path, expected: str, found: str):
-        super().__init__(kind, file, expected, found)
-        self.problem = Problem(kind, file, expected, found)
 
 
 @dataclass(frozen=True)
@@ -62,7 +42,10 @@ class Listing:
 
 @dataclass(frozen=True)
 class Converter:
-    """One data set: its official splits, how to list it, and its own options (name -> arguments of `add_argument`)."""
+    """One data set: its official splits, how to list it, and its own options.
+
+    An option is its name -> some of `help`, `default`, `type`, `choices`, `required`, for whoever makes a command line.
+    """
 
     name: str
     title: str

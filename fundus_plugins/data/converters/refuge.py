@@ -19,9 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from fundus_plugins.data.coco import GRADES
-
-from . import reading
-from .record import BadInput, Converter, Listing, NotThisDataset, Problem, Record
+from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
+from fundus_plugins.photographs.folders import (
+    PHOTOGRAPH_SUFFIXES,
+    first_entries,
+    folder_names,
+    group_by_stem,
+    walk_files,
+)
+from fundus_plugins.photographs.masks import listed, mask_values, read_mask
+from fundus_plugins.photographs.problems import BadInput, Problem
+from fundus_plugins.photographs.sheets import SHEET_SUFFIXES, find_columns, read_sheet
 
 _SPLITS = {
     "train": re.compile(r"(^|[-_])train(ing)?(?![a-z])"),
@@ -38,17 +46,17 @@ _MASK_SUFFIXES = (".bmp", ".png")
 
 def list_records(root: Path) -> Listing:
     """Photographs with a mask of the same name below `root`; problems for those without. Raises NotThisDataset."""
-    files = reading.walk_files(root)
+    files = walk_files(root)
     photographs = {split: [] for split in CONVERTER.splits}
     masks = {split: [] for split in CONVERTER.splits}
     for file in files:
-        split, folders, suffix = split_of(file), reading.folder_names(file), file.suffix.lower()
+        split, folders, suffix = split_of(file), folder_names(file), file.suffix.lower()
         if split is None:
             continue
         if any(pattern.match(folder) for pattern in _MASK_FOLDERS for folder in folders):
             if suffix in _MASK_SUFFIXES:
                 masks[split].append(file)
-        elif suffix in reading.PHOTOGRAPH_SUFFIXES:
+        elif suffix in PHOTOGRAPH_SUFFIXES:
             photographs[split].append(file)
     _check_is_refuge(root, photographs, masks)
 
@@ -56,7 +64,7 @@ def list_records(root: Path) -> Listing:
     labels = read_labels(root, files, listing)
     for split in CONVERTER.splits:
         _list_split(root, split, photographs[split], masks[split], labels, listing)
-    if any(_SPLITS["val"].search(folder) for file in photographs["train"] for folder in reading.folder_names(file)):
+    if any(_SPLITS["val"].search(folder) for file in photographs["train"] for folder in folder_names(file)):
         listing.facts["edition"] = "REFUGE2"
         listing.notes.append(
             "these are REFUGE2's splits, train holds all of REFUGE1; --root <REFUGE2>/Train gives REFUGE1's own splits"
@@ -65,7 +73,7 @@ def list_records(root: Path) -> Listing:
 
 
 def _list_split(root: Path, split: str, photographs: list, masks: list, labels: dict, listing: Listing) -> None:
-    masks_by_stem = reading.group_by_stem(masks)
+    masks_by_stem = group_by_stem(masks)
     if photographs and not masks:
         folder = root / photographs[0].parts[0]
         found = f"{len(photographs)} photographs without any"
@@ -73,7 +81,7 @@ def _list_split(root: Path, split: str, photographs: list, masks: list, labels: 
             Problem("missing mask", folder, "a folder of masks (Disc_Cup_Masks, gts, Masks)", found)
         )
         return
-    for stem, same in reading.group_by_stem(photographs).items():
+    for stem, same in group_by_stem(photographs).items():
         candidates = masks_by_stem.pop(stem, [])
         best = min(map(_coding_rank, candidates), default=0)
         candidates = [file for file in candidates if _coding_rank(file) == best]
@@ -98,24 +106,24 @@ def _list_split(root: Path, split: str, photographs: list, masks: list, labels: 
 
 def read_masks(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Disc and cup of a REFUGE mask, boolean (H, W). Raises BadInput for a coding that is not REFUGE's."""
-    mask = reading.read_mask(path, shape)
+    mask = read_mask(path, shape)
     if mask.max() <= 2:
         return mask >= 1, mask == 2
     cup, disc = mask <= 100, mask <= 150
     border = np.concatenate([disc[0], disc[-1], disc[:, 0], disc[:, -1]])
-    values = reading.mask_values(mask)
+    values = mask_values(mask)
     away = values[np.abs(values[:, None] - [0, 128, 255]).min(axis=1) > 16]
     blurred = np.count_nonzero(np.isin(mask, away)) if away.size else 0
     # Borders that a resampling blurred are no reason to refuse a mask; another coding is.
     if border.mean() > 0.5 or blurred > 0.05 * disc.sum() or disc.any() and (disc == cup).all():
         where = " (most of the border would be disc)" if border.mean() > 0.5 else ""
         expected = "0 cup, 128 rim, 255 background; or 0, 1, 2"
-        raise BadInput("unknown mask values", path, expected, reading.listed(values) + where)
+        raise BadInput("unknown mask values", path, expected, listed(values) + where)
     return disc, cup
 
 
 def split_of(file: Path) -> str | None:
-    for folder in reading.folder_names(file):
+    for folder in folder_names(file):
         for split, pattern in _SPLITS.items():
             if pattern.search(folder):
                 return split
@@ -124,7 +132,7 @@ def split_of(file: Path) -> str | None:
 
 def _coding_rank(file: Path) -> int:
     """0 for a folder of the original coding, 1 for one of 0/1/2; the innermost folder of masks decides."""
-    for folder in reversed(reading.folder_names(file)):
+    for folder in reversed(folder_names(file)):
         for rank, pattern in enumerate(_MASK_FOLDERS):
             if pattern.match(folder):
                 return rank
@@ -138,7 +146,7 @@ def _check_is_refuge(root: Path, photographs: dict[str, list], masks: dict[str, 
             f"{root} does not hold REFUGE: looked for photographs (Training400, REFUGE-Validation400, Test400 or "
             f"{{train,val,test}}/Images) and masks of the same names (Disc_Cup_Masks, Disc_Masks, gts or Masks), "
             f"found {len(stems[0])} and {len(stems[1])}, no pair of one name; "
-            f"the folder holds: {reading.first_entries(root)}"
+            f"the folder holds: {first_entries(root)}"
         )
 
 
@@ -163,10 +171,10 @@ def read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[s
     labels = {}
     for file in files:
         is_index = file.name.lower() == "index.json"
-        if not is_index and file.suffix.lower() not in reading.SHEET_SUFFIXES:
+        if not is_index and file.suffix.lower() not in SHEET_SUFFIXES:
             continue
         try:
-            rows = _index_rows(root / file) if is_index else reading.read_sheet(root / file)
+            rows = _index_rows(root / file) if is_index else read_sheet(root / file)
         except BadInput as error:
             listing.problems.append(error.problem)
             continue
@@ -184,7 +192,7 @@ def read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[s
 
 def _labelled(rows: list[list]) -> list[tuple]:
     """(name, label) of the rows of a sheet; none if the sheet has no labels (REFUGE's sheets of fovea positions)."""
-    columns = reading.find_columns(rows, _NAME_COLUMNS, _LABEL_COLUMNS)
+    columns = find_columns(rows, _NAME_COLUMNS, _LABEL_COLUMNS)
     if columns:
         header, name, label = columns
         return [] if label is None else [(row[name], row[label]) for row in rows[header + 1 :] if row[name] is not None]

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from . import reading
-from .record import BadInput, Converter, Listing, NotThisDataset, Problem, Record
+from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
+from fundus_plugins.photographs.folders import first_entries, folder_names, walk_files
+from fundus_plugins.photographs.masks import listed, mask_values, read_mask
+from fundus_plugins.photographs.problems import BadInput, Problem
 
 _SPLITS = {"training_set": "train", "train": "train", "test_set": "test", "test": "test"}
 _PHOTOGRAPH = re.compile(r"^r[123]_", re.IGNORECASE)
@@ -30,24 +32,24 @@ def list_records(root: Path, *, part: str, grades: str) -> Listing:
 
     Those without one become problems. Raises NotThisDataset.
     """
-    files = [file for file in reading.walk_files(root) if file.suffix.lower() == ".png"]
+    files = [file for file in walk_files(root) if file.suffix.lower() == ".png"]
     masks: dict[tuple[str, str], Path] = {}
     photographs: list[tuple[str, Path]] = []
     for file in files:
-        folders = reading.folder_names(file)
+        folders = folder_names(file)
         match = _MASK.match(file.stem)
         split = next((_SPLITS[folder] for folder in folders if folder in _SPLITS), None)
         if match and "rim-one_dl_reference_segmentations" in folders:
             masks[match["stem"].lower(), match["structure"].lower()] = file
         elif split and not match and _PHOTOGRAPH.match(file.stem):
             photographs.append((split, file))
-    if any("partitioned_randomly" in reading.folder_names(file) for _, file in photographs):
-        photographs = [x for x in photographs if "partitioned_by_hospital" not in reading.folder_names(x[1])]
+    if any("partitioned_randomly" in folder_names(file) for _, file in photographs):
+        photographs = [x for x in photographs if "partitioned_by_hospital" not in folder_names(x[1])]
     if not photographs or not masks:
         raise NotThisDataset(
             f"{root} does not hold RIM-ONE DL: looked for photographs partitioned_randomly/{{training_set,test_set}}/"
             f"{{normal,glaucoma}}/r*.png and masks RIM-ONE_DL_reference_segmentations/{{normal,glaucoma}}/*-Disc-T.png"
-            f", found {len(photographs)} and {len(masks)}; the folder holds: {reading.first_entries(root)}"
+            f", found {len(photographs)} and {len(masks)}; the folder holds: {first_entries(root)}"
         )
     listing = Listing()
     seen: dict[str, Path] = {}
@@ -76,10 +78,10 @@ def read_masks(disc: Path, cup: Path | None, shape: tuple[int, int]) -> tuple[np
 
 
 def _read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    mask = reading.read_mask(path, shape)
-    values = reading.mask_values(mask)
+    mask = read_mask(path, shape)
+    values = mask_values(mask)
     if values.size > 2 and np.isin(mask, values[(values > 64) & (values < 192)]).mean() > 0.01:
-        raise BadInput("unknown mask values", path, "0 and 255", reading.listed(values))
+        raise BadInput("unknown mask values", path, "0 and 255", listed(values))
     inside = mask > 127
     border = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
     return ~inside if border.mean() > 0.5 else inside
@@ -89,7 +91,7 @@ def _grade(photograph: Path, mask: Path, grades: str) -> str | None:
     match = re.match(r"^r3_([nsg])[-_]", photograph.stem, re.IGNORECASE)
     if match and grades == "three":
         return _LETTERS[match[1].lower()]
-    folders = reading.folder_names(photograph) + reading.folder_names(mask)
+    folders = folder_names(photograph) + folder_names(mask)
     return next((folder for folder in folders if folder in ("normal", "glaucoma")), None)
 
 
@@ -102,12 +104,12 @@ CONVERTER = Converter(
         "part": {
             "choices": ("all", "r1", "r2", "r3"),
             "default": "all",
-            "help": "only photographs of this release; r3 alone has three grades (default: all)",
+            "help": "only photographs of this release; r3 alone has three grades",
         },
         "grades": {
             "choices": ("three", "two"),
             "default": "three",
-            "help": "two: suspects of r3 count as glaucoma, as the data set's folders have them (default: three)",
+            "help": "two: suspects of r3 count as glaucoma, as the data set's folders have them",
         },
     },
 )

@@ -1,9 +1,9 @@
 """Phantom fundus photographs: seeded synthetic pictures with exact masks of the optic disc and cup."""
 
-from .drawing import Phantom, draw_phantom
-from .parameters import GRADES, PhantomParameters
-from .refuge_layout import write_refuge_layout
-from .sampling import PARTS, VIEWS, sample_parameters
+from fundus_plugins.data.phantom.drawing import Phantom, draw_phantom
+from fundus_plugins.data.phantom.parameters import GRADES, PhantomParameters
+from fundus_plugins.data.phantom.refuge_layout import write_refuge_layout
+from fundus_plugins.data.phantom.sampling import PARTS, VIEWS, sample_parameters
 
 __all__ = [
     "GRADES",

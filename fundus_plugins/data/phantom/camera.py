@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from .frame import Frame, blend, sigmoid, span
-from .parameters import PhantomParameters
+from fundus_plugins.data.phantom.frame import Frame, blend, sigmoid, span
+from fundus_plugins.data.phantom.parameters import PhantomParameters
 
 
 def photograph(p: PhantomParameters, frame: Frame, retina: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .camera import photograph
-from .frame import Frame
-from .outline import DiscOutline
-from .parameters import PhantomParameters
-from .retina import paint_background, paint_disc, paint_lesions
-from .vessels import grow_vessels, paint_vessels
+from fundus_plugins.data.phantom.camera import photograph
+from fundus_plugins.data.phantom.frame import Frame
+from fundus_plugins.data.phantom.outline import DiscOutline
+from fundus_plugins.data.phantom.parameters import PhantomParameters
+from fundus_plugins.data.phantom.retina import paint_background, paint_disc, paint_lesions
+from fundus_plugins.data.phantom.vessels import grow_vessels, paint_vessels
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from .parameters import PhantomParameters
+from fundus_plugins.data.phantom.parameters import PhantomParameters
 
 
 class Frame:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .parameters import PhantomParameters
+from fundus_plugins.data.phantom.parameters import PhantomParameters
 
 # The cup stays this far inside the disc (1 is the disc's edge).
 CUP_LIMIT = 0.97

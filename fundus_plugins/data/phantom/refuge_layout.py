@@ -1,5 +1,6 @@
 """Phantoms on disk, in the layout of REFUGE's original archives."""
 
+import csv
 import math
 import os
 import shutil
@@ -12,11 +13,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
-from .drawing import draw_phantom
-from .sampling import PARTS, VIEWS, sample_parameters
+from fundus_plugins.data.phantom.drawing import draw_phantom
+from fundus_plugins.data.phantom.sampling import PARTS, VIEWS, sample_parameters
 
 _SUSPICIOUS = 0.3  # share of the photographs without glaucoma that are suspicious; REFUGE has no such label
 
@@ -98,8 +98,9 @@ def write_refuge_layout(
             folder.mkdir(parents=True, exist_ok=True)
         drawn = _draw_all(jobs, processes, progress)
         _write_sheets(temporary, jobs, [fovea for fovea, _ in drawn])
-        grades = pd.DataFrame({"ImgName": [job.name for job in jobs], "Grade": [grade for _, grade in drawn]})
-        grades.to_csv(temporary / "phantom_grades.csv", index=False)
+        with open(temporary / "phantom_grades.csv", "w", newline="", encoding="utf-8") as file:
+            rows = ((job.name, grade) for job, (_, grade) in zip(jobs, drawn, strict=True))
+            csv.writer(file, lineterminator="\n").writerows([("ImgName", "Grade"), *rows])
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)  # mkdtemp's folders are for the owner alone
@@ -179,6 +180,8 @@ def _write(path: Path, image: np.ndarray, options: list[int]) -> None:
 
 
 def _write_sheets(root: Path, jobs: list[_Job], foveas: list[tuple[float, float]]) -> None:
+    import pandas as pd  # slow to import
+
     sheets = {
         "train": ("Annotation-Training400/Fovea_location.xlsx", None),
         "val": ("REFUGE-Validation400-GT/Fovea_locations.xlsx", "Glaucoma Label"),

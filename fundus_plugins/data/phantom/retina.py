@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from .frame import Frame, blend, sigmoid
-from .outline import DiscOutline
-from .parameters import PhantomParameters
+from fundus_plugins.data.phantom.frame import Frame, blend, sigmoid
+from fundus_plugins.data.phantom.outline import DiscOutline
+from fundus_plugins.data.phantom.parameters import PhantomParameters
 
 
 def paint_background(p: PhantomParameters, frame: Frame, rng: np.random.Generator) -> np.ndarray:

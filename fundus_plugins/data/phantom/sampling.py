@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .parameters import GRADES, PhantomParameters
+from fundus_plugins.data.phantom.parameters import GRADES, PhantomParameters
 
 # Vertical cup-to-disc ratio per grade: mean, standard deviation, lowest, highest. They overlap, as they do in people.
 _VCDR = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .outline import DiscOutline
-from .parameters import PhantomParameters
+from fundus_plugins.data.phantom.outline import DiscOutline
+from fundus_plugins.data.phantom.parameters import PhantomParameters
 
 _STEP = 0.07  # disc diameters
 _THINNEST = 0.012  # disc diameters

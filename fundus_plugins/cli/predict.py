@@ -1,0 +1,74 @@
+"""`fundus predict`: photographs to overlays and a table."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from .options import PATH, Command, Several, config_option, is_key, load_config, load_release, pairs, report_failures
+
+
+@click.command(cls=Command)
+@config_option()
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="such as output/.../model_best.pth; default: the config's, or the packaged ones without --config-file",
+)
+@click.option("--input", "photographs", cls=Several, type=PATH, help="the same as PHOTOGRAPHS")
+@click.option("--output", required=True, type=PATH, help="another folder, for overlays and predictions.csv")
+@click.argument("words", nargs=-1, metavar="[PHOTOGRAPHS]... [KEY VALUE]...")
+def command(config_file, weights, photographs, output, words):
+    """Outline the optic disc and cup, and measure the vertical cup-to-disc ratio.
+
+    PHOTOGRAPHS: files, or folders of them (not searched deeper). Without --config-file, --weights is a file of
+    `fundus release`, which holds its config; without either it is the packaged one.
+    """
+    given, overrides = split_words(words)
+    files = list_photographs([*photographs, *given])
+    if output.resolve() in {path.resolve().parent for path in files}:
+        raise click.UsageError(f"{output} holds the photographs; choose another folder, so that none is overwritten")
+
+    from fundus_plugins.prediction.outputs import predict_to_folder
+    from fundus_plugins.prediction.predictor import FundusPredictor
+    from fundus_plugins.prediction.release import PACKAGED
+
+    if config_file:
+        cfg = load_config(config_file, [*(["MODEL.WEIGHTS", weights] if weights else []), *overrides])
+    else:
+        cfg = load_release(weights or PACKAGED, overrides)
+    result = predict_to_folder(FundusPredictor(cfg), files, output)
+    print(
+        f"{result.predicted} photographs, {result.missed} without a detected disc, {result.flagged} flagged for review "
+        f"-> {output}"
+    )
+    return report_failures(result.failures)
+
+
+def split_words(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    """Paths of photographs, and KEY VALUE pairs, which may stand among them."""
+    photographs: list[Path] = []
+    overrides: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if is_key(word):
+            overrides += [word, *rest[:1]]
+            del rest[:1]
+        else:
+            photographs.append(Path(word))
+    return photographs, pairs(overrides)
+
+
+def list_photographs(paths: list[Path]) -> list[Path]:
+    """The photographs that are meant: files as they are, of a folder those with a photograph's suffix, sorted."""
+    from fundus_plugins.photographs.folders import list_folder
+
+    if not paths:
+        raise click.UsageError("no photographs given: name files or folders")
+    files: list[Path] = []
+    for path in paths:
+        found = list_folder(path) if path.is_dir() else [path]
+        if not found or not found[0].exists():
+            raise click.UsageError(f"no photographs at {path}")
+        files += found
+    return list(dict.fromkeys(files))

@@ -1,0 +1,63 @@
+"""`fundus train`: Detectron2's trainer on one of our models; `--eval-only` evaluates."""
+
+import argparse
+
+import rich_click as click
+
+from .options import Command, load_config, overrides_argument, pairs
+
+
+@click.command(cls=Command)
+@click.option("--config-file", metavar="FILE", required=True, help="a YAML file, or the name of one of the package's")
+@click.option("--resume", is_flag=True, help="go on from the last checkpoint in OUTPUT_DIR, if there is one")
+@click.option("--eval-only", is_flag=True, help="evaluate MODEL.WEIGHTS on DATASETS.TEST, train nothing")
+@click.option("--num-gpus", type=click.IntRange(min=0), default=1, show_default=True, help="on each machine")
+@click.option("--num-machines", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--machine-rank", type=click.IntRange(min=0), default=0, show_default=True, help="of this machine")
+@click.option("--dist-url", default="auto", show_default=True, help="where the machines meet: tcp://HOST:PORT")
+@overrides_argument
+def command(config_file, resume, eval_only, num_gpus, num_machines, machine_rank, dist_url, overrides):
+    """Train or evaluate a model.
+
+    Everything is Detectron2's: OUTPUT_DIR gets checkpoints, metrics.json and TensorBoard's events. The weights with the
+    best validation TEST.BEST_METRIC are kept as model_best.pth. KEY VALUE pairs override the config.
+    """
+    from fundus_plugins.model_zoo import find_config_file
+
+    config_file = find_config_file(config_file)
+    overrides = pairs(overrides)
+    load_config(config_file, overrides)  # its errors in one line, before any process is started
+
+    from detectron2.engine import launch
+
+    args = argparse.Namespace(config_file=config_file, resume=resume, eval_only=eval_only, opts=overrides)
+    launch(train_or_evaluate, num_gpus, num_machines, machine_rank, dist_url, args=(args,))
+
+
+def train_or_evaluate(args: argparse.Namespace) -> None:
+    """What every process does; `args` has config_file, resume, eval_only and opts, as Detectron2's tools name them."""
+    from detectron2.engine import default_setup
+    from detectron2.modeling import GeneralizedRCNNWithTTA
+    from detectron2.utils import comm
+    from detectron2.utils.logger import setup_logger
+
+    from fundus_plugins.config import get_fundus_cfg, without_weights
+    from fundus_plugins.data.registration import register_fundus_datasets, require_dataset
+    from fundus_plugins.engine.trainer import FundusTrainer, train
+    from fundus_plugins.weights.loading import load_trained_weights
+
+    register_fundus_datasets()
+    cfg = get_fundus_cfg(args.config_file, args.opts)
+    for name in cfg.DATASETS.TEST if args.eval_only else cfg.DATASETS.TRAIN + cfg.DATASETS.TEST:
+        require_dataset(name)
+    cfg.freeze()
+    default_setup(cfg, args)
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="fundus_plugins")
+    if not args.eval_only:
+        train(cfg, resume=args.resume)
+        return
+    model = FundusTrainer.build_model(without_weights(cfg))
+    load_trained_weights(model, cfg.MODEL.WEIGHTS)
+    if cfg.TEST.AUG.ENABLED:
+        model = GeneralizedRCNNWithTTA(cfg, model)
+    FundusTrainer.test(cfg, model)

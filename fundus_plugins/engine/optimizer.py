@@ -1,0 +1,29 @@
+"""The optimizers that SOLVER.OPTIMIZER names."""
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.solver import build_optimizer as build_detectron2_optimizer
+from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
+from torch import nn
+
+
+def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+    """Detectron2's SGD, or AdamW or RMSprop with its rules for norms and biases. Raises ValueError for another name."""
+    name = cfg.SOLVER.OPTIMIZER
+    if name == "SGD":
+        return build_detectron2_optimizer(cfg, model)
+    if name not in ("AdamW", "RMSprop"):
+        raise ValueError(f"SOLVER.OPTIMIZER {name!r}: expected SGD, AdamW or RMSprop")
+    parameters = get_default_optimizer_params(
+        model,
+        base_lr=cfg.SOLVER.BASE_LR,
+        weight_decay_norm=cfg.SOLVER.WEIGHT_DECAY_NORM,
+        bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
+        weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
+    )
+    options = {"lr": cfg.SOLVER.BASE_LR, "weight_decay": cfg.SOLVER.WEIGHT_DECAY}
+    if name == "AdamW":
+        optimizer = torch.optim.AdamW(parameters, **options)
+    else:
+        optimizer = torch.optim.RMSprop(parameters, alpha=0.9, eps=1e-7, **options)  # as in Keras, the paper's
+    return maybe_add_gradient_clipping(cfg, optimizer)

@@ -1,0 +1,129 @@
+"""FundusTrainer: Detectron2's DefaultTrainer with our data, evaluator, best checkpoint and CPU precision."""
+
+import os
+import weakref
+
+import torch
+from detectron2.data import build_detection_test_loader, build_detection_train_loader
+from detectron2.engine import DefaultTrainer, hooks
+from detectron2.evaluation import DatasetEvaluators
+from detectron2.utils import comm
+
+from fundus_plugins.data.grading_mapper import GradingMapper
+from fundus_plugins.data.mapper import build_fundus_mapper
+from fundus_plugins.engine.autocast import CPUAutocastTrainer
+from fundus_plugins.engine.checkpoint import FundusCheckpointer, forget_checkpoints
+from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves
+from fundus_plugins.engine.optimizer import build_optimizer
+from fundus_plugins.engine.precision import resolve_precision
+from fundus_plugins.engine.schedule import in_iterations, is_grading, training_stages
+from fundus_plugins.evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
+
+
+class FundusTrainer(DefaultTrainer):
+    """Trains and evaluates RF-Net, a detector of disc and cup as two classes, or a grading model, from a config.
+
+    SOLVER.AMP.ENABLED works on a CPU too, in SOLVER.AMP.PRECISION. After every evaluation
+    (TEST.EVAL_PERIOD) the weights with the best TEST.BEST_METRIC on the first TEST set are kept as `model_best.pth`.
+    A two-stage model without a trained first stage is for `train`, which makes a trainer for each stage.
+
+    Raises ValueError for such a model.
+    """
+
+    def __init__(self, cfg):
+        if len(training_stages(cfg)) > 1:
+            raise ValueError(
+                "a two-stage model wants MODEL.GRADING.STAGE1_WEIGHTS here; fundus_plugins.train trains both stages"
+            )
+        super().__init__(in_iterations(cfg))
+        cfg = self.cfg
+        if not cfg.SOLVER.AMP.ENABLED:
+            return
+        precision = resolve_precision(cfg.SOLVER.AMP.PRECISION, cfg.MODEL.DEVICE)
+        trainer = self._trainer
+        if torch.device(cfg.MODEL.DEVICE).type == "cpu":
+            # Made anew rather than chosen: DefaultTrainer knows only SimpleTrainer and the CUDA-only AMPTrainer.
+            self._trainer = CPUAutocastTrainer(trainer.model, trainer.data_loader, trainer.optimizer, precision)
+        else:
+            trainer.precision = precision
+
+    def state_dict(self) -> dict:
+        # After the last step Detectron2 counts one further, and a checkpoint saved there would skip one when resumed.
+        return super().state_dict() | {"iteration": min(self.iter, self.max_iter - 1)}
+
+    @classmethod
+    def build_model(cls, cfg):
+        model = super().build_model(cfg)
+        return model.to(memory_format=torch.channels_last) if cfg.MODEL.CHANNELS_LAST else model
+
+    @classmethod
+    def build_optimizer(cls, cfg, model):
+        return build_optimizer(cfg, model)
+
+    @classmethod
+    def build_train_loader(cls, cfg):
+        build = GradingMapper if is_grading(cfg) else build_fundus_mapper
+        return build_detection_train_loader(cfg, mapper=build(cfg, is_train=True))
+
+    @classmethod
+    def build_test_loader(cls, cfg, dataset_name):
+        if is_grading(cfg):
+            mapper = GradingMapper(cfg, is_train=False, dataset_name=dataset_name)
+            return build_detection_test_loader(cfg, dataset_name, mapper=mapper, batch_size=cfg.SOLVER.IMS_PER_BATCH)
+        return build_detection_test_loader(cfg, dataset_name, mapper=build_fundus_mapper(cfg, is_train=False))
+
+    @classmethod
+    def build_evaluator(cls, cfg, dataset_name):
+        folder = os.path.join(cfg.OUTPUT_DIR, "evaluation")
+        if is_grading(cfg):
+            return GradingEvaluator(dataset_name, cfg.MODEL.GRADING.GRADES, folder)
+        evaluator = DiscCupEvaluator(dataset_name, folder)
+        if not cfg.TEST.SAVE_MASKS:
+            return evaluator
+        masks = os.path.join(cfg.OUTPUT_DIR, "masks", dataset_name)
+        return DatasetEvaluators([evaluator, RefugeMaskWriter(masks, cfg.TEST.SAVE_MASKS)])
+
+    def build_hooks(self):
+        # Here, for DefaultTrainer makes its checkpointer just before, and the hooks keep what they are given.
+        self.checkpointer = FundusCheckpointer(
+            self.checkpointer.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
+        )
+        every = super().build_hooks()
+        if comm.is_main_process() and self.cfg.DATASETS.TEST and self.cfg.TEST.EVAL_PERIOD > 0:
+            # With several sets Detectron2 puts the set's name before the metric.
+            prefix = f"{self.cfg.DATASETS.TEST[0]}/" if len(self.cfg.DATASETS.TEST) > 1 else ""
+            metric = prefix + self.cfg.TEST.BEST_METRIC
+            best = BestCheckpointer(self.cfg.TEST.EVAL_PERIOD, self.checkpointer, metric, self.cfg.TEST.BEST_IS_LOWEST)
+            judged = [best]
+            if is_grading(self.cfg):
+                judged.append(LossCurves(self.cfg.OUTPUT_DIR, self.cfg.TEST.EVAL_PERIOD, f"{prefix}grading/loss"))
+            # The checkpoint comes last: a run killed while it evaluates goes back before what it has not judged.
+            savers = [hook for hook in every if isinstance(hook, hooks.PeriodicCheckpointer)]
+            every = [hook for hook in every if hook not in savers]
+            after_evaluation = 1 + next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
+            every[after_evaluation:after_evaluation] = judged + savers
+        if comm.is_main_process() and self.cfg.SOLVER.EPOCHS > 0:
+            for hook in every:
+                if isinstance(hook, hooks.PeriodicCheckpointer):
+                    hook.max_to_keep = 1  # one every epoch would fill the disk; the best is kept beside it
+        return every
+
+
+def train(cfg, resume: bool = False) -> None:
+    """Train a model from start to end, a two-stage model's stages one after the other.
+
+    With `resume`, go on where an interrupted run in OUTPUT_DIR stopped, in whichever stage that was; a stage that was
+    trained to its end is evaluated once more, for it may have been interrupted there.
+
+    Raises FileNotFoundError, OSError, ValueError: what a config names is not there, cannot be fetched, makes no sense.
+    """
+    stages = training_stages(cfg)
+    if not resume and comm.is_main_process():
+        for stage in stages:
+            forget_checkpoints(stage)
+    comm.synchronize()
+    for stage in stages:
+        trainer = FundusTrainer(stage)
+        trainer.resume_or_load(resume=resume)
+        trainer.train()
+        comm.synchronize()  # the next stage reads what the main process writes last

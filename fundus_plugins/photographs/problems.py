@@ -1,0 +1,34 @@
+"""What is wrong with a file, told in one line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one file: `kind` is for counting; a problem that was `repaired` left nothing out."""
+
+    kind: str
+    file: Path
+    expected: str
+    found: str
+    repaired: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.file}: expected {self.expected}, found {self.found}"
+
+
+class BadInput(ValueError):
+    """A file that cannot be used; carries its Problem."""
+
+    def __init__(self, kind: str, file: Path, expected: str, found: str):
+        super().__init__(kind, file, expected, found)
+        self.problem = Problem(kind, file, expected, found)
+
+    def __str__(self) -> str:
+        return str(self.problem)
+
+
+def reason(error: Exception) -> str:
+    """The first line of an exception's text, or its name."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,34 @@
+"""Names of precisions to types, by machine."""
+
+import pytest
+import torch
+
+from fundus_plugins.engine import precision
+from fundus_plugins.engine.precision import autocast, resolve_precision
+
+
+def test_auto_follows_the_machine(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False, "avx512_bf16": True}, raising=False)
+    assert resolve_precision("auto", "cpu") == torch.bfloat16
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True}, raising=False)
+    assert resolve_precision("auto", "cpu") == torch.float32 and not precision.computes_bfloat16()
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert resolve_precision("auto", "cpu") == torch.float32  # an older torch cannot tell
+    assert resolve_precision("auto", "cuda:0") == torch.float16
+
+
+def test_named_precisions():
+    assert resolve_precision("bfloat16", "cpu") == torch.bfloat16
+    assert resolve_precision("float16", "cuda") == torch.float16
+    with pytest.raises(ValueError, match="a CPU computes in float32 or bfloat16"):
+        resolve_precision("float16", "cpu")
+    with pytest.raises(ValueError, match="'half': expected one of auto, float32"):
+        resolve_precision("half", "cpu")
+
+
+def test_autocast_to_float32_does_nothing():
+    layer, x = torch.nn.Linear(4, 4), torch.randn(2, 4)
+    with autocast(torch.float32, "cpu"):
+        assert layer(x).dtype == torch.float32
+    with autocast(torch.bfloat16, "cpu"):
+        assert layer(x).dtype == torch.bfloat16

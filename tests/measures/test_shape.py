@@ -1,0 +1,83 @@
+"""One disc, one cup inside it, no holes, no islands, a smooth edge."""
+
+import cv2
+import numpy as np
+
+from fundus_plugins.measures.overlap import dice
+from fundus_plugins.measures.shape import ellipse_iou, is_regular, regular_disc_and_cup
+from tests.conftest import disk
+
+
+def regions(mask):
+    return cv2.connectedComponents(mask.astype(np.uint8))[0] - 1
+
+
+def test_smooth_masks_stay():
+    disc, cup = disk(300, 400, 150, 200, 80), disk(300, 400, 155, 205, 40)
+    regular = regular_disc_and_cup(disc, cup)
+    assert dice(regular[0], disc) > 0.998 and dice(regular[1], cup) > 0.995
+
+
+def test_islands_and_holes_go():
+    disc, cup = disk(300, 400, 150, 200, 80), disk(300, 400, 150, 200, 40)
+    ragged_disc = (disc | disk(300, 400, 30, 40, 12)) & ~disk(300, 400, 120, 230, 8)
+    ragged_cup = (cup | disk(300, 400, 150, 265, 6)) & ~disk(300, 400, 150, 200, 10)
+    assert not is_regular(ragged_disc, cup & ragged_disc) and not is_regular(disc, ragged_cup)
+    regular = regular_disc_and_cup(ragged_disc, ragged_cup)
+    assert is_regular(*regular)
+    assert regions(regular[0]) == regions(regular[1]) == 1
+    assert regions(~regular[0]) == regions(~regular[1]) == 1
+    assert dice(regular[0], disc) > 0.995 and dice(regular[1], cup) > 0.99
+
+
+def test_a_bridge_that_smoothing_breaks_leaves_the_larger_part():
+    dumbbell = disk(200, 400, 100, 120, 60) | disk(200, 400, 100, 290, 40)
+    dumbbell[100, 120:290] = True
+    regular = regular_disc_and_cup(dumbbell, dumbbell)
+    assert is_regular(*regular) and regions(regular[0]) == 1
+    assert dice(regular[0], disk(200, 400, 100, 120, 60)) > 0.98
+
+
+def test_jagged_edges_become_shorter():
+    rng = np.random.default_rng(0)
+    disc = cv2.resize((disk(30, 40, 15, 20, 8) ^ (rng.random((30, 40)) < 0.03)).astype(np.uint8), (400, 300)) > 0
+    regular, _ = regular_disc_and_cup(disc, disc & False)
+
+    def edge(mask):
+        return np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+
+    assert edge(regular) < edge(disc)
+
+
+def test_the_cup_stays_in_the_disc_and_at_the_border():
+    disc, cup = disk(100, 100, 50, 5, 30), disk(100, 100, 50, 5, 25)
+    regular = regular_disc_and_cup(disc, cup)
+    assert not (regular[1] & ~regular[0]).any()
+    assert regular[0][50, 0] and dice(regular[0], disc) > 0.98
+
+
+def test_a_cup_outside_is_not_regular():
+    disc = disk(100, 100, 50, 50, 30)
+    assert is_regular(disc, disk(100, 100, 50, 60, 15)) and is_regular(disc, disc & False)
+    assert not is_regular(disc, disk(100, 100, 50, 75, 15))
+
+
+def test_empty_masks_stay_empty():
+    empty, disc = np.zeros((50, 60), bool), disk(50, 60, 25, 30, 12)
+    assert not any(mask.any() for mask in regular_disc_and_cup(empty, disc))
+    regular = regular_disc_and_cup(disc, empty)
+    assert regular[0].any() and not regular[1].any()
+
+
+def test_an_ellipse_is_an_ellipse_and_a_square_is_not():
+    tilted = np.zeros((300, 400), np.uint8)
+    cv2.ellipse(tilted, ((205.5, 140.2), (150, 90), 33), 1, cv2.FILLED)
+    assert ellipse_iou(tilted > 0) > 0.985 and ellipse_iou(disk(300, 400, 2, 390, 50)) < 0.97
+    assert ellipse_iou(np.eye(1, 1) > 0) == 1 and np.isnan(ellipse_iou(np.zeros((20, 30), bool)))
+    square = np.zeros((300, 400), bool)
+    square[40:240, 100:300] = True
+    # Its ellipse is a circle of radius r = a sqrt(1/3), a the side; half of it has r cos t = a / 2 beyond the edge.
+    a, r = 200, 200 / np.sqrt(3)
+    beyond = 4 * (r**2 * np.arccos(a / 2 / r) - a / 2 * np.sqrt(r**2 - a**2 / 4))
+    common = np.pi * r**2 - beyond
+    assert abs(ellipse_iou(square) - common / (a**2 + beyond)) < 0.005

@@ -1,0 +1,165 @@
+"""FundusPredictor against the plain model, and on files."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from detectron2.data import transforms as T
+from detectron2.data.detection_utils import read_image
+from detectron2.engine import DefaultPredictor
+from detectron2.modeling import build_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import fundus_plugins
+from fundus_plugins.data.phantom.drawing import draw_phantom
+from fundus_plugins.data.phantom.sampling import sample_parameters
+from fundus_plugins.data.structures import best_disc_and_cup
+from fundus_plugins.experiments.alterations import ALTERATIONS
+from fundus_plugins.measures.overlap import dice
+from fundus_plugins.measures.shape import is_regular
+from fundus_plugins.photographs.photograph import read_photograph
+from fundus_plugins.prediction import predictor as predictor_module
+from fundus_plugins.prediction.predictor import resize_photograph
+from tests.conftest import SIDE, disk
+
+
+@pytest.fixture
+def cfg(detecting_cfg):
+    return detecting_cfg
+
+
+@pytest.mark.parametrize("image_format", ["RGB", "BGR"])
+def test_equals_detectron2s_predictor(cfg, photograph, image_format):
+    cfg.INPUT.FORMAT = image_format
+    cfg.TEST.PRECISION = "float32"
+    ours = fundus_plugins.FundusPredictor(cfg)(photograph)
+    theirs = DefaultPredictor(cfg)(photograph[:, :, ::-1])["instances"]
+    torch.testing.assert_close(ours.instances.pred_boxes.tensor, theirs.pred_boxes.tensor, rtol=1e-3, atol=0.05)
+    disc, cup, score = best_disc_and_cup(theirs, photograph.shape[:2])
+    assert disc.any() and cup.any()
+    assert (disc != ours.disc).mean() < 1e-4 and (cup != ours.cup).mean() < 1e-4
+    assert ours.score == pytest.approx(score, abs=1e-4)
+
+
+def test_bfloat16_is_used_and_close(cfg, photograph):
+    cfg.TEST.PRECISION = "bfloat16"
+    predictor = fundus_plugins.FundusPredictor(cfg)
+    body = predictor.model.backbone.bottom_up.body
+    assert body.conv_stem.weight.dtype == torch.float32  # up to stride 2, where rounding moves outlines
+    assert body.blocks[1][0].conv_dw.weight.dtype == torch.bfloat16
+    prediction = predictor(photograph)
+    cfg.TEST.PRECISION = "float32"
+    exact = fundus_plugins.FundusPredictor(cfg)(photograph)
+    assert prediction.score == pytest.approx(exact.score, abs=0.02)
+
+
+def test_a_batch_gives_what_each_gives_alone(cfg, photograph):
+    predictor = fundus_plugins.FundusPredictor(cfg)
+    images = [photograph, photograph[:, ::-1].copy(), photograph[:100]]
+    together = predictor.predict_prepared([predictor.prepare(image) for image in images])
+    for image, prediction in zip(images, together):
+        assert prediction.disc.shape == image.shape[:2]
+        alone = predictor(image)
+        assert (alone.disc != prediction.disc).mean() < 0.01
+        assert alone.score == pytest.approx(prediction.score, abs=0.02)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(20, 150), st.integers(20, 150), st.integers(10, 90), st.integers(0, 2**32 - 1))
+def test_photographs_are_resized_as_detectron2_resizes_them(height, width, side, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    transform = T.ResizeShortestEdge([side] * 2, 2 * side).get_transform(image)
+    expected, found = transform.apply_image(image), resize_photograph(image, transform)
+    assert found.dtype == np.uint8 and found.shape == expected.shape
+    assert abs(found.astype(int) - expected).max() <= 2  # of noise; of photographs 1
+
+
+def test_files_come_in_order_and_bad_ones_do_not_stop_the_rest(cfg, photograph, tmp_path):
+    paths = [tmp_path / f"{name}.png" for name in "abcdef"]
+    for number, path in enumerate(paths):
+        cv2.imwrite(str(path), photograph[: 60 + 10 * number])
+    paths[2].write_bytes(b"no photograph")
+    predictor = fundus_plugins.FundusPredictor(cfg)
+    found = list(predictor.predict_files(paths))
+    assert [path for path, _, _ in found] == paths
+    assert isinstance(found[2][2], ValueError) and found[2][1] is None and "c.png: expected" in str(found[2][2])
+    for number, (_, image, prediction) in enumerate(found):
+        if number != 2:
+            assert image.shape == prediction.disc.shape + (3,) == (60 + 10 * number, 2 * SIDE, 3)
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
+def test_what_is_no_photograph_is_refused(cfg, image):
+    with pytest.raises(ValueError, match="expected an .H, W, 3. uint8 RGB image"):
+        fundus_plugins.FundusPredictor(cfg)(image)
+
+
+def test_doubts_and_interval(cfg, photograph, monkeypatch):
+    disc = disk(*photograph.shape[:2], 30, 40, 20)
+    monkeypatch.setattr(predictor_module, "best_disc_and_cup", lambda *args: (disc, disk(*disc.shape, 30, 40, 10), 0.9))
+    plain = fundus_plugins.FundusPredictor(cfg)(photograph)
+    assert plain.flags == () and not plain.flagged and np.isnan(plain.vcdr_interval).all()
+    cfg.TEST.FLIPS, cfg.TEST.FLAG_BELOW, cfg.TEST.VCDR_MARGIN = "horizontal", 1.01, 0.1
+    found = fundus_plugins.FundusPredictor(cfg)(photograph)
+    assert found.flags == ("views disagree",) and found.flagged and found.ellipse > 0.95
+    assert found.vcdr_interval == pytest.approx((found.vcdr - 0.1, found.vcdr + 0.1))
+
+    cfg.TEST.FLAG_BELOW, cfg.TEST.FLAG_ELLIPSE_BELOW = 0.0, 0.93
+    predictor = fundus_plugins.FundusPredictor(cfg)
+    disc = disk(*disc.shape, 30, 30, 10) | disk(*disc.shape, 30, 48, 10)
+    assert predictor(photograph).flags == ("not the shape of a disc",)
+    disc = disk(*disc.shape, 5, 40, 20)  # its upper part is beyond the edge
+    cut = predictor(photograph)
+    assert cut.flags[0] == "cut off by the edge" and np.isnan(cut.vcdr_interval).all()
+    disc = np.zeros_like(disc)
+    missed = predictor(photograph)
+    assert missed.flags == ("no disc",) and np.isnan([missed.vcdr, missed.ellipse, *missed.vcdr_interval]).all()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto"])  # with a map at stride 2, and without
+def test_another_backbone_in_bfloat16(cfg, photograph, tmp_path, name):
+    cfg.MODEL.TIMM.NAME = name
+    torch.save(build_model(cfg).state_dict(), cfg.MODEL.WEIGHTS)
+    cfg.TEST.PRECISION = "bfloat16"
+    assert fundus_plugins.FundusPredictor(cfg)(photograph).disc.shape == photograph.shape[:2]
+
+
+def test_photographs_are_read_as_detectron2_reads_them(photograph, tmp_path):
+    path = str(tmp_path / "eye.png")
+    cv2.imwrite(path, photograph)
+    np.testing.assert_array_equal(read_photograph(path), read_image(path, format="RGB"))
+    picture = Image.fromarray(photograph)
+    exif = picture.getexif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    picture.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    ours, theirs = read_photograph(tmp_path / "turned.jpg"), read_image(str(tmp_path / "turned.jpg"), format="RGB")
+    assert ours.shape == theirs.shape == (photograph.shape[1], photograph.shape[0], 3)
+    assert np.abs(ours.astype(int) - theirs).mean() < 1
+    cv2.imwrite(path, photograph[..., 0])
+    assert read_photograph(path).shape == photograph.shape  # grey
+
+
+def test_packaged_weights_find_disc_and_cup_in_new_phantoms():
+    predictor = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg())
+    for seed, view in enumerate(("disc", "disc", "macula", "crop")):
+        rng = np.random.default_rng((987, seed))
+        phantom = draw_phantom(sample_parameters(rng, "suspicious", view), 640, rng)
+        found = predictor(phantom.image)
+        assert dice(found.disc, phantom.disc) > 0.9 and dice(found.cup, phantom.cup) > 0.75, (seed, view)
+        assert is_regular(found.disc, found.cup) and 0 < found.agreement <= 1
+        low, high = found.vcdr_interval
+        assert low < found.vcdr < high
+
+
+def test_a_disc_that_fills_the_picture_is_found_from_afar():
+    rng = np.random.default_rng((987, 0))
+    phantom = draw_phantom(sample_parameters(rng, "normal", "crop"), 640, rng)
+    crop = next(x for x in ALTERATIONS if x.name == "cropped disc")
+    predictor = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg())
+    image, disc, cup = crop.apply(phantom.image, phantom.disc, phantom.cup, 0.85)
+    found = predictor(np.ascontiguousarray(image))
+    assert dice(found.disc, disc) > 0.85 and dice(found.cup, cup) > 0.5
+    one_look = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg(opts=["TEST.CLOSER", 0.0]))
+    assert dice(one_look(np.ascontiguousarray(image)).disc, disc) < dice(found.disc, disc)

@@ -1,0 +1,90 @@
+"""What importing the package does: it registers, quickly, changes nothing else, and works without Detectron2."""
+
+import subprocess
+import sys
+
+import pytest
+
+import fundus_plugins
+from fundus_plugins import model_zoo
+from tests.conftest import ROOT
+
+
+def python(code: str, *flags: str) -> str:
+    done = subprocess.run([sys.executable, *flags, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+REGISTERED = (
+    "from detectron2.modeling import BACKBONE_REGISTRY as B, META_ARCH_REGISTRY as M, ROI_HEADS_REGISTRY as R\n"
+    "from detectron2.utils.file_io import PathManager as P\n"
+    "print('build_timm_fpn_backbone' in B, 'RankingCNN' in M, 'RFNetROIHeads' in R,"
+    " P.exists('fundus://rfnet_any_camera.safetensors'))"
+)
+
+
+@pytest.mark.parametrize("order", ["import fundus_plugins\n", "import detectron2.modeling\nimport fundus_plugins\n"])
+def test_it_registers_before_and_after_detectron2(order):
+    assert python(order + REGISTERED) == "True True True True"
+
+
+def test_it_is_light_and_leaves_no_finder_behind():
+    code = "import sys\nimport fundus_plugins\n"
+    assert python(code + "print('torch' in sys.modules, 'numpy' in sys.modules)") == "False False"
+    ours = "[x for x in sys.meta_path if 'fundus' in type(x).__module__]"
+    assert python(f"{code}import detectron2.modeling\nprint({ours})") == "[]"
+
+
+def test_it_brings_nothing_slow_beyond_detectron2():
+    code = (
+        "import sys\nimport detectron2.modeling, detectron2.engine, detectron2.evaluation\nbefore = set(sys.modules)\n"
+        "import fundus_plugins\nprint(*sorted({x.split('.')[0] for x in set(sys.modules) - before}))"
+    )
+    brought = set(python(code).split())
+    assert not brought & {"timm", "pandas", "sklearn", "scipy", "matplotlib", "rich_click"}, brought
+
+
+def test_without_detectron2():
+    hide = (
+        "import sys\nclass Hide:\n  def find_spec(self, name, path=None, target=None):\n"
+        "    if name.split('.')[0] == 'detectron2': raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hide())\nimport importlib.util\n"
+        "found = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name == 'detectron2' else found(name, *a)\n"
+    )
+    use = "import fundus_plugins\nfrom fundus_plugins.measures.overlap import dice\n"
+    ask = "try:\n  {}\nexcept ImportError as error:\n  print(error)"
+    for what in (
+        "fundus_plugins.FundusTrainer",
+        "import fundus_plugins.modeling",
+        "import fundus_plugins.engine.trainer",
+    ):
+        assert "needs Detectron2" in python(hide + use + ask.format(what))
+
+
+def test_public_names():
+    for name in fundus_plugins.__all__:
+        assert getattr(fundus_plugins, name) is not None and name in dir(fundus_plugins)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        fundus_plugins.nothing  # noqa: B018
+
+
+def test_model_zoo(tmp_path, monkeypatch):
+    names = model_zoo.list_configs()
+    assert "rfnet_refuge.yaml" in names and "ablations/loss_bce.yaml" in names
+    assert model_zoo.get_config_file("rfnet_refuge") == model_zoo.get_config_file("rfnet_refuge.yaml")
+    assert model_zoo.get_config("rfnet_refuge.yaml").DATASETS.TRAIN == ("refuge_train",)
+    assert model_zoo.get_config("rfnet_released.yaml", trained=True).MODEL.WEIGHTS.startswith("fundus://")
+    with pytest.raises(ValueError, match="rfnet_refuge.yaml has no weights in the package"):
+        model_zoo.get_config("rfnet_refuge.yaml", trained=True)
+    with pytest.raises(FileNotFoundError, match="no config resnet.yaml: expected a file, or one of the package's"):
+        model_zoo.get_config("resnet.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert model_zoo.find_config_file("configs/softmax_cnn.yaml") == model_zoo.get_config_file("softmax_cnn.yaml")
+    (tmp_path / "softmax_cnn.yaml").write_text("OUTPUT_DIR: mine\n")  # a path goes before a name
+    assert fundus_plugins.get_fundus_cfg("softmax_cnn.yaml").OUTPUT_DIR == "mine"
+
+
+def test_the_repositorys_configs_are_the_packages():
+    assert (ROOT / "configs").resolve() == model_zoo.CONFIGS
