@@ -2,7 +2,7 @@
 
     python docs/scripts/ablate_levels.py output/tables/runs/rfnet_drishti_cpu/seed0/train_fold*of5_seed0
 
-Each folder is a run of tools/run_table.py; its last weights are tested on its held-out photographs.
+Each folder is a run of `fundus table`; its last weights are tested on its held-out photographs.
 """
 
 import csv

@@ -1,0 +1,47 @@
+"""Style, types, the direction of imports, and the documentation: the tools that judge them find nothing."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+CODE = ["fundus_plugins", "tests", "tools", "benchmarks", "docs/scripts"]
+TOOLS = {
+    "style": ["ruff", "check", *CODE],
+    "format": ["ruff", "format", "--check", *CODE],
+    "imports go one way": ["lint-imports"],
+    "types": ["mypy"],
+}
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess:
+    tool = Path(sys.executable).with_name(str(command[0]))
+    if not tool.exists() and not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    program = str(tool) if tool.exists() else command[0]
+    return subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_nothing_is_found(name):
+    done = run(*TOOLS[name])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_documentation_builds_without_a_warning(tmp_path):
+    done = run("mkdocs", "build", "--strict", "--site-dir", tmp_path / "site")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "site" / "api" / "index.html").is_file()
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    import re
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count("\n") < 150
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) + re.findall(r'src="([^"]+)"', text):
+        assert "://" in link or (ROOT / link).exists(), link
