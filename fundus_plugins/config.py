@@ -1,5 +1,8 @@
 """Every configuration key that fundus_plugins adds to Detectron2's; no default of Detectron2's is changed here."""
 
+import logging
+from collections.abc import Callable
+
 from detectron2.config import CfgNode, get_cfg
 
 from .model_zoo import find_config_file
@@ -33,22 +36,23 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.INPUT.RANDOM_FLIP_VERTICAL = False
     cfg.INPUT.RANDOM_ROTATE_90 = False  # by 0, 90, 180 or 270 degrees
 
-    # Another camera's field: scale, turn, shift and shear to a square picture. SIDE 0: leave the photograph's geometry.
-    cfg.INPUT.VIEW = CfgNode()
-    cfg.INPUT.VIEW.SIDE = 0  # of the square, pixels
-    cfg.INPUT.VIEW.DISC_SIZES = (0.1, 0.4)  # smallest and largest disc, parts of the side
-    cfg.INPUT.VIEW.ROTATION = 0.0  # up to so many degrees
-    cfg.INPUT.VIEW.SHIFT = 0.0  # up to this part of the side
-    cfg.INPUT.VIEW.SHEAR = 0.0  # scales along perpendicular directions differ by up to this part
+    # A random affine map to a square: scale, turn, shift and shear, as another camera would frame it. SIDE 0: none.
+    cfg.INPUT.RANDOM_AFFINE = CfgNode()
+    cfg.INPUT.RANDOM_AFFINE.SIDE = 0  # of the square, pixels
+    cfg.INPUT.RANDOM_AFFINE.DISC_SIZES = (0.1, 0.4)  # smallest and largest disc, parts of the side
+    cfg.INPUT.RANDOM_AFFINE.ROTATION = 0.0  # up to so many degrees
+    cfg.INPUT.RANDOM_AFFINE.SHIFT = 0.0  # up to this part of the side
+    cfg.INPUT.RANDOM_AFFINE.SHEAR = 0.0  # scales along perpendicular directions differ by up to this part
 
-    # Another camera's picture, see data/camera.py; each part comes half of the times.
-    cfg.INPUT.CAMERA = CfgNode()
-    cfg.INPUT.CAMERA.LIGHT = 0.0  # uneven illumination
-    cfg.INPUT.CAMERA.TONE = 0.0  # gamma, gain and saturation, the channels alike and each its own
-    cfg.INPUT.CAMERA.BLUR = 0.0  # per cent of the longer side
-    cfg.INPUT.CAMERA.NOISE = 0.0  # grey levels
-    cfg.INPUT.CAMERA.JPEG = 100  # lowest quality
-    cfg.INPUT.CAMERA.CUTOUT = 0.0  # largest side of a covered rectangle, as a part of the longer side
+    # Random photometric changes, as another camera would see it (data/augmentation/photometric.py); each comes half of
+    # the times.
+    cfg.INPUT.PHOTOMETRIC = CfgNode()
+    cfg.INPUT.PHOTOMETRIC.LIGHT = 0.0  # uneven illumination
+    cfg.INPUT.PHOTOMETRIC.TONE = 0.0  # gamma, gain and saturation, the channels alike and each its own
+    cfg.INPUT.PHOTOMETRIC.BLUR = 0.0  # per cent of the longer side
+    cfg.INPUT.PHOTOMETRIC.NOISE = 0.0  # grey levels
+    cfg.INPUT.PHOTOMETRIC.JPEG = 100  # lowest quality
+    cfg.INPUT.PHOTOMETRIC.CUTOUT = 0.0  # largest side of a covered rectangle, as a part of the longer side
 
     # The targets' boxes are the discs' times this about their middles, so that the mask branch sees beyond the disc.
     cfg.INPUT.BOX_SCALE = 1.0
@@ -66,11 +70,11 @@ def add_fundus_config(cfg: CfgNode) -> None:
     # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.
     cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW | RMSprop
 
-    # FundusPredictor's views: flips, and a second look at a square of the photograph about the disc. Evaluation in
-    # training has one view.
+    # FundusPredictor's test-time augmentation: flips, and a second pass over a square crop of the photograph about the
+    # disc. Evaluation in training has one view.
     cfg.TEST.FLIPS = "none"  # none | horizontal | both
-    cfg.TEST.CLOSER = 0.0  # the disc's part of the second look's side; 0: no second look
-    cfg.TEST.CLOSER_SIDE = 384  # pixels
+    cfg.TEST.CROP = 0.0  # the disc's part of the crop's side; 0: no crop
+    cfg.TEST.CROP_SIDE = 384  # pixels
     cfg.TEST.REGULAR_SHAPE = False  # FundusPredictor's disc and cup: one region each, no holes, smooth
 
     # How sure FundusPredictor is; measure both on held-out photographs (tools/measure_robustness.py).
@@ -108,6 +112,41 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.TEST.SAVE_MASKS = ""  # bmp (the challenge's) | png | "" for none
 
 
+# Names of 0.1 -> the names they have now. They are still read from files and command lines, for one release.
+OLD_NAMES = {
+    "TEST.CLOSER": "TEST.CROP",
+    "TEST.CLOSER_SIDE": "TEST.CROP_SIDE",
+    **{f"INPUT.VIEW.{x}": f"INPUT.RANDOM_AFFINE.{x}" for x in ("SIDE", "DISC_SIZES", "ROTATION", "SHIFT", "SHEAR")},
+    **{f"INPUT.CAMERA.{x}": f"INPUT.PHOTOMETRIC.{x}" for x in ("LIGHT", "TONE", "BLUR", "NOISE", "JPEG", "CUTOUT")},
+}
+
+
+def merge_with_old_names(cfg: CfgNode, merge: Callable[[CfgNode], None]) -> list[str]:
+    """Call `merge`, which merges something into `cfg`, and move what it set under OLD_NAMES to the names of now.
+
+    Returns the old names that were used.
+    """
+    for old in OLD_NAMES:
+        node = cfg
+        for part in old.split(".")[:-1]:
+            node = node.setdefault(part, CfgNode())
+        node[old.split(".")[-1]] = None
+    merge(cfg)
+    used = []
+    for old, new in OLD_NAMES.items():
+        section, _, key = old.rpartition(".")
+        node = cfg
+        for part in section.split("."):
+            node = node[part]
+        value = node.pop(key)
+        if value is not None:
+            cfg.merge_from_list([new, value])
+            used.append(old)
+    for section in ("VIEW", "CAMERA"):
+        del cfg.INPUT[section]
+    return used
+
+
 def get_fundus_cfg(config_file: str = "", opts: list | tuple = ()) -> CfgNode:
     """Detectron2's default config with our keys, a YAML file and key-value overrides merged in.
 
@@ -119,9 +158,13 @@ def get_fundus_cfg(config_file: str = "", opts: list | tuple = ()) -> CfgNode:
     """
     cfg = get_cfg()
     add_fundus_config(cfg)
+    used = []
     if config_file:
-        cfg.merge_from_file(find_config_file(config_file), allow_unsafe=False)
-    cfg.merge_from_list(list(opts))
+        path = find_config_file(config_file)
+        used += merge_with_old_names(cfg, lambda x: x.merge_from_file(path, allow_unsafe=False))
+    used += merge_with_old_names(cfg, lambda x: x.merge_from_list(list(opts)))
+    for old in dict.fromkeys(used):
+        logging.getLogger(__name__).warning(f"{old} is called {OLD_NAMES[old]} now; the old name will go")
     return on_what_there_is(cfg)
 
 

@@ -1,5 +1,6 @@
 """The package's configs by name, in the manner of `detectron2.model_zoo`."""
 
+import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +20,13 @@ def list_configs() -> list[str]:
 def get_config_file(name: str) -> str:
     """The path of the packaged config `name`; its suffix may be left out.
 
-    Raises FileNotFoundError, which lists what there is.
+    Raises FileNotFoundError, which names those like it.
     """
     for path in (CONFIGS / name, CONFIGS / f"{name}.yaml"):
         if path.is_file():
             return str(path)
-    raise FileNotFoundError(f"no config {name}: expected a file, or one of the package's: {', '.join(list_configs())}")
+    close = difflib.get_close_matches(name, list_configs(), n=3, cutoff=0.4) or ["rfnet_refuge.yaml"]
+    raise FileNotFoundError(f"no config {name}: expected a file, or one of the package's such as {', '.join(close)}")
 
 
 def find_config_file(path: str | os.PathLike) -> str:

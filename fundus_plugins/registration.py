@@ -44,5 +44,6 @@ class _AfterImport(MetaPathFinder):
                 execute(module)
                 self.then()
 
-            spec.loader.exec_module = execute_then_register  # of this import's own loader, nobody else's
+            # Of this import's own loader, nobody else's; a method that is replaced on purpose.
+            spec.loader.exec_module = execute_then_register  # type: ignore[method-assign]
         return spec

@@ -47,6 +47,24 @@ def test_every_config_builds_its_model(path):
     assert model.roi_heads.mask_head.predictor.out_channels == cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
 
 
+def test_old_names_are_still_read(tmp_path, caplog):
+    file = tmp_path / "old.yaml"
+    file.write_text("_BASE_: older.yaml\nTEST: {CLOSER: 0.25}\nINPUT: {CAMERA: {JPEG: 30}, VIEW: {SIDE: 128}}\n")
+    older = "INPUT: {VIEW: {SIDE: 64, DISC_SIZES: '(0.2, 0.3)'}, RANDOM_AFFINE: {SHIFT: 0.1}}\n"
+    (tmp_path / "older.yaml").write_text(older)
+    cfg = fundus_plugins.get_fundus_cfg(str(file), ["TEST.CLOSER_SIDE", 96])
+    assert (cfg.TEST.CROP, cfg.TEST.CROP_SIDE, cfg.INPUT.PHOTOMETRIC.JPEG) == (0.25, 96, 30)
+    assert dict(cfg.INPUT.RANDOM_AFFINE) == {
+        "SIDE": 128, "DISC_SIZES": (0.2, 0.3), "ROTATION": 0.0, "SHIFT": 0.1, "SHEAR": 0.0
+    }  # fmt: skip
+    assert "CLOSER" not in cfg.TEST and "VIEW" not in cfg.INPUT and "CAMERA" not in cfg.INPUT
+    assert "TEST.CLOSER is called TEST.CROP now" in caplog.text
+    caplog.clear()
+    assert fundus_plugins.release_cfg().TEST.CROP == 0.25 and not caplog.text  # packed under the old name
+    with pytest.raises(ValueError, match="Type mismatch"):
+        fundus_plugins.get_fundus_cfg("", ["TEST.CLOSER", "near"])
+
+
 def test_paper_schedule():
     cfg = fundus_plugins.get_fundus_cfg(str(ROOT / "configs" / "rfnet_refuge.yaml"))
     assert (cfg.SOLVER.BASE_LR, cfg.SOLVER.MOMENTUM, cfg.SOLVER.GAMMA, cfg.SOLVER.IMS_PER_BATCH) == (0.01, 0.9, 0.1, 4)

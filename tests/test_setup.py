@@ -113,6 +113,7 @@ case "$*" in
   "-m pip install"*) echo "$*" >>"$CALLS"; echo "pip: no route to host"; exit "${PIP_RC:-0}" ;;
   *check_environment.py*) printf "%s" "${MISSING:-}"; [ -z "${MISSING:-}" ] ;;
   *sys.prefix*) echo "$0" ;;
+  *urlopen*) [ -n "${PYTORCH_ANSWERS:-}" ] ;;
   *"import detectron2"*) [ -z "${NO_DETECTRON2:-}" ] ;;
 esac
 """
@@ -185,6 +186,19 @@ def test_venv_is_filled_once_and_again_when_the_pins_change(clone):
     third = run("--dev")
     assert third.returncode == 0 and len(third.pip) == 1  # the Detectron2 that is there is left alone
     assert run("--dev").pip == []
+
+
+def test_linux_without_a_gpu_gets_pytorch_without_cuda(clone, tmp_path):
+    root, run = clone
+    executable(root / ".venv" / "bin" / "python", WORKING)
+    executable(tmp_path / "bin" / "uname", "#!/bin/bash\necho Linux x86_64\n")
+    assert len(run().pip) == 1  # PyTorch's own index cannot be reached: PyPI's
+    (root / ".venv" / "setup.stamp").unlink()
+    first, second = run(PYTORCH_ANSWERS="1").pip
+    assert first.endswith("--index-url https://download.pytorch.org/whl/cpu torch torchvision") and "-e ." in second
+    (root / ".venv" / "setup.stamp").unlink()
+    executable(tmp_path / "bin" / "nvidia-smi", "#!/bin/bash\n")
+    assert len(run(PYTORCH_ANSWERS="1").pip) == 1
 
 
 def test_failed_install_is_shown_and_not_taken_for_done(clone):

@@ -75,7 +75,7 @@ def test_predict_convert_and_train_start_outside_the_repository(fundus):
     done = run("convert", "refuge", "--root", "datasets/phantom/raw", "--output", "datasets/phantom", "--processes", 1)
     assert done.returncode == 0 and (folder / "datasets" / "phantom" / "train.json").is_file(), done.stderr
     done = run("predict", "datasets/phantom/raw/Test400", "--output", "predictions")
-    assert done.returncode == 0 and "1 photographs, 0 without a detected disc" in done.stdout, done.stderr
+    assert done.returncode == 0 and "1 photograph, 0 without a detected disc" in done.stdout, done.stderr
     assert (folder / "predictions" / "T0001_jpg.png").is_file()
     sets = ["DATASETS.TRAIN", "('phantom_train',)", "DATASETS.TEST", "()", "DATALOADER.NUM_WORKERS", 0]
     short = ["SOLVER.MAX_ITER", 1, "SOLVER.IMS_PER_BATCH", 1, "OUTPUT_DIR", "run"]

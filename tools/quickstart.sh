@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up the environment, then does the main job on drawn photographs: convert, train RF-Net, evaluate, predict.
+# Sets up the environment, then does the main job on drawn photographs: predict, convert, train RF-Net, evaluate.
 # Usage: bash tools/quickstart.sh [output folder, default output/quickstart]
 # The drawn data set goes to $DETECTRON2_DATASETS/phantom (default: datasets/phantom in the repository's root).
 set -euo pipefail
@@ -12,39 +12,47 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 export DETECTRON2_DATASETS="${DETECTRON2_DATASETS:-$PWD/datasets}"
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 data=$DETECTRON2_DATASETS/phantom
-config=configs/quickstart.yaml
 
 step "environment"
 python=$(bash tools/setup.sh)
+fundus() { "$python" -m fundus_plugins "$@"; }
 mkdir -p "$out" "$data"
 out=$(cd -- "$out" && pwd)
 
+step "a first look: the packaged weights on six drawn photographs"
+if [ ! -d "$out/first/phantoms" ]; then
+  rm -rf "$out/first/phantoms.part" # left by an interrupted run
+  fundus draw-phantoms --output "$out/first/phantoms.part" --train 0 --val 0 --test 6 --size 900 --view disc --seed 7
+  mv "$out/first/phantoms.part" "$out/first/phantoms"
+fi
+fundus predict "$out/first/phantoms/Test400" --output "$out/first/predictions"
+echo "  look at $out/first/predictions: overlays, and predictions.csv with the cup-to-disc ratios"
+
 if [ -d "$data/raw" ]; then
-  step "phantoms: already drawn in $data/raw"
+  step "phantoms to train on: already drawn in $data/raw"
 else
-  step "draw phantoms in REFUGE's layout: $data/raw"
+  step "phantoms to train on, in REFUGE's layout: $data/raw"
   rm -rf "$data/raw.part" # left by an interrupted run
-  "$python" tools/draw_phantoms.py --output "$data/raw.part" --train 240 --val 20 --test 40 --size 512 \
-    --view disc --seed 0
+  fundus draw-phantoms --output "$data/raw.part" --train 240 --val 20 --test 40 --size 512 --view disc --seed 0
   mv "$data/raw.part" "$data/raw"
 fi
 
 step "convert to COCO JSON: $data"
-"$python" tools/convert_dataset.py refuge --root "$data/raw" --output "$data" --preview "$out/preview.png"
+fundus convert refuge --root "$data/raw" --output "$data" --preview "$out/preview.png"
 
 step "train RF-Net: $out"
-"$python" tools/train_net.py --config-file "$config" OUTPUT_DIR "$out"
+fundus train --config-file quickstart.yaml OUTPUT_DIR "$out"
 
 step "evaluate on the held-out phantoms: $out/test"
-"$python" tools/train_net.py --config-file "$config" --eval-only MODEL.WEIGHTS "$out/model_best.pth" \
+fundus train --config-file quickstart.yaml --eval-only MODEL.WEIGHTS "$out/model_best.pth" \
   DATASETS.TEST "('phantom_test',)" OUTPUT_DIR "$out/test"
 
-step "predict: $out/overlays"
-"$python" tools/predict.py --config-file "$config" --weights "$out/model_best.pth" --input "$data/raw/Test400" \
-  --output "$out/overlays"
+step "predict with these weights: $out/overlays"
+fundus predict "$data/raw/Test400" --output "$out/overlays" --config-file quickstart.yaml --weights "$out/model_best.pth"
 
 step "done"
 cat <<END
+  the packaged weights at work $out/first/predictions
   converted masks to look at   $out/preview.png
   trained weights              $out/model_best.pth
   table on held-out phantoms   printed above, files in $out/test

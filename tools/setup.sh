@@ -85,7 +85,16 @@ pip_install() { # what for, what to try if it fails, pip's arguments
 
 usable_detectron2() { "$venv/bin/python" -c 'import detectron2.modeling, detectron2.model_zoo' >/dev/null 2>&1; }
 
+cpu_torch() { # Linux's PyTorch on PyPI brings CUDA libraries, gigabytes that are no use without an NVIDIA GPU
+  local index=https://download.pytorch.org/whl/cpu
+  if [ "$(uname -sm 2>/dev/null)" != "Linux x86_64" ] || command -v nvidia-smi >/dev/null; then return; fi
+  "$venv/bin/python" -c "import urllib.request as r; r.urlopen('$index/torch/', timeout=5)" >/dev/null 2>&1 || return 0
+  # Should this fail, the next step installs PyPI's.
+  (pip_install "PyTorch for CPUs" "" --no-deps -c constraints.txt --index-url "$index" torch torchvision) || true
+}
+
 fill_venv() {
+  cpu_torch
   pip_install "the project and its dependencies" \
     "Can pip reach PyPI from here, is there room on the disk (8 GB)? Then run this again; pip keeps its downloads." \
     -c constraints.txt -e ".[dev,detectron2]"

@@ -83,7 +83,7 @@ def train_and_measure(folder: Path, data: Path, seed: int) -> None:
     for name in SETS:
         if not measured(folder, name).is_file():
             target = measured(folder, name).with_suffix("")
-            one_view = ["TEST.FLIPS", "none", "TEST.CLOSER", "0.0"]
+            one_view = ["TEST.FLIPS", "none", "TEST.CROP", "0.0"]
             arguments = ["--runs", folder, "--dataset", name, "--unaltered", "--output", target, *one_view]
             run("measure_robustness.py", *arguments, data=data)
 

@@ -18,8 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import fundus_plugins
-from fundus_plugins import experiments
 from fundus_plugins.data.coco import write_json
+from fundus_plugins.experiments.report import report_table, write_report
+from fundus_plugins.experiments.runs import Run, execute
+from fundus_plugins.experiments.table import plan_runs, read_table
 
 TABLE = Path("tables/recipe.yaml")
 DATASET, FOLDS = "drishti_gs1_train", 5
@@ -32,9 +34,9 @@ def main():
     parser.add_argument("--output", required=True, type=Path, help="as of fundus table")
     args = parser.parse_args()
     fundus_plugins.register_fundus_datasets()
-    table = experiments.read_table(TABLE)
+    table = read_table(TABLE)
     table = replace(table, title="Soft labels", rows=[row for row in table.rows if row.name == table.reference])
-    planned = experiments.plan_runs(
+    planned = plan_runs(
         table,
         dataset=DATASET,
         folds=FOLDS,
@@ -46,14 +48,14 @@ def main():
     soft = [with_soft_labels(run, args.agree) for run in planned]
     fundus_plugins.register_fundus_datasets()  # those just written
     trainer = [sys.executable, "tools/train_net.py"]
-    results = [experiments.execute(run, trainer)[0] for pair in zip(planned, soft, strict=True) for run in pair]
+    results = [execute(run, trainer)[0] for pair in zip(planned, soft, strict=True) for run in pair]
     table = replace(table, rows=[*table.rows, replace(table.rows[0], name=NAME)])
     command = f"python docs/scripts/soft_labels.py --agree {args.agree[0]} {args.agree[1]} --output {args.output}"
-    report = experiments.report_table(table, results, dataset=DATASET, folds=FOLDS, seeds=[0], command=command)
-    experiments.write_report(report, args.output, "soft_labels")
+    report = report_table(table, results, dataset=DATASET, folds=FOLDS, seeds=[0], command=command)
+    write_report(report, args.output, "soft_labels")
 
 
-def with_soft_labels(run: experiments.Run, agree: list[Path]) -> experiments.Run:
+def with_soft_labels(run: Run, agree: list[Path]) -> Run:
     """The same run on a set that has each of its photographs with three pairs of masks."""
     fit, val = run.files
     documents = [json.loads(path.read_text()) for path in (fit, *(folder / "train.json" for folder in agree))]

@@ -29,8 +29,8 @@ def command(train, val, test, methods, seeds, output, overrides):
     """Train and test the grading methods with several seeds, and put them in a table beside the paper's.
 
     The validation set alone chooses each run's weights. An interrupted comparison goes on where it stopped when the
-    same command is given again. Writes <output>/<method>/seed<N>/, grading.md, grading.json and, for the first seed,
-    loss curves and confusion matrices.
+    same command is given again. Writes a folder for each method and seed, grading.md, grading.json and, for the first
+    seed, loss curves and confusion matrices.
     """
     from detectron2.utils.logger import setup_logger
 

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
@@ -31,7 +32,7 @@ class _Converters(click.RichGroup):
 def command():
     """Convert a data set on disk to COCO JSON.
 
-    Writes <split>.json (masks of disc and cup) and <split>_grading.json; photographs stay where they are. What cannot
+    Writes SPLIT.json (masks of disc and cup) and SPLIT_grading.json; photographs stay where they are. What cannot
     be used is left out and listed; the exit code is then 1, and 2 if nothing was written.
     """
 
@@ -62,7 +63,7 @@ def _command_of(converter) -> click.Command:
 
 
 def _option(name: str, *, choices: Sequence = (), **settings) -> click.Option:
-    kind = {"type": click.Choice(list(choices))} if choices else {}
+    kind: dict[str, Any] = {"type": click.Choice(list(choices))} if choices else {}
     return click.Option([f"--{name.replace('_', '-')}"], show_default="default" in settings, **kind, **settings)
 
 

@@ -5,6 +5,7 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
@@ -60,7 +61,7 @@ def _version(package: str) -> str | None:
 def _describe_processor() -> None:
     import torch
 
-    has = getattr(torch.cpu, "get_capabilities", dict)()
+    has: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     wanted = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "sve")
     found = [name for name in wanted if has.get(name)]
     _line("processor", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads; {', '.join(found) or 'unknown'}")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import rich_click as click
 
 import fundus_plugins
+from fundus_plugins.requirements import MISSING
 
 # In the order of --help: data, models, experiments, the machine. Each is `command` in a module of this folder.
 COMMANDS = {
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, RuntimeError, ImportError, ArithmeticError) as error:
         if os.environ.get("FUNDUS_TRACEBACK"):
             traceback.print_exc()
+        if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "detectron2":
+            return _stopped(MISSING)
         return _stopped(str(error) or type(error).__name__)
 
 

@@ -37,10 +37,8 @@ def command(config_file, weights, photographs, output, words):
     else:
         cfg = load_release(weights or PACKAGED, overrides)
     result = predict_to_folder(FundusPredictor(cfg), files, output)
-    print(
-        f"{result.predicted} photographs, {result.missed} without a detected disc, {result.flagged} flagged for review "
-        f"-> {output}"
-    )
+    photographs = f"{result.predicted} photograph{'s' * (result.predicted != 1)}"
+    print(f"{photographs}, {result.missed} without a detected disc, {result.flagged} flagged for review -> {output}")
     return report_failures(result.failures)
 
 

@@ -33,16 +33,17 @@ def command(path, dataset, folds, fold_seed, seeds, output, overrides):
     """Train every row of a table on every fold, resumably, and write its figures.
 
     Tables with one --output share the runs they have in common. Run the same command again after an interruption:
-    what is finished is skipped, what is not goes on from its last checkpoint. <output>/<table>.md and .json are
-    written after every run.
+    what is finished is skipped, what is not goes on from its last checkpoint. The figures, .md and .json in --output,
+    are written after every run.
     """
-    from fundus_plugins import experiments
     from fundus_plugins.data.registration import register_fundus_datasets
-    from fundus_plugins.experiments.runs import RunFailed
+    from fundus_plugins.experiments.report import report_table, write_report
+    from fundus_plugins.experiments.runs import RunFailed, execute
+    from fundus_plugins.experiments.table import plan_runs, read_table
 
     register_fundus_datasets()
-    table = experiments.read_table(path)
-    runs = experiments.plan_runs(
+    table = read_table(path)
+    runs = plan_runs(
         table,
         dataset=dataset,
         folds=folds,
@@ -56,16 +57,14 @@ def command(path, dataset, folds, fold_seed, seeds, output, overrides):
         name = f"[{number}/{len(runs)}] {run.row}, seed {run.seed}, fold {run.fold}"
         print(f"{name}: {run.folder}", flush=True)
         try:
-            result, done = experiments.execute(run, TRAINER)
+            result, done = execute(run, TRAINER)
         except RunFailed as error:  # one failed run must not cost the others
             failures.append(str(error))
             continue
         print(f"{name}: {'done' if done else 'was there'}", flush=True)
         results.append(result)
-        report = experiments.report_table(
-            table, results, dataset=dataset, folds=folds, seeds=seeds, command=command_line()
-        )
-        experiments.write_report(report, output, path.stem)
+        report = report_table(table, results, dataset=dataset, folds=folds, seeds=seeds, command=command_line())
+        write_report(report, output, path.stem)
     if results:
         print(f"{len(results)} of {len(runs)} runs -> {output / path.stem}.md")
     return report_failures(failures)

@@ -5,6 +5,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class ArrayCache:
             with np.load(path, allow_pickle=False) as file:
                 return dict(file)
         except (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError):  # not there, or damaged
-            arrays = make()
+            arrays: dict[str, Any] = make()  # of arrays; to the type checker a name might be an option of savez
         with atomic_write(path, "wb") as file:
             np.savez(file, **arrays)
         return arrays

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as mask_util
@@ -23,17 +24,17 @@ from fundus_plugins.files import atomic_write
 
 FORMAT_VERSION = "1"
 
-SEGMENTATION_CATEGORIES = [
+SEGMENTATION_CATEGORIES: list[dict[str, Any]] = [
     {"id": 1, "name": "optic_disc", "supercategory": "fundus"},
     {"id": 2, "name": "optic_cup", "supercategory": "fundus"},
 ]
 # Ordinal, in this order; a set with two grades leaves the middle one empty.
-GRADING_CATEGORIES = [
+GRADING_CATEGORIES: list[dict[str, Any]] = [
     {"id": 1, "name": "normal", "supercategory": "grade"},
     {"id": 2, "name": "suspicious", "supercategory": "grade"},
     {"id": 3, "name": "glaucoma", "supercategory": "grade"},
 ]
-GRADES = tuple(category["name"] for category in GRADING_CATEGORIES)
+GRADES: tuple[str, ...] = tuple(category["name"] for category in GRADING_CATEGORIES)
 
 # RGB, as Detectron2's Visualizer wants them.
 SEGMENTATION_COLORS = [[0, 200, 0], [255, 200, 0]]
@@ -89,7 +90,8 @@ def _image_entry(image: AnnotatedImage, image_id: int, folder: Path) -> dict:
 
 def build_segmentation(images: Sequence[AnnotatedImage], folder: Path, info: dict) -> dict:
     """COCO document with disc and cup; images get the ids 1..n in the order given, paths are relative to `folder`."""
-    entries, annotations = [], []
+    entries = []
+    annotations: list[dict] = []
     for image_id, image in enumerate(images, start=1):
         entries.append(_image_entry(image, image_id, folder))
         for category, rle in zip(SEGMENTATION_CATEGORIES, (image.disc, image.cup), strict=True):
@@ -101,7 +103,8 @@ def build_segmentation(images: Sequence[AnnotatedImage], folder: Path, info: dic
 
 def build_grading(images: Sequence[AnnotatedImage], folder: Path, info: dict) -> dict:
     """COCO document with one grade per image whose grade is known; image ids are those of `build_segmentation`."""
-    entries, annotations = [], []
+    entries = []
+    annotations: list[dict] = []
     for image_id, image in enumerate(images, start=1):
         if image.grade is None:
             continue

@@ -27,7 +27,9 @@ class DiscMasks:
 
     def get(self, image_id: int, side: int) -> np.ndarray | None:
         """The disc, resized as the photograph is to a square of `side` pixels, (side, side) bool; None: not known."""
-        for annotation in self._coco.imgToAnns[image_id] if self._coco else ():
+        if self._coco is None:
+            return None
+        for annotation in self._coco.imgToAnns[image_id]:
             if self._coco.cats[annotation["category_id"]]["name"] == "optic_disc":
                 mask = cv2.resize(self._coco.annToMask(annotation), (side, side), interpolation=cv2.INTER_AREA)
                 return mask.astype(bool) if mask.any() else None

@@ -64,5 +64,5 @@ def write_folds(source: Path, folds: int, seed: int) -> list[tuple[Path, Path]]:
             if not path.is_file() or path.read_text(encoding="utf-8") != json.dumps(cut, indent=1) + "\n":
                 write_json({path: cut})
             pair.append(path)
-        written.append(tuple(pair))
+        written.append((pair[0], pair[1]))
     return written

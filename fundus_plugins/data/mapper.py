@@ -26,8 +26,8 @@ def build_fundus_mapper(cfg: CfgNode, is_train: bool) -> Callable[[dict], dict]:
     if cfg.INPUT.TARGETS == "disc_cup":
         return DiscCupMapper(cfg, is_train=is_train)
     if cfg.INPUT.TARGETS == "instances":
-        if cfg.INPUT.VIEW.SIDE or cfg.INPUT.BOX_SCALE != 1:
-            raise ValueError("INPUT.VIEW.SIDE and BOX_SCALE need INPUT.TARGETS disc_cup, found instances")
+        if cfg.INPUT.RANDOM_AFFINE.SIDE or cfg.INPUT.BOX_SCALE != 1:
+            raise ValueError("INPUT.RANDOM_AFFINE.SIDE and BOX_SCALE need INPUT.TARGETS disc_cup, found instances")
         augmentations = build_fundus_augmentations(cfg, is_train)
         return DatasetMapper(cfg, is_train, augmentations=augmentations, recompute_boxes=is_train)
     raise ValueError(f"INPUT.TARGETS {cfg.INPUT.TARGETS!r}: expected disc_cup or instances")

@@ -10,7 +10,7 @@ _OFFICIAL_SPLITS = ("train", "test", "fit", "val")  # those without an official 
 
 # Name of the data set -> its splits, and the arguments of `fundus convert` that make it. Each split has a segmentation
 # and a grading file.
-FUNDUS_DATASETS = {
+FUNDUS_DATASETS: dict[str, tuple[tuple[str, ...], str]] = {
     "refuge": (_SPLITS, "refuge --root <where REFUGE is>"),
     "drishti_gs1": (_OFFICIAL_SPLITS, "drishti_gs1 --root <where Drishti-GS1 is>"),
     "phantom": (_SPLITS, "refuge --root {folder}/raw"),
@@ -42,7 +42,7 @@ def register_fundus_datasets(root: str | None = None) -> None:
     kinds = (("", SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS), ("_grading", GRADING_CATEGORIES, GRADING_COLORS))
     for dataset, (splits, _) in FUNDUS_DATASETS.items():
         folder = os.path.join(root, dataset)
-        stems = [(f"{split}{suffix}", *look) for split in splits for suffix, *look in kinds]
+        stems = [(split + suffix, categories, colors) for split in splits for suffix, categories, colors in kinds]
         stems += [(path.stem, *kinds[0][1:]) for path in sorted(Path(folder).glob(FOLD_FILES))]
         for stem, categories, colors in stems:
             name, json_file = f"{dataset}_{stem}", os.path.join(folder, f"{stem}.json")

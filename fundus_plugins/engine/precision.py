@@ -1,5 +1,7 @@
 """The number type a forward pass computes in, by name and by what the machine is good at."""
 
+from typing import Any
+
 import torch
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -10,7 +12,7 @@ def computes_bfloat16() -> bool:
 
     False also where torch is too old to tell.
     """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 

@@ -5,6 +5,7 @@ import os
 from detectron2.config import CfgNode
 from detectron2.data import get_detection_dataset_dicts
 from detectron2.modeling import META_ARCH_REGISTRY
+from torch import nn
 
 from fundus_plugins.modeling.ranking_cnn import GradingCNN
 from fundus_plugins.modeling.two_stage import TwoStage, stage1_config
@@ -62,5 +63,5 @@ def in_iterations(cfg: CfgNode) -> CfgNode:
     return cfg
 
 
-def _architecture(cfg: CfgNode) -> type:
+def _architecture(cfg: CfgNode) -> type[nn.Module]:
     return META_ARCH_REGISTRY.get(cfg.MODEL.META_ARCHITECTURE)

@@ -63,7 +63,7 @@ class DiscCupEvaluator(DatasetEvaluator):
             raise ValueError(
                 f"{self.dataset_name}: no image has an annotated optic disc, so there is nothing to evaluate"
             )
-        results = OrderedDict()
+        results: OrderedDict[str, float] = OrderedDict()
         intervals = {name: mean_interval([row[name] for row in rows]) for name in METRICS}
         for name, (mean, low, high) in intervals.items():
             # With a "-" in their name, Detectron2 leaves the bounds out of its one-line summary.

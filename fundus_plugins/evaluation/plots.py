@@ -39,7 +39,7 @@ def draw_confusion(confusion: np.ndarray, grades: list[str], path: str | os.Path
     display.plot(ax=panel, cmap="Blues", im_kw={"vmin": 0, "vmax": 1}, include_values=False)
     for (row, column), number in np.ndenumerate(confusion):
         color = "white" if shares[row, column] > 0.5 else "black"
-        panel.text(column, row, int(number), ha="center", va="center", color=color)
+        panel.text(column, row, str(int(number)), ha="center", va="center", color=color)
     panel.set(title=title, xlabel="predicted", ylabel="truth")
     _save(figure, path)
 

@@ -30,11 +30,11 @@ class Alteration:
         """Photograph (H, W, 3) uint8 RGB and its masks (H, W) bool, altered alike; no cup stays none."""
         if self.pixels:
             return self.pixels(image, disc, level), disc, cup
+        assert self.geometry is not None
         transform = AffineTransform(*self.geometry(image, disc, level))
-        masks = [
-            None if mask is None else transform.apply_segmentation(mask.astype(np.uint8)) > 0 for mask in (disc, cup)
-        ]
-        return transform.apply_image(image), *masks
+        disc = transform.apply_segmentation(disc.astype(np.uint8)) > 0
+        cup = None if cup is None else transform.apply_segmentation(cup.astype(np.uint8)) > 0
+        return transform.apply_image(image), disc, cup
 
 
 def _scaled(image, factor):

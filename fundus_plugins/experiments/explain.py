@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 from detectron2.config import CfgNode
@@ -23,7 +24,8 @@ def explain_to_folder(
     Returns the means of COLUMNS with their intervals; None, and no such files, where no disc masks lie beside the
     grades.
     """
-    rows, drawn = [], set()
+    rows: list[dict[str, Any]] = []
+    drawn = set()
     for number, found in enumerate(tqdm(explain(model, cfg, dataset), unit="image", disable=None)):
         if pictures is None or number < pictures:
             name = Path(found.file_name).stem

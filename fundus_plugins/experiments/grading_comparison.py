@@ -107,10 +107,10 @@ def compare(methods: dict[str, GradedRuns], grades: list[str]) -> dict:
             single = _measures(runs.truth, runs.predicted, runs.scores[..., -1], grades)
             table[method][name]["runs"] = single[name].tolist()
     differences = {}
-    for first, second in itertools.combinations(methods, 2):
-        if len(methods[first].predicted) == len(methods[second].predicted):
-            pair = {name: _interval(resampled[second][name] - resampled[first][name]) for name in resampled[first]}
-            differences[f"{second} - {first}"] = pair
+    for earlier, later in itertools.combinations(methods, 2):
+        if len(methods[earlier].predicted) == len(methods[later].predicted):
+            pair = {name: _interval(resampled[later][name] - resampled[earlier][name]) for name in resampled[earlier]}
+            differences[f"{later} - {earlier}"] = pair
     return {"methods": table, "differences": differences}
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from detectron2.config import CfgNode
@@ -94,7 +95,7 @@ def write_comparison(study: GradingStudy, results: Results, command: str) -> str
         for method, seeds in results.items()
     }
     comparison = compare(graded, some["grades"])
-    about = {"command": command, "train": study.train, "val": study.val, "test": study.test}
+    about: dict[str, Any] = {"command": command, "train": study.train, "val": study.val, "test": study.test}
     about["options"] = list(study.options)
     text = comparison_markdown(comparison, f"Grading on {study.test}", some["images"])
     commits = sorted({commit for seeds in results.values() for found in seeds.values() for commit in found["commits"]})

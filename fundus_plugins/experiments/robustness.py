@@ -34,7 +34,8 @@ def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence
             continue
         image = read_photograph(record["file_name"])
         size = image.shape[:2]
-        disc, cup = (decode_segmentation(masks[x], size).astype(bool) if x in masks else None for x in (DISC, CUP))
+        disc = decode_segmentation(masks[DISC], size).astype(bool)
+        cup = decode_segmentation(masks[CUP], size).astype(bool) if CUP in masks else None
         for alteration in (UNCHANGED, *alterations):
             for level in alteration.levels:
                 altered, true_disc, true_cup = alteration.apply(image, disc, cup, level)

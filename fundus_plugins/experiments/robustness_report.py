@@ -36,7 +36,7 @@ def _table(lines: list[dict], form: str) -> str:
     return tabulate(cells, headers=("alteration", "level", *METRICS), tablefmt="github", disable_numparse=True)
 
 
-def _confidence(rows: list[dict]) -> str:
+def _confidence(rows: Sequence[dict]) -> str:
     """How the predictions' own numbers go with the truth: on the photographs as they are, and over all rows."""
     unchanged = [row for row in rows if row["alteration"] == rows[0]["alteration"]]
     kinds = [("unchanged", unchanged), ("all rows", rows)][: 1 if len(unchanged) == len(rows) else 2]

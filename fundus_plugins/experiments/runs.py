@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import fcntl
 import hashlib
 import json
 import math
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import portalocker
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
@@ -45,7 +45,7 @@ class Run:
 
     @property
     def command(self) -> list[str]:
-        """What follows `python tools/train_net.py`; without a checkpoint, --resume starts anew."""
+        """What follows `fundus train`; without a checkpoint, --resume starts anew."""
         return ["--config-file", self.config, "--resume", *self.options]
 
 
@@ -59,7 +59,7 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
     result's `commits` has an entry for every start.
 
     Args:
-        trainer: the command that trains, such as `python tools/train_net.py`; its output goes to `train.log`.
+        trainer: the command that trains, such as `fundus train`; its output goes to `train.log`.
 
     Raises:
         RunFailed: the training failed, or the folder holds a run with other settings.
@@ -75,9 +75,9 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
             _write_json(run.folder / "started.json", started)
             _drop_torn_pointer(run.folder)
             with open(run.folder / "train.log", "ab") as log:
-                code = subprocess.run(
-                    [*trainer, *run.command], stdout=log, stderr=subprocess.STDOUT, pass_fds=[lock]
-                ).returncode
+                inherited = {"pass_fds": [lock]} if os.name == "posix" else {}
+                command = [*trainer, *run.command]
+                code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, **inherited).returncode
             if code:
                 raise RunFailed(f"{run.folder}: training ended with exit code {code}; see {run.folder / 'train.log'}")
             result = _collect(run, started["commits"])
@@ -92,13 +92,16 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[int]:
-    """Hold the folder's lock; its descriptor goes on to the training process, so the lock lives as long as that."""
+    """Hold the folder's lock; its descriptor goes on to the training process, so the lock lives as long as that.
+
+    (On Windows a process inherits no descriptors: there it lives as long as this process.)
+    """
     with open(folder / ".lock", "w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+        except portalocker.LockException:
             print(f"{folder}: waiting for the process that trains there", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE)
         yield file.fileno()
 
 
@@ -112,7 +115,7 @@ def _settings(run: Run) -> dict:
 
 
 def _flatten(cfg: CfgNode, prefix: str = "") -> dict[str, str]:
-    flat = {}
+    flat: dict[str, str] = {}
     for key, value in cfg.items():
         flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, CfgNode) else {f"{prefix}{key}": repr(value)}
     return flat
@@ -147,7 +150,7 @@ def _collect(run: Run, commits: list[str]) -> dict:
         "config": run.config,
         "seed": run.seed,
         "fold": run.fold,
-        "command": shlex.join(["python", "tools/train_net.py", *run.command]),
+        "command": shlex.join(["fundus", "train", *run.command]),
         "commits": commits,
         "iterations": cfg.SOLVER.MAX_ITER,
         "parameters": sum(parameter.numel() for parameter in build_model(cfg).parameters()),
@@ -159,8 +162,8 @@ def _collect(run: Run, commits: list[str]) -> dict:
 
 def _numbers(image: dict[str, str]) -> dict:
     name = image.pop("file_name")
-    values = {key: float(value) for key, value in image.items()}
-    values = {key: value if math.isfinite(value) else None for key, value in values.items()}
+    numbers = {key: float(value) for key, value in image.items()}
+    values = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
     return {"file_name": os.path.basename(name)} | values | {"image_id": int(image["image_id"])}
 
 

@@ -50,7 +50,7 @@ class Submission:
         return found | {"auc_true_vcdr": screening_interval(auc, labels[known], true[known], resamples=resamples)}
 
 
-def score_submission(truth: MaskSet, prediction: MaskSet, where: Mapping[str, object]) -> Submission:
+def score_submission(truth: MaskSet, prediction: MaskSet, where: Mapping[str, Path]) -> Submission:
     """Score predictions against true masks, photograph by photograph, matched by name.
 
     A prediction that is missing, unreadable or of another size than the truth counts as an empty mask (Dice 0,

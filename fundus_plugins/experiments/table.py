@@ -14,6 +14,7 @@ from fundus_plugins.config import get_fundus_cfg
 from fundus_plugins.data.folds import write_folds
 from fundus_plugins.data.registration import require_dataset
 from fundus_plugins.experiments.runs import Run
+from fundus_plugins.model_zoo import find_config_file
 
 FORBIDDEN = ("DATASETS.TRAIN", "DATASETS.TEST", "SEED", "OUTPUT_DIR", "TEST.EVAL_PERIOD")
 
@@ -39,16 +40,17 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a table's YAML; `config` paths are relative to that file, as Detectron2's `_BASE_` is.
+    """Read a table's YAML; a row's `config` is a path relative to that file, or the name of a packaged config.
 
-    Raises ValueError, one line that names the file, for what is not a table; FileNotFoundError for a missing config.
+    Raises ValueError, one line that names the file, for what is not a table; FileNotFoundError for a missing table or
+    config.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         rows = [
             Row(
                 name=str(row["name"]),
-                config=os.path.relpath(path.parent / row["config"]),
+                config=_config_of(path, str(row["config"])),
                 overrides=dict(row.get("overrides", {})),
                 paper={metric: float(value) for metric, value in row.get("paper", {}).items()},
             )
@@ -62,10 +64,17 @@ def read_table(path: Path) -> Table:
     if len(set(names)) < len(names) or table.reference not in names:
         raise ValueError(f"{path}: expected rows of different names, one of them {table.reference!r}, found {names}")
     for row in rows:
-        if not os.path.isfile(row.config):
-            raise FileNotFoundError(f"{path}: row {row.name}: no config file {row.config}")
+        try:
+            find_config_file(row.config)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{path}: row {row.name}: {error}") from None
         _check_keys(list(row.overrides), f"{path}: row {row.name}")
     return table
+
+
+def _config_of(table: Path, config: str) -> str:
+    beside = table.parent / config
+    return os.path.relpath(beside) if beside.is_file() else config
 
 
 def plan_runs(

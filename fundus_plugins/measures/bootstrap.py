@@ -3,24 +3,25 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import bootstrap
 
 
-def mean_interval(values: np.ndarray, *, resamples: int = 2000, seed: int = 0) -> tuple[float, float, float]:
+def mean_interval(values: ArrayLike, *, resamples: int = 2000, seed: int = 0) -> tuple[float, float, float]:
     """Mean of the finite values of a vector with its 95 % percentile bootstrap interval.
 
     Returns:
         mean, low, high; all nan where there is no finite value, and low = high = mean where there is one.
     """
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
-    if len(values) == 0:
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    if len(finite) == 0:
         return (float("nan"),) * 3
-    mean = float(values.mean())
-    if len(values) == 1:
+    mean = float(finite.mean())
+    if len(finite) == 1:
         return mean, mean, mean
     rng = np.random.default_rng(seed)
-    interval = bootstrap((values,), np.mean, n_resamples=resamples, method="percentile", rng=rng).confidence_interval
+    interval = bootstrap((finite,), np.mean, n_resamples=resamples, method="percentile", rng=rng).confidence_interval
     return mean, float(interval.low), float(interval.high)
 
 

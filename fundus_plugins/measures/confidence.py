@@ -19,7 +19,7 @@ def rank_correlations(rows: Sequence[dict]) -> dict[str, dict[str, float]]:
     Returns:
         signal -> truth -> correlation; nan where there are fewer than three rows, or one of both is constant.
     """
-    result = {}
+    result: dict[str, dict[str, float]] = {}
     for signal in SIGNALS:
         values = np.nan_to_num(np.array([row[signal] for row in rows], float))
         result[signal] = {}

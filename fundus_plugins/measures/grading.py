@@ -93,5 +93,5 @@ def contradicts(above: np.ndarray) -> np.ndarray:
     >>> contradicts(np.array([[0.9, 0.1], [0.1, 0.9]]))
     array([False,  True])
     """
-    passed = np.asarray(above) > 0.5
+    passed: np.ndarray = np.asarray(above) > 0.5
     return (passed[:, 1:] & ~passed[:, :-1]).any(axis=1)

@@ -32,7 +32,10 @@ def fold_batch_norms(module: nn.Module, example: torch.Tensor) -> int:
 
 
 def _convolutions_before_batch_norms(module: nn.Module, example: torch.Tensor) -> dict[nn.Conv2d, nn.BatchNorm2d]:
-    written, pairs, calls, handles = [], {}, {}, []
+    written: list[tuple[nn.Conv2d, torch.Tensor]] = []
+    pairs: dict[nn.Conv2d, nn.BatchNorm2d] = {}
+    calls: dict[nn.Module, int] = {}
+    handles = []
 
     def after_convolution(convolution, inputs, output):
         calls[convolution] = calls.get(convolution, 0) + 1

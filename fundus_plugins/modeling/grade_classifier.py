@@ -1,5 +1,7 @@
 """One classifying network: a timm network, global average pooling, and the head of stage 1 or stage 2."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -82,7 +84,7 @@ def _create_trunk(name: str, stride: int, pretrained: bool, weights: str) -> tup
     """The network without its classifier, and its number of channels."""
     if stride not in (16, 32):
         raise ValueError(f"MODEL.GRADING.FEATURE_STRIDE {stride}: expected 16 or 32")
-    options = {"num_classes": 0, "global_pool": "", "pretrained": pretrained, "weights": weights}
+    options: dict[str, Any] = {"num_classes": 0, "global_pool": "", "pretrained": pretrained, "weights": weights}
     try:
         trunk = create_timm_network(name, output_stride=stride, **options)
     except TypeError:  # a network without that option, such as DenseNet

@@ -77,7 +77,7 @@ def build_mask_loss(name: str, *, focal_weight: float = 0.3, alpha: float = 1.0,
         ValueError: an unknown name.
     """
     focal = partial(focal_loss, alpha=alpha, gamma=gamma)
-    losses = {
+    losses: dict[str, Callable[..., torch.Tensor]] = {
         "bce": bce_loss,
         "dice": dice_loss,
         "focal": focal,

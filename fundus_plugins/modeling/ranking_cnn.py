@@ -106,8 +106,8 @@ class GradingCNN(nn.Module):
         """
         logits, maps = zip(*(network.logits_and_maps(images) for network in self.networks), strict=True)
         grades = self.decide(list(logits))
-        maps = [upsample_maps(normalise_maps(x), images.shape[-2:]) for x in maps]
-        parts = [[maps[n][i, c] for n, c in self.sides(g)] for i, g in enumerate(grades.grade.tolist())]
+        upsampled = [upsample_maps(normalise_maps(x), images.shape[-2:]) for x in maps]
+        parts = [[upsampled[n][i, c] for n, c in self.sides(g)] for i, g in enumerate(grades.grade.tolist())]
         return grades, torch.stack([torch.stack(x).mean(0) for x in parts])[:, None], parts
 
     @staticmethod

@@ -68,7 +68,7 @@ class TwoStage(nn.Module):
         with torch.no_grad():
             found, mask, _ = self.stage1.mask_filters(images)
         outputs = self.stage2.grade_images(images * mask, batched_inputs)
-        if not self.training:
+        if isinstance(outputs, list):  # in training they are losses
             for output, grade in zip(outputs, found.grade.tolist(), strict=True):
                 output["stage1_grade"] = grade
         return outputs

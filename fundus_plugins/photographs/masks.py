@@ -1,5 +1,6 @@
 """Masks of disc and cup in files: their values, and REFUGE's coding of both in one mask."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def mask_values(mask: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
 
 
-def listed(values: np.ndarray, limit: int = 6) -> str:
+def listed(values: np.ndarray | Sequence, limit: int = 6) -> str:
     """Values for an error text."""
     return ", ".join(map(str, values[:limit])) + (", ..." if len(values) > limit else "")
 

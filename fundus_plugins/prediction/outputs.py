@@ -14,7 +14,7 @@ from .drawing import draw_disc_and_cup
 from .predictor import FundusPrediction, FundusPredictor
 
 TABLE = "predictions.csv"
-COLUMNS = "file_name look_again why vcdr vcdr_low vcdr_high agreement ellipse score disc_pixels cup_pixels".split()
+COLUMNS = "file_name flagged reason vcdr vcdr_low vcdr_high agreement ellipse score disc_pixels cup_pixels".split()
 
 
 @dataclass
@@ -38,6 +38,7 @@ def predict_to_folder(predictor: FundusPredictor, files: Sequence[Path], output:
         try:
             if isinstance(prediction, Exception):
                 raise prediction
+            assert image is not None  # only an unreadable file has none
             overlay = cv2.cvtColor(draw_disc_and_cup(image, prediction), cv2.COLOR_RGB2BGR)
             with atomic_write(output / f"{path.stem}_{path.suffix[1:]}.png", "wb") as file:
                 file.write(cv2.imencode(".png", overlay)[1].tobytes())

@@ -3,8 +3,9 @@
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from fundus_plugins.prediction.test_time_augmentation import FLIPS, predict_in_v
 from fundus_plugins.weights.loading import load_trained_weights
 
 READ_AHEAD = 2  # photographs
+AnyPath = TypeVar("AnyPath", bound=str | os.PathLike)
 
 NO_DISC, AT_EDGE = "no disc", "cut off by the edge"
 AGREEMENT, SHAPE = "views disagree", "not the shape of a disc"
@@ -45,8 +47,8 @@ class FundusPrediction:
         vcdr: vertical cup-to-disc ratio; nan without a disc.
         vcdr_interval: TEST.VCDR_MARGIN to either side of it, within 0 to 1; nan without a disc or a margin, and for a
             disc that the picture's edge cuts off.
-        agreement: of the views' masks, 0 to 1 (see `views.Look`), 0 if the closer look does not find the disc again;
-            nan without a disc or with one view.
+        agreement: of the views' masks, 0 to 1 (see `test_time_augmentation.Detection`), 0 if the crop does not show the
+            disc again; nan without a disc or with one view.
         ellipse: how much like an ellipse the disc is, 0 to 1 (`ellipse_iou`); nan without a disc.
         flags: why someone should review it, of NO_DISC, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse`
             below TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses).
@@ -72,7 +74,7 @@ class FundusPrediction:
 class FundusPredictor:
     """Runs a trained model on photographs: batch norms folded, channels-last, in TEST.PRECISION.
 
-    With TEST.FLIPS or TEST.CLOSER it sees each photograph in several views; the model is then RF-Net. On a CPU
+    With TEST.FLIPS or TEST.CROP it sees each photograph in several views; the model is then RF-Net. On a CPU
     the process keeps some of the memory that it frees (`keep_freed_memory`).
 
     Args:
@@ -80,7 +82,7 @@ class FundusPredictor:
 
     Raises:
         FileNotFoundError, RuntimeError: as `load_trained_weights`.
-        ValueError: an unknown TEST.FLIPS; a TEST.CLOSER_SIDE beyond the square that the model pads to.
+        ValueError: an unknown TEST.FLIPS; a TEST.CROP_SIDE beyond the square that the model pads to.
     """
 
     def __init__(self, cfg: CfgNode):
@@ -95,30 +97,30 @@ class FundusPredictor:
         prepare_for_inference(self.model, precision, channels_last=cfg.MODEL.CHANNELS_LAST)
         if cfg.TEST.FLIPS not in FLIPS:
             raise ValueError(f"TEST.FLIPS {cfg.TEST.FLIPS!r}: expected one of {', '.join(FLIPS)}")
-        if cfg.TEST.CLOSER and 0 < cfg.MODEL.FPN.SQUARE_PAD < cfg.TEST.CLOSER_SIDE:
+        if cfg.TEST.CROP and 0 < cfg.MODEL.FPN.SQUARE_PAD < cfg.TEST.CROP_SIDE:
             raise ValueError(
-                f"TEST.CLOSER_SIDE {cfg.TEST.CLOSER_SIDE}: expected no more than MODEL.FPN.SQUARE_PAD, which is "
+                f"TEST.CROP_SIDE {cfg.TEST.CROP_SIDE}: expected no more than MODEL.FPN.SQUARE_PAD, which is "
                 f"{cfg.MODEL.FPN.SQUARE_PAD}, or that 0"
             )
         self._views = {
             "flips": FLIPS[cfg.TEST.FLIPS],
-            "closer": cfg.TEST.CLOSER,
-            "closer_side": cfg.TEST.CLOSER_SIDE,
+            "crop": cfg.TEST.CROP,
+            "crop_side": cfg.TEST.CROP_SIDE,
             "box_scale": cfg.INPUT.BOX_SCALE,
             "channel_order": slice(None, None, -1 if self._reverse else 1),
         }
         self._regular_shape = cfg.TEST.REGULAR_SHAPE
         self._flag_below, self._flag_ellipse_below = cfg.TEST.FLAG_BELOW, cfg.TEST.FLAG_ELLIPSE_BELOW
         self._vcdr_margin = cfg.TEST.VCDR_MARGIN
-        self._one_view = len(self._views["flips"]) == 1 and not self._views["closer"]
+        self._one_view = len(self._views["flips"]) == 1 and not self._views["crop"]
 
     def __call__(self, image: np.ndarray) -> FundusPrediction:
         """Predict for an (H, W, 3) uint8 RGB photograph of any size."""
         return self.predict_prepared([self.prepare(image)])[0]
 
     def predict_files(
-        self, paths: Iterable[str | os.PathLike]
-    ) -> Iterator[tuple[str | os.PathLike, np.ndarray | None, FundusPrediction | Exception]]:
+        self, paths: Iterable[AnyPath]
+    ) -> Iterator[tuple[AnyPath, np.ndarray | None, FundusPrediction | Exception]]:
         """Predict for photographs on disk, reading the next ones while the model is at work.
 
         Yields, in the order of `paths`: the path, the photograph (H, W, 3) uint8 RGB, and what was found; or the path,
@@ -141,7 +143,7 @@ class FundusPredictor:
                 return path, image, error
 
         with ThreadPoolExecutor(1) as reader:
-            waiting = deque()
+            waiting: deque[Future] = deque()
             for path in paths:
                 waiting.append(reader.submit(read, path))
                 if len(waiting) > READ_AHEAD:
@@ -195,7 +197,7 @@ def resize_photograph(image: np.ndarray, transform: T.Transform) -> np.ndarray:
 
     The same filter, six times as fast; in photographs one value in two thousand differs, by one; in noise by up to two.
     """
-    if not isinstance(transform, T.ResizeTransform) or transform.interp != Image.BILINEAR:
+    if not isinstance(transform, T.ResizeTransform) or transform.interp != Image.Resampling.BILINEAR:
         return transform.apply_image(image)
     pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
     size = transform.new_h, transform.new_w

@@ -8,7 +8,7 @@ from detectron2.modeling import build_model
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from fundus_plugins.config import get_fundus_cfg, on_what_there_is, without_weights
+from fundus_plugins.config import get_fundus_cfg, merge_with_old_names, on_what_there_is, without_weights
 from fundus_plugins.files import atomic_write
 from fundus_plugins.weights.loading import load_trained_weights, local_weights
 
@@ -52,8 +52,9 @@ def release_cfg(path: str = PACKAGED, opts: Sequence = ()) -> CfgNode:
     except (SafetensorError, KeyError) as error:
         raise RuntimeError(f"{path}: expected released weights with their config: {error!r}") from None
     cfg = get_fundus_cfg()
-    cfg.merge_from_other_cfg(CfgNode.load_cfg(text))
-    cfg.merge_from_list(["MODEL.WEIGHTS", path, *opts])
+    kept = CfgNode.load_cfg(text)
+    merge_with_old_names(cfg, lambda x: x.merge_from_other_cfg(kept))
+    merge_with_old_names(cfg, lambda x: x.merge_from_list(["MODEL.WEIGHTS", path, *opts]))
     return on_what_there_is(cfg)
 
 

@@ -1,4 +1,4 @@
-"""What several views of one photograph agree on: flips of it, and a second, closer look at the disc."""
+"""Test-time augmentation: flips of the photograph, and a second pass over a crop about the disc."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from torch import nn
 
 from fundus_plugins.data.augmentation.affine import AffineTransform
 
-# Dimensions of a picture (..., H, W) that are turned round, view by view.
+# Dimensions of an image (..., H, W) that are flipped, view by view.
 FLIPS = {
     "none": ((),),
     "horizontal": ((), (-1,)),
@@ -21,13 +21,13 @@ FLIPS = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """One disc as the views of a picture see it.
+class Detection:
+    """One disc as the views of an image show it.
 
     Attributes:
-        box: (4,) float32 XYXY, pixels of the picture; the mean of the boxes that agree with the best one (IoU > 0.5).
+        box: (4,) float32 XYXY, pixels of the image; the mean of the boxes that agree with the best one (IoU > 0.5).
         score: sum of the scores of these boxes over the number of views.
-        probabilities: (V, 2, S, S) float32, every view's disc and cup within the box, turned back.
+        probabilities: (V, 2, S, S) float32, every view's disc and cup within the box, flipped back.
     """
 
     box: torch.Tensor
@@ -46,19 +46,19 @@ class Look:
         return float(dice.mean(0).min())
 
 
-def look_at(model: nn.Module, picture: torch.Tensor, flips: Sequence[tuple[int, ...]]) -> Look | None:
+def detect_in_views(model: nn.Module, image: torch.Tensor, flips: Sequence[tuple[int, ...]]) -> Detection | None:
     """Detect the disc in every view, average its box, and take every view's masks within that box.
 
     Args:
         model: GeneralizedRCNN with RFNetROIHeads, in eval mode.
-        picture: (3, H, W) uint8.
+        image: (3, H, W) uint8.
         flips: one of FLIPS.
 
     Returns:
         what was seen; None if no view shows a disc.
     """
-    size = tuple(picture.shape[1:])
-    images = model.preprocess_image([{"image": picture.flip(dims)} for dims in flips])
+    size = tuple(image.shape[1:])
+    images = model.preprocess_image([{"image": image.flip(dims)} for dims in flips])
     features = model.backbone(images.tensor)
     proposals, _ = model.proposal_generator(images, features)
     detected, _ = model.roi_heads(images, features, proposals)
@@ -75,55 +75,55 @@ def look_at(model: nn.Module, picture: torch.Tensor, flips: Sequence[tuple[int, 
     given = [_both_classes(_flip_boxes(box[None], dims, size), size) for dims in flips]
     masks = [x.pred_masks[:, 0] for x in model.roi_heads.forward_with_given_boxes(features, given)]
     probabilities = torch.stack([mask.flip(dims) for mask, dims in zip(masks, flips)])
-    return Look(box, float(weights.sum()) / len(flips), probabilities)
+    return Detection(box, float(weights.sum()) / len(flips), probabilities)
 
 
 def predict_in_views(
     model: nn.Module,
-    picture: torch.Tensor,
+    image: torch.Tensor,
     photograph: np.ndarray,
     *,
     flips: Sequence[tuple[int, ...]],
-    closer: float,
-    closer_side: int,
+    crop: float,
+    crop_side: int,
     box_scale: float,
     channel_order: slice = slice(None),
 ) -> tuple[Instances, float]:
-    """Look at a photograph, then, closer, at the disc that was found; masks are the means of the last look's views.
+    """Detect the disc in a photograph, then again in a crop about it; masks are the means of the last pass's views.
 
-    Where two looks are asked for and the first finds nothing, it is repeated at half the size, within black: a disc
-    that fills the picture is larger than any that a detector of discs in photographs has learned.
+    Where a crop is asked for and the first pass finds nothing, it is repeated at half the size, within black: a disc
+    that fills the image is larger than any that a detector of discs in photographs has learned.
 
     Args:
-        picture: (3, h, w) uint8, the resized photograph as the model reads it.
+        image: (3, h, w) uint8, the resized photograph as the model reads it.
         photograph: (H, W, 3) uint8 RGB.
-        flips: one of FLIPS, for both looks.
-        closer: the disc's part of the side of the second look's square; 0: one look.
-        closer_side: of that square, pixels.
+        flips: one of FLIPS, for both passes.
+        crop: the disc's part of the side of the square crop; 0: no second pass.
+        crop_side: of that square, pixels.
         box_scale: of the boxes about the disc, INPUT.BOX_SCALE.
         channel_order: how the model's input takes the photograph's channels.
 
     Returns:
         Detectron2's Instances at the photograph's size (a disc's row and its cup's, or none), and the agreement of
-        the views (see Look), nan where there is no disc or one view. Where the second look finds no disc, or one
-        elsewhere (neither box holds the other's middle), the first look's masks stay and the agreement is 0.
+        the views (see Detection), nan where there is no disc or one view. Where the second pass finds no disc, or one
+        elsewhere (neither box holds the other's middle), the first pass's masks stay and the agreement is 0.
     """
     height, width = photograph.shape[:2]
-    seen = look_at(model, picture, flips)
-    if seen is None and closer:
-        seen = _look_from_afar(model, picture, flips)
+    seen = detect_in_views(model, image, flips)
+    if seen is None and crop:
+        seen = _detect_at_half_size(model, image, flips)
     if seen is None:
         nothing = Instances((height, width))
         nothing.pred_boxes, nothing.scores = Boxes(torch.zeros(0, 4)), torch.zeros(0)
         nothing.pred_classes = torch.zeros(0, dtype=torch.int64)
         nothing.pred_masks = torch.zeros(0, height, width, dtype=torch.bool)
         return nothing, float("nan")
-    box = seen.box * seen.box.new_tensor([width / picture.shape[2], height / picture.shape[1]] * 2)
+    box = seen.box * seen.box.new_tensor([width / image.shape[2], height / image.shape[1]] * 2)
     agreement = seen.agreement
-    if closer:
-        transform = _towards(box.double().cpu().numpy(), closer, closer_side, box_scale)
+    if crop:
+        transform = _towards(box.double().cpu().numpy(), crop, crop_side, box_scale)
         nearer = np.ascontiguousarray(transform.apply_image(photograph)[..., channel_order].transpose(2, 0, 1))
-        second = look_at(model, torch.from_numpy(nearer).to(picture.device), flips)
+        second = detect_in_views(model, torch.from_numpy(nearer).to(image.device), flips)
         agreement = 0.0
         if second is not None:
             matrix = torch.from_numpy(transform.matrix).to(box)
@@ -138,14 +138,14 @@ def predict_in_views(
     return found, agreement
 
 
-def _look_from_afar(model: nn.Module, picture: torch.Tensor, flips: Sequence[tuple[int, ...]]) -> Look | None:
-    height, width = picture.shape[1:]
+def _detect_at_half_size(model: nn.Module, image: torch.Tensor, flips: Sequence[tuple[int, ...]]) -> Detection | None:
+    height, width = image.shape[1:]
     size = height // 2, width // 2
-    half = F.interpolate(picture[None], size, mode="bilinear", antialias=True)[0]
+    half = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    canvas = picture.new_zeros(picture.shape)
+    canvas = image.new_zeros(image.shape)
     canvas[:, top : top + size[0], left : left + size[1]] = half
-    seen = look_at(model, canvas, flips)
+    seen = detect_in_views(model, canvas, flips)
     if seen is None:
         return None
     factor = seen.box.new_tensor([width / size[1], height / size[0]] * 2)

@@ -58,8 +58,11 @@ def test_options_of_one_name_mean_the_same():
     [
         (["predcit"], "no command 'predcit'. Did you mean predict?"),
         (["train"], "Missing option '--config-file'"),
-        (["train", "--config-file", "nothing.yaml"], "no config nothing.yaml: expected a file, or one of"),
-        ([*TRAIN, "--reusme"], "No such option: --reusme"),
+        (
+            ["train", "--config-file", "nothing.yaml"],
+            "no config nothing.yaml: expected a file, or one of",
+        ),
+        ([*TRAIN, "--reusme"], "No such option '--reusme'. Did you mean '--resume'?"),
         ([*TRAIN, "SOLVER.MAX_ITER"], "SOLVER.MAX_ITER has no value"),
         ([*TRAIN, "max_iter", "3"], "found 'max_iter'"),
         (

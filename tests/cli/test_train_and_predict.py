@@ -74,7 +74,7 @@ def test_predict_a_folder_with_a_broken_photograph(trained, phantoms, tmp_path):
     with open(output / "predictions.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["file_name"] for row in rows] == ["T0001.jpg", "T0002.jpg"]
-    assert all((row["look_again"] == "1") == bool(row["why"]) for row in rows)
+    assert all((row["flagged"] == "1") == bool(row["reason"]) for row in rows)
     done = run(
         "predict.py", "--config-file", trained / "config.yaml", *options[2:], "TEST.FLIP", "none", datasets=phantoms
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fundus_plugins.data.augmentation.affine import AffineTransform, RandomView
+from fundus_plugins.data.augmentation.affine import AffineTransform, RandomAffine
 from tests.conftest import disk
 
 
@@ -52,7 +52,7 @@ def test_the_disc_has_the_size_asked_for_and_is_all_there(seed, centre, smallest
     np.random.seed(seed)
     disc = disk(100, 150, *centre, 14)
     image = np.repeat(disc[..., None] * np.uint8(255), 3, axis=2)
-    view = RandomView(128, (smallest, smallest * 1.2), rotation=180, shift=0.5)
+    view = RandomAffine(128, (smallest, smallest * 1.2), rotation=180, shift=0.5)
     augmented = T.AugInput(image, sem_seg=disc.astype(np.uint8))
     view(augmented)
     seen = augmented.sem_seg
@@ -65,14 +65,14 @@ def test_the_disc_has_the_size_asked_for_and_is_all_there(seed, centre, smallest
 def test_without_a_disc_the_photograph_fills_the_square():
     for disc in (None, np.zeros((50, 100), np.uint8)):
         augmented = T.AugInput(np.full((50, 100, 3), 255, np.uint8), sem_seg=disc)
-        RandomView(64, (0.1, 0.4))(augmented)
+        RandomAffine(64, (0.1, 0.4))(augmented)
         assert augmented.image.shape == (64, 64, 3)
         assert (augmented.image[16:48] == 255).all() and (augmented.image[:15] == 0).all()
 
 
 def test_a_disc_that_cannot_fit_is_refused():
     with pytest.raises(ValueError, match=r"DISC_SIZES.*\(0.1, 0.9\)"):
-        RandomView(64, (0.1, 0.9))
+        RandomAffine(64, (0.1, 0.9))
 
 
 def test_opencv_agrees_about_pixel_middles():

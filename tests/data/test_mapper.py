@@ -178,29 +178,29 @@ def test_box_scale_enlarges_boxes_about_their_middles_within_the_image(tmp_path)
 
 
 def test_a_view_is_taken_about_the_true_disc(tmp_path):
-    """The mask that RandomView aims by is the record's; the target has the size asked for."""
-    from fundus_plugins.data.augmentation.affine import RandomView
+    """The mask that RandomAffine aims by is the record's; the target has the size asked for."""
+    from fundus_plugins.data.augmentation.affine import RandomAffine
 
-    mapped = mapper(RandomView(64, (0.5, 0.5)))(record(tmp_path))
+    mapped = mapper(RandomAffine(64, (0.5, 0.5)))(record(tmp_path))
     box = mapped["instances"].gt_boxes.tensor[0]
     assert mapped["image"].shape == (3, 64, 64)
     assert (box[2:] - box[:2]).max().item() == pytest.approx(32, abs=1.5)
 
 
 def test_a_config_asks_for_views_and_cameras_in_training_alone(small_cfg):
-    from fundus_plugins.data.augmentation.affine import RandomView
-    from fundus_plugins.data.augmentation.photometric import RandomCamera
+    from fundus_plugins.data.augmentation.affine import RandomAffine
+    from fundus_plugins.data.augmentation.photometric import RandomPhotometric
 
     def kinds(is_train):
         return [type(x) for x in build_fundus_augmentations(small_cfg, is_train)]
 
-    assert RandomView not in kinds(True) and RandomCamera not in kinds(True)
-    small_cfg.INPUT.VIEW.SIDE, small_cfg.INPUT.CAMERA.TONE = 128, 0.3
-    assert kinds(True)[-2:] == [RandomView, RandomCamera]
+    assert RandomAffine not in kinds(True) and RandomPhotometric not in kinds(True)
+    small_cfg.INPUT.RANDOM_AFFINE.SIDE, small_cfg.INPUT.PHOTOMETRIC.TONE = 128, 0.3
+    assert kinds(True)[-2:] == [RandomAffine, RandomPhotometric]
     assert kinds(False) == [T.ResizeShortestEdge]
     small_cfg.INPUT.FORMAT = "BGR"
-    with pytest.raises(ValueError, match="INPUT.CAMERA.*RGB.*BGR"):
+    with pytest.raises(ValueError, match="INPUT.PHOTOMETRIC.*RGB.*BGR"):
         kinds(True)
     small_cfg.INPUT.FORMAT, small_cfg.INPUT.TARGETS = "RGB", "instances"
-    with pytest.raises(ValueError, match="INPUT.VIEW.SIDE.*disc_cup"):
+    with pytest.raises(ValueError, match="INPUT.RANDOM_AFFINE.SIDE.*disc_cup"):
         build_fundus_mapper(small_cfg, True)

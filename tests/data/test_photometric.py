@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from fundus_plugins.data.augmentation import photometric as camera
-from fundus_plugins.data.augmentation.photometric import RandomCamera
+from fundus_plugins.data.augmentation.photometric import RandomPhotometric
 
 CHANGES = [
     (camera.change_light, 0.8),
@@ -74,7 +74,7 @@ def test_cut_out_covers_one_rectangle_of_one_colour():
 
 def test_each_change_comes_half_of_the_times():
     np.random.seed(0)
-    augmentation = RandomCamera(cutout=0.5)
+    augmentation = RandomPhotometric(cutout=0.5)
     image = picture()
     changed = [not np.array_equal(augmentation.get_transform(image).apply_image(image), image) for _ in range(400)]
     assert 0.4 < np.mean(changed) < 0.6
@@ -85,6 +85,6 @@ def test_global_seed_decides():
     results = []
     for _ in range(2):
         np.random.seed(5)
-        augmentation = RandomCamera(light=0.5, tone=0.5, blur=0.5, noise=10, jpeg=30, cutout=0.2)
+        augmentation = RandomPhotometric(light=0.5, tone=0.5, blur=0.5, noise=10, jpeg=30, cutout=0.2)
         results.append([augmentation.get_transform(picture()).apply_image(picture()) for _ in range(4)])
     assert all(np.array_equal(*pair) for pair in zip(*results))

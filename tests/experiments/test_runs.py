@@ -11,8 +11,7 @@ import pytest
 from detectron2.modeling import build_model
 
 import fundus_plugins
-from fundus_plugins.experiments import Run, execute
-from fundus_plugins.experiments.runs import RunFailed
+from fundus_plugins.experiments.runs import Run, RunFailed, execute
 from tests.conftest import ROOT, SMALL
 
 # Writes what tools/train_net.py leaves, and notes that it was called.
@@ -71,7 +70,7 @@ def test_a_result_holds_what_the_table_needs(run, trainer, small_cfg):
     ]
     assert result["seconds_per_iteration"] == 0.5 and result["seconds_per_image"] == 0.25
     assert result["parameters"] == sum(p.numel() for p in build_model(small_cfg).parameters())
-    assert result["command"].startswith("python tools/train_net.py --config-file") and len(result["commits"]) == 1
+    assert result["command"].startswith("fundus train --config-file") and len(result["commits"]) == 1
     assert {path.name for path in run.folder.glob("*.pth")} == {"model_final.pth"}
 
 

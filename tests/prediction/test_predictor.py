@@ -161,5 +161,5 @@ def test_a_disc_that_fills_the_picture_is_found_from_afar():
     image, disc, cup = crop.apply(phantom.image, phantom.disc, phantom.cup, 0.85)
     found = predictor(np.ascontiguousarray(image))
     assert dice(found.disc, disc) > 0.85 and dice(found.cup, cup) > 0.5
-    one_look = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg(opts=["TEST.CLOSER", 0.0]))
+    one_look = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg(opts=["TEST.CROP", 0.0]))
     assert dice(one_look(np.ascontiguousarray(image)).disc, disc) < dice(found.disc, disc)

@@ -6,9 +6,9 @@ import torch
 
 import fundus_plugins
 from fundus_plugins.prediction import test_time_augmentation as views
-from fundus_plugins.prediction.test_time_augmentation import FLIPS, Look, look_at, predict_in_views
+from fundus_plugins.prediction.test_time_augmentation import FLIPS, Detection, detect_in_views, predict_in_views
 
-ONE_LOOK = {"closer": 0.0, "closer_side": 96, "box_scale": 1.0}
+ONE_LOOK = {"crop": 0.0, "crop_side": 96, "box_scale": 1.0}
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_flipped_picture_gives_the_flipped_prediction(predictor, name, dims):
     )
     picture = picture[0].clamp(0, 255).byte()
     with torch.inference_mode():
-        straight, turned = (look_at(predictor.model, x, FLIPS[name]) for x in (picture, picture.flip(dims)))
+        straight, turned = (detect_in_views(predictor.model, x, FLIPS[name]) for x in (picture, picture.flip(dims)))
     box = views._flip_boxes(turned.box[None], [dim - 3 for dim in dims], (128, 128))[0]
     torch.testing.assert_close(straight.box, box, rtol=1e-3, atol=0.05)
     assert straight.score == pytest.approx(turned.score, rel=1e-3)
@@ -49,10 +49,10 @@ def test_a_flipped_picture_gives_the_flipped_prediction(predictor, name, dims):
 
 def test_the_config_chooses_views_and_nothing_found_is_nothing(detecting_cfg, photograph):
     cfg = detecting_cfg
-    cfg.TEST.FLIPS, cfg.TEST.CLOSER = "horizontal", 0.4
-    with pytest.raises(ValueError, match="CLOSER_SIDE 384.*SQUARE_PAD, which is 128"):
+    cfg.TEST.FLIPS, cfg.TEST.CROP = "horizontal", 0.4
+    with pytest.raises(ValueError, match="CROP_SIDE 384.*SQUARE_PAD, which is 128"):
         fundus_plugins.FundusPredictor(cfg)
-    cfg.TEST.CLOSER_SIDE = 96
+    cfg.TEST.CROP_SIDE = 96
     prediction = fundus_plugins.FundusPredictor(cfg)(photograph)
     assert prediction.disc.shape == photograph.shape[:2] and 0 <= prediction.agreement <= 1
     cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = 1.0
@@ -71,13 +71,13 @@ def test_the_closer_look_is_put_back_where_it_was(monkeypatch):
     def fake(model, picture, flips):
         seen.append(picture)
         box = [60.0, 50, 100, 70] if len(seen) == 1 else [40.0, 40, 56, 64]
-        return Look(torch.tensor(box), 0.5, torch.ones(1, 2, 8, 8))
+        return Detection(torch.tensor(box), 0.5, torch.ones(1, 2, 8, 8))
 
-    monkeypatch.setattr(views, "look_at", fake)
+    monkeypatch.setattr(views, "detect_in_views", fake)
     photograph = np.zeros((200, 300, 3), np.uint8)
     photograph[100:140, 120:200, 0] = 255  # the first box, in pixels of the photograph
     found, _ = predict_in_views(
-        None, torch.zeros(3, 100, 150), photograph, flips=FLIPS["none"], closer=0.5, closer_side=96, box_scale=1.25
+        None, torch.zeros(3, 100, 150), photograph, flips=FLIPS["none"], crop=0.5, crop_side=96, box_scale=1.25
     )
     # The disc is 80 / 1.25 = 64 pixels wide and shall be 48: three quarters of its size, (160, 120) in the middle.
     nearer = seen[1][0].numpy() > 127
@@ -92,16 +92,16 @@ def test_the_closer_look_is_put_back_where_it_was(monkeypatch):
 
 @pytest.mark.parametrize("second", [None, [2.0, 2, 12, 12]])
 def test_a_closer_look_that_misses_the_disc_changes_nothing_and_is_told(monkeypatch, second):
-    first = Look(torch.tensor([60.0, 50, 100, 70]), 0.5, torch.ones(2, 2, 8, 8))
-    looks = iter([first, second and Look(torch.tensor(second), 0.9, torch.ones(2, 2, 8, 8))])
-    monkeypatch.setattr(views, "look_at", lambda *args: next(looks))
+    first = Detection(torch.tensor([60.0, 50, 100, 70]), 0.5, torch.ones(2, 2, 8, 8))
+    looks = iter([first, second and Detection(torch.tensor(second), 0.9, torch.ones(2, 2, 8, 8))])
+    monkeypatch.setattr(views, "detect_in_views", lambda *args: next(looks))
     found, agreement = predict_in_views(
         None,
         torch.zeros(3, 100, 150),
         np.zeros((200, 300, 3), np.uint8),
         flips=FLIPS["horizontal"],
-        closer=0.5,
-        closer_side=96,
+        crop=0.5,
+        crop_side=96,
         box_scale=1.25,
     )
     assert agreement == 0 and found.scores.tolist() == [0.5, 0.5]
@@ -111,8 +111,8 @@ def test_a_closer_look_that_misses_the_disc_changes_nothing_and_is_told(monkeypa
 def test_views_that_find_something_else_are_outvoted(predictor, monkeypatch):
     monkeypatch.setattr(views, "pairwise_iou", lambda a, b: torch.tensor([[1.0, 0.2]]))
     with torch.inference_mode():
-        look = look_at(predictor.model, torch.zeros(3, 128, 128, dtype=torch.uint8), FLIPS["horizontal"])
-        alone = look_at(predictor.model, torch.zeros(3, 128, 128, dtype=torch.uint8), FLIPS["none"])
+        look = detect_in_views(predictor.model, torch.zeros(3, 128, 128, dtype=torch.uint8), FLIPS["horizontal"])
+        alone = detect_in_views(predictor.model, torch.zeros(3, 128, 128, dtype=torch.uint8), FLIPS["none"])
     assert look.score == pytest.approx(alone.score / 2, rel=0.02)
 
 
@@ -121,5 +121,5 @@ def test_agreement_by_hand():
     masks[:, 0] = torch.tensor([0.9, 0.9, 0.9, 0.1])  # the discs are the same
     masks[0, 1, 0], masks[1, 1, 0] = torch.tensor([0.9, 0.9, 0.1, 0.1]), torch.tensor([0.9, 0.4, 0.1, 0.1])
     # Mean cup: 0.9, 0.65: two pixels. Dice 1 and 2 * 1 / (1 + 2).
-    assert Look(torch.zeros(4), 1.0, masks).agreement == pytest.approx((1 + 2 / 3) / 2)
-    assert Look(torch.zeros(4), 1.0, torch.zeros(2, 2, 3, 3)).agreement == 1
+    assert Detection(torch.zeros(4), 1.0, masks).agreement == pytest.approx((1 + 2 / 3) / 2)
+    assert Detection(torch.zeros(4), 1.0, torch.zeros(2, 2, 3, 3)).agreement == 1

@@ -4,8 +4,8 @@ import detectron2.data.transforms as T
 from detectron2.config import CfgNode
 from detectron2.data.detection_utils import build_augmentation
 
-from fundus_plugins.data.augmentation.affine import RandomView
-from fundus_plugins.data.augmentation.photometric import RandomCamera
+from fundus_plugins.data.augmentation.affine import RandomAffine
+from fundus_plugins.data.augmentation.photometric import RandomPhotometric
 
 UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout": 0}
 
@@ -13,18 +13,18 @@ UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout"
 def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
     """Resize by INPUT.MIN_SIZE_* and MAX_SIZE_*, then, in training, flips and right-angle rotations (section 4.2).
 
-    After them come INPUT.VIEW and INPUT.CAMERA, ours. Raises ValueError for what these cannot do.
+    After them come INPUT.RANDOM_AFFINE and INPUT.PHOTOMETRIC, ours. Raises ValueError for what these cannot do.
     """
     augmentations = build_augmentation(cfg, is_train)
     if is_train and cfg.INPUT.RANDOM_FLIP_VERTICAL:
         augmentations.append(T.RandomFlip(horizontal=False, vertical=True))
     if is_train and cfg.INPUT.RANDOM_ROTATE_90:
         augmentations.append(T.RandomRotation([0, 90, 180, 270], expand=True, sample_style="choice"))
-    view, camera = cfg.INPUT.VIEW, {key.lower(): value for key, value in cfg.INPUT.CAMERA.items()}
+    view, camera = cfg.INPUT.RANDOM_AFFINE, {key.lower(): value for key, value in cfg.INPUT.PHOTOMETRIC.items()}
     if is_train and view.SIDE:
-        augmentations.append(RandomView(view.SIDE, view.DISC_SIZES, view.ROTATION, view.SHIFT, view.SHEAR))
+        augmentations.append(RandomAffine(view.SIDE, view.DISC_SIZES, view.ROTATION, view.SHIFT, view.SHEAR))
     if is_train and camera != UNCHANGED:
         if cfg.INPUT.FORMAT != "RGB":
-            raise ValueError(f"INPUT.CAMERA changes RGB photographs; found INPUT.FORMAT {cfg.INPUT.FORMAT}")
-        augmentations.append(RandomCamera(**camera))
+            raise ValueError(f"INPUT.PHOTOMETRIC changes RGB photographs; found INPUT.FORMAT {cfg.INPUT.FORMAT}")
+        augmentations.append(RandomPhotometric(**camera))
     return augmentations

@@ -41,7 +41,7 @@ class AffineTransform(T.Transform):
         return cv2.warpAffine(image, shifted, self.size[::-1], flags=interpolation)
 
 
-class RandomView(T.Augmentation):
+class RandomAffine(T.Augmentation):
     """Turn, scale and move a photograph at random, to a square picture that shows its disc as `disc_sizes` says.
 
     The disc's largest extent becomes a part of the square's side drawn from `disc_sizes`, log-uniformly. The
@@ -65,7 +65,9 @@ class RandomView(T.Augmentation):
     ):
         super().__init__()
         if not 0 < disc_sizes[0] <= disc_sizes[1] <= 0.8:
-            raise ValueError(f"INPUT.VIEW.DISC_SIZES: expected 0 < smallest <= largest <= 0.8, found {disc_sizes}")
+            raise ValueError(
+                f"INPUT.RANDOM_AFFINE.DISC_SIZES: expected 0 < smallest <= largest <= 0.8, found {disc_sizes}"
+            )
         self._init(locals())
 
     def get_transform(self, image: np.ndarray, disc: np.ndarray | None) -> AffineTransform:
@@ -79,10 +81,10 @@ class RandomView(T.Augmentation):
         moved = np.array([self._rand_range(-self.shift, self.shift) for _ in range(2)]) * self.side
         middle, centre = np.array([width, height]) / 2, self.side / 2 + moved
 
-        rows, columns = ([], []) if disc is None else (np.flatnonzero(disc.any(axis)) for axis in (1, 0))
-        if not len(rows):
+        if disc is None or not disc.any():
             linear *= self.side / max(height, width)
         else:
+            rows, columns = (np.flatnonzero(disc.any(axis)) for axis in (1, 0))
             extent = np.array([columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1])
             linear *= wanted / extent.max()
             place = linear @ (np.array([columns[0], rows[0]]) + extent / 2 - middle)

@@ -5,7 +5,7 @@ import detectron2.data.transforms as T
 import numpy as np
 
 
-class RandomCamera(T.Augmentation):
+class RandomPhotometric(T.Augmentation):
     """Change a uint8 RGB photograph, never its geometry; each change comes half of the times, in this order.
 
     Args: (0, or 100 for jpeg, leaves a change out)
@@ -110,7 +110,9 @@ def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """What is left of (H, W, 3) uint8 RGB in a JPEG file; colours are kept less well than brightness."""
     blue_first = np.ascontiguousarray(image[..., ::-1])  # OpenCV's order
     packed = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
+    unpacked = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    assert unpacked is not None
+    return np.ascontiguousarray(unpacked[..., ::-1])
 
 
 def cut_out(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -111,7 +112,8 @@ def convert_dataset(
 
 def annotate(records: Sequence[Record], processes: int) -> tuple[list[AnnotatedImage | None], list[Problem]]:
     """Open and check every record, in order; None stands for one that is left out."""
-    bar = {"total": len(records), "unit": "image", "desc": "converting", "disable": None}  # None: not in a log
+    # "disable" None: not in a log
+    bar: dict[str, Any] = {"total": len(records), "unit": "image", "desc": "converting", "disable": None}
     if processes > 1 and len(records) > 1:
         with ProcessPoolExecutor(min(processes, len(records))) as pool:
             results = list(tqdm(pool.map(annotate_one, records, chunksize=4), **bar))
@@ -129,7 +131,7 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None]
             disc, cup = record.read_masks(shape)
         if disc is not None and not disc.any():
             raise BadInput("empty disc", record.photograph, "a mask with a disc", "none of its pixels is disc")
-        if cup is not None:
+        if disc is not None and cup is not None:
             cup, problem = _inside_disc(record.photograph, disc, cup)
     except BadInput as error:
         return None, error.problem
@@ -139,7 +141,7 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None]
         width=shape[1],
         disc=None if disc is None else mask_to_rle(disc),
         cup=None if cup is None else mask_to_rle(cup),
-        vcdr=None if cup is None else vertical_cup_to_disc_ratio(disc, cup),
+        vcdr=None if disc is None or cup is None else vertical_cup_to_disc_ratio(disc, cup),
         grade=record.grade,
     )
     return image, problem

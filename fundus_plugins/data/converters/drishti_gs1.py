@@ -41,7 +41,7 @@ def list_records(root: Path, *, consensus: int) -> Listing:
     """Photographs with both soft maps below `root`; problems for those that lack one. Raises NotThisDataset."""
     files = walk_files(root)
     listing = Listing()
-    photographs = {split: [] for split in CONVERTER.splits}
+    photographs: dict[str, list[Path]] = {split: [] for split in CONVERTER.splits}
     soft_maps: dict[tuple[str, str, str], list[Path]] = {}
     for file in files:
         folders = folder_names(file)
@@ -125,8 +125,8 @@ def _read_grades(root: Path, files: list[Path], listing: Listing) -> dict[str, s
             continue
         for kind, (name_heading, grade_headings) in _SHEETS.items():
             columns = find_columns(rows, {name_heading}, grade_headings)
-            if columns and columns[2] is not None:
-                header, name_column, grade_column = columns
+            if columns and (grade_column := columns[2]) is not None:
+                header, name_column, _ = columns
                 for row in rows[header + 1 :]:
                     stem, word = _stem(row[name_column]), normalised(row[grade_column])
                     if stem is None or row[grade_column] is None:

@@ -61,7 +61,9 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
     return _with_splits(listing, test_percent, val_percent, seed)
 
 
-def list_sheet(root: Path, *, sheet: str, patient: str, test_percent: float, val_percent: float, seed: int) -> Listing:
+def list_sheet(
+    root: Path, *, sheet: str | Path, patient: str, test_percent: float, val_percent: float, seed: int
+) -> Listing:
     """Photographs named, with their grades, by a CSV or Excel sheet; paths are relative to `root`.
 
     Raises NotThisDataset.
@@ -156,7 +158,7 @@ def _refuse_parted_patients(listing: Listing) -> None:
     listing.records = [record for record in listing.records if kept[record.patient].split == record.split]
 
 
-_OPTIONS = {
+_OPTIONS: dict[str, dict] = {
     "patient": {
         "default": "",
         "metavar": "REGEX",

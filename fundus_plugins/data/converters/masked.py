@@ -57,11 +57,11 @@ def list_records(root: Path) -> Listing:
 
 def read_mask_pair(disc: Path, cup: Path | None, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
     """Disc and cup, boolean (H, W), of two files of 0 and at most one other value. Raises BadInput for others."""
-    masks = [None if path is None else read_mask(path, shape) for path in (disc, cup)]
-    for path, mask in zip((disc, cup), masks):
-        if mask is not None and (len(values := mask_values(mask)) > 2 or values[0] != 0):
+    masks = {path: read_mask(path, shape) for path in (disc, cup) if path is not None}
+    for path, mask in masks.items():
+        if len(values := mask_values(mask)) > 2 or values[0] != 0:
             raise BadInput("unknown mask values", path, "0 and one other value", listed(values))
-    return tuple(None if mask is None else mask > 0 for mask in masks)
+    return masks[disc] > 0, None if cup is None else masks[cup] > 0
 
 
 CONVERTER = Converter(

@@ -47,8 +47,8 @@ _MASK_SUFFIXES = (".bmp", ".png")
 def list_records(root: Path) -> Listing:
     """Photographs with a mask of the same name below `root`; problems for those without. Raises NotThisDataset."""
     files = walk_files(root)
-    photographs = {split: [] for split in CONVERTER.splits}
-    masks = {split: [] for split in CONVERTER.splits}
+    photographs: dict[str, list[Path]] = {split: [] for split in CONVERTER.splits}
+    masks: dict[str, list[Path]] = {split: [] for split in CONVERTER.splits}
     for file in files:
         split, folders, suffix = split_of(file), folder_names(file), file.suffix.lower()
         if split is None:
@@ -150,7 +150,7 @@ def _check_is_refuge(root: Path, photographs: dict[str, list], masks: dict[str, 
         )
 
 
-def grade_of(root: Path, split: str, photograph: Path, mask: Path, labels: dict) -> str | None:
+def grade_of(root: Path, split: str | None, photograph: Path, mask: Path, labels: dict) -> str | None:
     stem = photograph.stem.lower()
     folders = {file.parent.name.lower() for file in (photograph, mask)}
     said = {_GRADE_FOLDERS[folder] for folder in folders & _GRADE_FOLDERS.keys()}

@@ -51,7 +51,8 @@ def _reflections(p, frame, x, y, radius, rng, retina) -> None:
         window, spot = _spot(x, y, p.ghost_x, p.ghost_y, p.ghost_diameter / 2)
         retina[window] += (p.ghost * spot)[..., None] * np.array([1.0, 0.8, 0.55], np.float32)
     for _ in range(p.dust):
-        window, spot = _spot(x, y, *rng.uniform(-0.42, 0.42, 2), rng.uniform(0.002, 0.02))
+        dust_x, dust_y = rng.uniform(-0.42, 0.42, 2)
+        window, spot = _spot(x, y, dust_x, dust_y, rng.uniform(0.002, 0.02))
         retina[window] *= 1 - (rng.uniform(-0.15, 0.3) * spot)[..., None]
 
 
@@ -90,4 +91,6 @@ def _develop(p, frame, picture, rng) -> np.ndarray:
     if p.jpeg_quality >= 100:
         return image
     _, packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, p.jpeg_quality])
-    return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
+    unpacked = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    assert unpacked is not None
+    return np.ascontiguousarray(unpacked[..., ::-1])

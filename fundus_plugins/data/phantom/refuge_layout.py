@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -142,7 +143,7 @@ def _jobs(
 
 
 def _draw_all(jobs: list[_Job], processes: int, progress: bool) -> list[tuple[tuple[float, float], str]]:
-    bar = {
+    bar: dict[str, Any] = {
         "total": len(jobs),
         "desc": "phantoms",
         "unit": "image",
@@ -191,7 +192,7 @@ def _write_sheets(root: Path, jobs: list[_Job], foveas: list[tuple[float, float]
         rows = [(job, fovea) for job, fovea in zip(jobs, foveas, strict=True) if job.split == split]
         if not rows:
             continue
-        table = {"ImgName": [job.name for job, _ in rows]}
+        table: dict[str, list] = {"ImgName": [job.name for job, _ in rows]}
         if label:
             table[label] = [int(job.glaucoma) for job, _ in rows]
         table["Fovea_X"] = [round(x, 2) for _, (x, _) in rows]

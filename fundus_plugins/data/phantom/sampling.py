@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ _DISTINCT_VCDR = {
 VIEWS = ("mixed", "disc", "macula", "crop")
 
 # What can be left out, to learn what it is worth, and the parameters of a phantom that lacks it.
-PARTS = {
+PARTS: dict[str, dict[str, Any]] = {
     "vessels": {"vessel_contrast": 0.0, "vessel_reflex": 0.0},
     "lesions": dict.fromkeys(("exudates", "cotton_wool", "drusen", "haemorrhages", "scars"), 0),
     "surroundings": dict.fromkeys(("scleral_ring", "atrophy", "pigment", "sheen"), 0.0),  # of the disc
@@ -74,7 +75,8 @@ def _sometimes(rng, probability, lowest, highest, otherwise=0.0) -> float:
 
 
 def _colour(rng, lowest, highest) -> tuple[float, float, float]:
-    return tuple(float(v) for v in rng.uniform(lowest, highest, 3))
+    red, green, blue = (float(v) for v in rng.uniform(lowest, highest, 3))
+    return red, green, blue
 
 
 def _harmonics(rng, strength) -> tuple[float, ...]:

@@ -50,7 +50,8 @@ def grow_vessels(parameters: PhantomParameters, outline: DiscOutline, rng: np.ra
 class _Grower:
     def __init__(self, parameters: PhantomParameters, rng: np.random.Generator):
         p = parameters
-        self.p, self.rng, self.vessels = p, rng, []
+        self.p, self.rng = p, rng
+        self.vessels: list[Vessel] = []
         angle = math.radians(p.macula_angle)
         self.fovea = p.macula_distance * math.cos(angle), p.macula_distance * math.sin(angle)
         # The field in the same frame, to stop what has left it.
