@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .prediction.predictor import FundusPrediction, FundusPredictor
     from .prediction.release import release_cfg
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "config": ("add_fundus_config", "get_fundus_cfg"),

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 from tabulate import tabulate
 
+from fundus_plugins.measures.bootstrap import stratified_draws
 from fundus_plugins.measures.grading import kappa_of_confusion
 
 # Table 1 of the paper, in per cent, on 199 photographs of its own.
@@ -58,10 +59,7 @@ def resampled_measures(runs: GradedRuns, grades: list[str], *, resamples: int = 
     get the same draws, so that their differences are paired. A grade without photographs has no measure.
     """
     rng = np.random.default_rng(seed)
-    drawn = np.tile(np.arange(len(runs.truth)), (1 + resamples, 1))  # (B, N), the first as it is
-    for grade in np.unique(runs.truth):
-        places = np.flatnonzero(runs.truth == grade)
-        drawn[1:, places] = rng.choice(places, (resamples, len(places)))
+    drawn = stratified_draws(runs.truth, resamples, rng)
     which = np.tile(np.arange(len(runs.predicted)), (1 + resamples, 1))
     which[1:] = rng.integers(len(runs.predicted), size=(resamples, len(runs.predicted)))
 

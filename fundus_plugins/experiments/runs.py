@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import portalocker
 from detectron2.config import CfgNode
@@ -75,7 +76,7 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
             _write_json(run.folder / "started.json", started)
             _drop_torn_pointer(run.folder)
             with open(run.folder / "train.log", "ab") as log:
-                inherited = {"pass_fds": [lock]} if os.name == "posix" else {}
+                inherited: dict[str, Any] = {"pass_fds": [lock]} if os.name == "posix" else {}
                 command = [*trainer, *run.command]
                 code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, **inherited).returncode
             if code:

@@ -13,9 +13,9 @@ from tabulate import tabulate
 
 from fundus_plugins.data.mask_files import MaskSet, list_masks
 from fundus_plugins.files import atomic_write
-from fundus_plugins.measures.bootstrap import mean_interval
+from fundus_plugins.measures.bootstrap import mean_interval, stratified_interval
 from fundus_plugins.measures.refuge import RANK_WEIGHTS, rank_submissions, refuge_sensitivity, score_masks
-from fundus_plugins.measures.screening import auc, screening_interval, sensitivity_at_specificity
+from fundus_plugins.measures.screening import auc, sensitivity_at_specificity
 from fundus_plugins.photographs.problems import BadInput, Problem
 
 MEANS = ("dice_oc", "dice_od", "vcdr_mae")
@@ -44,10 +44,10 @@ class Submission:
         found = {name: mean_interval([row[name] for row in self.rows]) for name in MEANS}
         predicted = np.array([row["vcdr_predicted"] for row in labelled])
         for name, statistic in SCREENING.items():
-            found[name] = screening_interval(statistic, labels, predicted, resamples=resamples)
+            found[name] = stratified_interval(statistic, labels, predicted, resamples=resamples)
         true = np.array([row["vcdr_true"] for row in labelled])
         known = np.isfinite(true)
-        return found | {"auc_true_vcdr": screening_interval(auc, labels[known], true[known], resamples=resamples)}
+        return found | {"auc_true_vcdr": stratified_interval(auc, labels[known], true[known], resamples=resamples)}
 
 
 def score_submission(truth: MaskSet, prediction: MaskSet, where: Mapping[str, Path]) -> Submission:

@@ -1,4 +1,4 @@
-"""Bootstrap intervals over images."""
+"""Bootstrap intervals over photographs: every resampling there is."""
 
 from collections.abc import Callable
 
@@ -40,3 +40,58 @@ def two_sample_interval(
     samples = [np.repeat(sample, 2) if len(sample) == 1 else sample for sample in (first, second)]
     interval = bootstrap(samples, statistic, **options).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def stratified_interval(
+    statistic: Callable[[np.ndarray, np.ndarray], float],
+    labels: np.ndarray,
+    scores: np.ndarray,
+    *,
+    resamples: int = 500,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """A statistic of (labels, scores) with its 95 % percentile bootstrap interval.
+
+    Photographs with label 1 and with label 0 are resampled apart, so that no resample lacks either.
+
+    Returns:
+        value, low, high; all nan without both labels.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    groups = [np.flatnonzero(labels == label) for label in (0, 1)]
+    if not all(len(group) for group in groups):
+        return (float("nan"),) * 3
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(resamples):
+        drawn = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        values.append(statistic(labels[drawn], scores[drawn]))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return statistic(labels, scores), float(low), float(high)
+
+
+def confusion_interval(
+    statistic: Callable[[np.ndarray], np.ndarray], confusion: np.ndarray, *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """A statistic of a (K, K) confusion matrix, rows the truth, with its 95 % percentile bootstrap interval.
+
+    Photographs are resampled within their true grade: drawing n of one grade with replacement is drawing their
+    predictions from a multinomial. `statistic` takes (..., K, K); resamples for which it is nan are left out.
+    """
+    rng = np.random.default_rng(seed)
+    rows = [rng.multinomial(row.sum(), row / max(row.sum(), 1), size=resamples) for row in confusion if row.sum()]
+    drawn = np.zeros((resamples, *confusion.shape))
+    drawn[:, confusion.sum(1) > 0] = np.stack(rows, axis=1)
+    values = statistic(drawn)
+    values = values[np.isfinite(values)]
+    low, high = np.quantile(values, (0.025, 0.975)) if len(values) else (np.nan, np.nan)
+    return float(statistic(confusion)), float(low), float(high)
+
+
+def stratified_draws(strata: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of N photographs, (1 + resamples, N): as they are, then drawn with replacement within their stratum."""
+    drawn = np.tile(np.arange(len(strata)), (1 + resamples, 1))
+    for stratum in np.unique(strata):
+        places = np.flatnonzero(strata == stratum)
+        drawn[1:, places] = rng.choice(places, (resamples, len(places)))
+    return drawn

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
-from fundus_plugins.measures.bootstrap import mean_interval, two_sample_interval
+from .bootstrap import confusion_interval, mean_interval, two_sample_interval
 
 
 def kappa_of_confusion(confusion: np.ndarray) -> np.ndarray:
@@ -22,21 +22,12 @@ def kappa_of_confusion(confusion: np.ndarray) -> np.ndarray:
         return np.where(expected > 0, 1 - (weights * confusion).sum((-2, -1)) / expected, np.nan)
 
 
-def kappa_interval(truth: np.ndarray, predicted: np.ndarray, grades: int, *, resamples: int = 2000, seed: int = 0):
-    """Quadratic kappa with its 95 % percentile bootstrap interval, resampled within the true grades.
-
-    Returns value, low, high.
-    """
+def kappa_interval(
+    truth: np.ndarray, predicted: np.ndarray, grades: int, *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Quadratic kappa with its 95 % bootstrap interval, resampled within the true grades: value, low, high."""
     confusion = confusion_matrix(truth, predicted, labels=range(grades))
-    rng = np.random.default_rng(seed)
-    # Drawing n photographs of one true grade with replacement is drawing their predictions from a multinomial.
-    rows = [rng.multinomial(row.sum(), row / max(row.sum(), 1), size=resamples) for row in confusion if row.sum()]
-    drawn = np.zeros((resamples, grades, grades))
-    drawn[:, confusion.sum(1) > 0] = np.stack(rows, axis=1)
-    values = kappa_of_confusion(drawn)
-    values = values[np.isfinite(values)]
-    low, high = np.quantile(values, (0.025, 0.975)) if len(values) else (np.nan, np.nan)
-    return float(kappa_of_confusion(confusion)), float(low), float(high)
+    return confusion_interval(kappa_of_confusion, confusion, resamples=resamples, seed=seed)
 
 
 def auc_interval(positive: np.ndarray, scores: np.ndarray, *, resamples: int = 2000, seed: int = 0):

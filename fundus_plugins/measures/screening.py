@@ -1,7 +1,5 @@
 """Screening by a score, such as the vertical cup-to-disc ratio: pure functions of numpy vectors."""
 
-from collections.abc import Callable
-
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
@@ -32,31 +30,3 @@ def sensitivity_at_specificity(labels: np.ndarray, scores: np.ndarray, specifici
     specificities = 1 - false_positive_rate
     joined = np.interp(specificity, specificities[::-1], sensitivity[::-1])
     return float(max(joined, sensitivity[specificities >= specificity].max()))
-
-
-def screening_interval(
-    statistic: Callable[[np.ndarray, np.ndarray], float],
-    labels: np.ndarray,
-    scores: np.ndarray,
-    *,
-    resamples: int = 500,
-    seed: int = 0,
-) -> tuple[float, float, float]:
-    """A statistic of (labels, scores) with its 95 % percentile bootstrap interval.
-
-    Photographs with and without glaucoma are resampled apart, so that no resample lacks either.
-
-    Returns:
-        value, low, high; all nan without both labels.
-    """
-    labels, scores = np.asarray(labels), np.asarray(scores)
-    groups = [np.flatnonzero(labels == label) for label in (0, 1)]
-    if not all(len(group) for group in groups):
-        return (float("nan"),) * 3
-    rng = np.random.default_rng(seed)
-    values = []
-    for _ in range(resamples):
-        drawn = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        values.append(statistic(labels[drawn], scores[drawn]))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return statistic(labels, scores), float(low), float(high)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from fundus_plugins.measures.screening import auc, screening_interval, sensitivity_at_specificity
+from fundus_plugins.measures.bootstrap import stratified_interval
+from fundus_plugins.measures.screening import auc, sensitivity_at_specificity
 
 # Thresholds 9, 8, ..., 1: the five without glaucoma score 7, 5, 3, 2, 1.
 LABELS = np.array([1, 1, 0, 1, 0, 1, 0, 0, 0])
@@ -44,8 +45,8 @@ def test_wrong_specificity():
 
 def test_interval_keeps_the_number_of_each_label():
     seen = []
-    value, low, high = screening_interval(lambda x, y: seen.append(x.sum()) or auc(x, y), LABELS, SCORES, resamples=50)
+    value, low, high = stratified_interval(lambda x, y: seen.append(x.sum()) or auc(x, y), LABELS, SCORES, resamples=50)
     assert set(seen) == {4} and low <= value == auc(LABELS, SCORES) <= high and low < high
-    assert screening_interval(auc, LABELS, LABELS, resamples=20) == (1, 1, 1)
-    assert np.isnan(screening_interval(auc, np.zeros(3), SCORES[:3])).all()
-    assert np.isnan(screening_interval(auc, np.array([]), np.array([]))).all()
+    assert stratified_interval(auc, LABELS, LABELS, resamples=20) == (1, 1, 1)
+    assert np.isnan(stratified_interval(auc, np.zeros(3), SCORES[:3])).all()
+    assert np.isnan(stratified_interval(auc, np.array([]), np.array([]))).all()
