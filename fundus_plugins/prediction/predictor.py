@@ -26,7 +26,7 @@ from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.folding import fold_batch_norms
 from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.prediction.memory import keep_freed_memory
-from fundus_plugins.prediction.test_time_augmentation import FLIPS, predict_in_views
+from fundus_plugins.prediction.tta import FLIPS, predict_in_views
 from fundus_plugins.weights.loading import load_trained_weights
 
 READ_AHEAD = 2  # photographs
@@ -47,7 +47,7 @@ class FundusPrediction:
         vcdr: vertical cup-to-disc ratio; nan without a disc.
         vcdr_interval: TEST.VCDR_MARGIN to either side of it, within 0 to 1; nan without a disc or a margin, and for a
             disc that the picture's edge cuts off.
-        agreement: of the views' masks, 0 to 1 (see `test_time_augmentation.Detection`), 0 if the crop does not show the
+        agreement: of the views' masks, 0 to 1 (see `tta.Detection`), 0 if the crop does not show the
             disc again; nan without a disc or with one view.
         ellipse: how much like an ellipse the disc is, 0 to 1 (`ellipse_iou`); nan without a disc.
         flags: why someone should review it, of NO_DISC, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse`

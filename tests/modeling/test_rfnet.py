@@ -140,7 +140,7 @@ def test_two_images_give_what_each_gives_alone(trained):
         assert (a["instances"].pred_masks == b["instances"].pred_masks).float().mean() > 0.999
 
 
-def test_detectron2_test_time_augmentation(trained, small_cfg):
+def test_detectron2_tta(trained, small_cfg):
     small_cfg.TEST.AUG.MIN_SIZES = (96, 128)
     small_cfg.TEST.AUG.MAX_SIZE = 128
     image = training_input()

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import fundus_plugins
-from fundus_plugins.prediction import test_time_augmentation as views
-from fundus_plugins.prediction.test_time_augmentation import FLIPS, Detection, detect_in_views, predict_in_views
+from fundus_plugins.prediction import tta as views
+from fundus_plugins.prediction.tta import FLIPS, Detection, detect_in_views, predict_in_views
 
 ONE_LOOK = {"crop": 0.0, "crop_side": 96, "box_scale": 1.0}
 
