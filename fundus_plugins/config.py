@@ -1,7 +1,7 @@
 """Every configuration key that fundus_plugins adds to Detectron2's; no default of Detectron2's is changed here."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from detectron2.config import CfgNode, get_cfg
 
@@ -147,7 +147,7 @@ def merge_with_old_names(cfg: CfgNode, merge: Callable[[CfgNode], None]) -> list
     return used
 
 
-def get_fundus_cfg(config_file: str = "", opts: list | tuple = ()) -> CfgNode:
+def get_fundus_cfg(config_file: str = "", opts: Sequence = ()) -> CfgNode:
     """Detectron2's default config with our keys, a YAML file and key-value overrides merged in.
 
     Args:

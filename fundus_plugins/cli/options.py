@@ -97,7 +97,7 @@ def load_config(config_file: str, words: Sequence[str]) -> "CfgNode":
     from fundus_plugins.config import get_fundus_cfg
 
     try:
-        return get_fundus_cfg(config_file, list(words))
+        return get_fundus_cfg(config_file, words)
     except (KeyError, AssertionError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:  # yacs has many
         raise click.UsageError(f"{config_file or 'config'}: {one_line(error)}") from error
 

@@ -163,7 +163,7 @@ def test_released_weights_give_the_same_prediction_without_a_config(trained, pha
     options = ["--weights", release, "--input", phantoms / "phantom" / "raw" / "Test400", "--output", tmp_path / "out"]
     assert run("predict.py", *options, datasets=phantoms).returncode == 0
     done = run("measure_robustness.py", "--runs", release, "--output", tmp_path / "table", datasets=phantoms)
-    assert done.returncode == 2 and "release.safetensors: has no test set; name one with --dataset" in done.stderr
+    assert done.returncode == 2 and "release.safetensors has no test set; name one with --dataset" in done.stderr
     options[1] = trained / "model_final.pth"
     done = run("predict.py", *options, datasets=phantoms)
     assert done.returncode == 2 and "expected released weights with their config" in done.stderr
