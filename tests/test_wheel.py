@@ -35,19 +35,21 @@ def fundus(built, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("elsewhere")
     environment = folder / "env"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    # Without PYTHONPATH: pip takes the repository's metadata there for an installation.
+    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "DETECTRON2_DATASETS")}
+    clean["OMP_NUM_THREADS"] = "2"
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True, env=clean)
     scripts = environment / ("Scripts" if os.name == "nt" else "bin")
     wheel = next(built.glob("*.whl"))
     pip = [str(scripts / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run(pip, check=True)
+    subprocess.run(pip, check=True, env=clean)
     query = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = subprocess.run([str(scripts / "python"), "-c", query], capture_output=True, text=True, check=True).stdout
+    command = [str(scripts / "python"), "-c", query]
+    site = subprocess.run(command, capture_output=True, text=True, check=True, env=clean).stdout
     with open(os.path.join(site.strip(), "dependencies.pth"), "w", encoding="utf-8") as file:
         file.write(sysconfig.get_path("purelib") + "\n")
 
     def run(*arguments):
-        clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "DETECTRON2_DATASETS")}
-        clean["OMP_NUM_THREADS"] = "2"
         command = [str(scripts / "fundus"), *map(str, arguments)]
         return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=300)
 
