@@ -110,7 +110,8 @@ def test_a_folder_for_each_grade(tmp_path, capsys):
     patients = [{stem.split("_")[0] for stem in found} for found in splits.values()]
     assert not patients[0] & patients[1] and not patients[0] & patients[2] and not patients[1] & patients[2]
     for found in splits.values():
-        assert {list(found.values()).count(grade) for grade in set(found.values())} <= {26, 28, 4, 6, 8}
+        counts = [list(found.values()).count(grade) for grade in set(found.values())]
+        assert len(counts) == 3 and max(counts) - min(counts) <= 4  # what is drawn depends on scikit-learn's version
     assert set(splits["test"].values()) == {"normal", "suspicious", "glaucoma"}
 
 
