@@ -1,8 +1,10 @@
 """Every configuration key that fundus_plugins adds to Detectron2's; no default of Detectron2's is changed here."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 
+import yaml
 from detectron2.config import CfgNode, get_cfg
 
 from .model_zoo import find_config_file
@@ -77,7 +79,7 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.TEST.CROP_SIDE = 384  # pixels
     cfg.TEST.REGULAR_SHAPE = False  # FundusPredictor's disc and cup: one region each, no holes, smooth
 
-    # How sure FundusPredictor is; measure both on held-out photographs (tools/measure_robustness.py).
+    # How sure FundusPredictor is; measure both on held-out photographs (fundus robustness).
     # Those without a disc, or with one that the picture's edge cuts off, are flagged whatever these are.
     cfg.TEST.FLAG_BELOW = 0.0  # predictions whose views agree less than this are flagged
     cfg.TEST.FLAG_ELLIPSE_BELOW = 0.0  # and those whose disc has a lower IoU with the ellipse of its moments
@@ -147,6 +149,19 @@ def merge_with_old_names(cfg: CfgNode, merge: Callable[[CfgNode], None]) -> list
     return used
 
 
+def refuse_remote_bases(path: str) -> None:
+    """Raise ValueError where a config, or one that it is based on, has an address as its `_BASE_`: none is fetched."""
+    with open(path, encoding="utf-8") as file:
+        document = yaml.safe_load(file)
+    bases = document.get("_BASE_", []) if isinstance(document, dict) else []
+    for base in [bases] if isinstance(bases, str) else bases:
+        if "://" in base:
+            raise ValueError(f"{path}: _BASE_ {base} is an address, and configs are not fetched")
+        base = os.path.join(os.path.dirname(path), os.path.expanduser(base))  # an absolute one stays as it is
+        if os.path.isfile(base):
+            refuse_remote_bases(base)
+
+
 def get_fundus_cfg(config_file: str = "", opts: Sequence = ()) -> CfgNode:
     """Detectron2's default config with our keys, a YAML file and key-value overrides merged in.
 
@@ -161,6 +176,7 @@ def get_fundus_cfg(config_file: str = "", opts: Sequence = ()) -> CfgNode:
     used = []
     if config_file:
         path = find_config_file(config_file)
+        refuse_remote_bases(path)
         used += merge_with_old_names(cfg, lambda x: x.merge_from_file(path, allow_unsafe=False))
     used += merge_with_old_names(cfg, lambda x: x.merge_from_list(list(opts)))
     for old in dict.fromkeys(used):

@@ -6,23 +6,34 @@ from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 
-HOST = "detectron2.modeling"  # has the registries
-
 
 def register_parts() -> None:
-    """Register the models' parts and the packaged weights' `fundus://` with Detectron2; importing them does."""
-    from . import modeling, weights  # noqa: F401
+    """Register the models' parts with Detectron2's registries; importing them does."""
+    from . import modeling  # noqa: F401
+
+
+def register_weights() -> None:
+    """Register the packaged weights' `fundus://` with Detectron2's PathManager; importing them does."""
+    from . import weights  # noqa: F401
+
+
+# What to register once a module of Detectron2's is there.
+HOSTS: dict[str, Callable[[], None]] = {
+    "detectron2.utils.file_io": register_weights,
+    "detectron2.modeling": register_parts,
+}
 
 
 def register_with_detectron2() -> None:
-    """Register now if Detectron2's registries are there, else right after whoever needs them has imported them.
+    """Register now where Detectron2's modules are imported, else right after whoever needs them has imported them.
 
     Importing Detectron2 takes seconds, which nobody should wait for who asks a command for its --help.
     """
-    if HOST in sys.modules:
-        register_parts()
-    elif not any(isinstance(finder, _AfterImport) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _AfterImport(HOST, register_parts))
+    for module, then in HOSTS.items():
+        if module in sys.modules:
+            then()
+        elif not any(isinstance(finder, _AfterImport) and finder.module == module for finder in sys.meta_path):
+            sys.meta_path.insert(0, _AfterImport(module, then))
 
 
 class _AfterImport(MetaPathFinder):
@@ -31,19 +42,25 @@ class _AfterImport(MetaPathFinder):
     def __init__(self, module: str, then: Callable[[], None]):
         self.module = module
         self.then = then
+        self._asking = False
 
     def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
-        if fullname != self.module:
+        if fullname != self.module or self._asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        self._asking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._asking = False
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
             def execute_then_register(module):
                 execute(module)
-                self.then()
+                if self in sys.meta_path:  # here, not before: a spec may be asked for and not be used
+                    sys.meta_path.remove(self)
+                    self.then()
 
-            # Of this import's own loader, nobody else's; a method that is replaced on purpose.
+            # Of this import's own loader, nobody else's.
             spec.loader.exec_module = execute_then_register  # type: ignore[method-assign]
         return spec

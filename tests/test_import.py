@@ -29,6 +29,17 @@ def test_it_registers_before_and_after_detectron2(order):
     assert python(order + REGISTERED) == "True True True True"
 
 
+def test_it_registers_once_though_the_spec_was_asked_for_before():
+    ask = "import fundus_plugins, importlib.util\nimportlib.util.find_spec('detectron2.modeling')\n"
+    assert python(ask + REGISTERED) == "True True True True"
+
+
+def test_packaged_weights_are_found_without_the_models():
+    code = "import sys\nimport fundus_plugins\nfrom detectron2.utils.file_io import PathManager as P\n"
+    found = "P.isfile('fundus://rfnet_any_camera.safetensors'), 'detectron2.modeling' in sys.modules"
+    assert python(f"{code}print({found})") == "True False"
+
+
 def test_it_is_light_and_leaves_no_finder_behind():
     code = "import sys\nimport fundus_plugins\n"
     assert python(code + "print('torch' in sys.modules, 'numpy' in sys.modules)") == "False False"

@@ -105,6 +105,33 @@ def test_a_config_that_names_an_address(server, training_cfg, tmp_path):
     assert requests == []
 
 
+def test_a_config_that_is_based_on_an_address(server, tmp_path):
+    address, requests = server
+    (tmp_path / "base.yaml").write_text("SEED: 7\n")
+    (tmp_path / "middle.yaml").write_text(f"_BASE_: {address}/base.yaml\n")
+    (tmp_path / "stranger.yaml").write_text("_BASE_: middle.yaml\n")
+    with pytest.raises(ValueError, match="middle.yaml: _BASE_ http.* is an address, and configs are not fetched"):
+        fundus_plugins.get_fundus_cfg(str(tmp_path / "stranger.yaml"))
+    assert requests == []
+
+
+@pytest.mark.parametrize("name", ["hf-hub:evil/model", "hf_hub:evil/model", "local-dir:/tmp"])
+def test_a_config_whose_backbone_is_elsewhere(small_cfg, name):
+    small_cfg.MODEL.TIMM.NAME = name
+    for cfg in (small_cfg, grading_config("ranking_cnn", "MODEL.TIMM.NAME", name)):
+        with pytest.raises(ValueError, match="expected a model of timm's own, found a source"):
+            fundus_plugins.FundusTrainer.build_model(cfg)
+
+
+def test_proposal_files(hostile, training_cfg):
+    training_cfg.MODEL.LOAD_PROPOSALS = True
+    training_cfg.DATASETS.PROPOSAL_FILES_TRAIN = training_cfg.DATASETS.PROPOSAL_FILES_TEST = (str(hostile[0]),)
+    with pytest.raises(ValueError, match="proposal files are pickles"):
+        fundus_plugins.train(training_cfg)
+    with pytest.raises(ValueError, match="proposal files are pickles"):
+        fundus_plugins.FundusTrainer.build_test_loader(training_cfg, "phantom_test")
+
+
 @pytest.mark.parametrize(
     "path", ["detectron2://a.pkl", "catalog://a", "HTTPS://host/a.pth", "hf_hub:a/b", "a.PKL", "s3://a.pth"]
 )

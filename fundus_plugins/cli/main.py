@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import rich_click as click
 
 import fundus_plugins
+from fundus_plugins.cli.options import one_line
 from fundus_plugins.requirements import MISSING
 
 # In the order of --help: data, models, experiments, the machine. Each is `command` in a module of this folder.
@@ -76,16 +77,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (OSError, ValueError, RuntimeError, ImportError, ArithmeticError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, ArithmeticError, KeyError, AssertionError) as error:
         if os.environ.get("FUNDUS_TRACEBACK"):
             traceback.print_exc()
         if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "detectron2":
             return _stopped(MISSING)
-        return _stopped(str(error) or type(error).__name__)
+        return _stopped(one_line(error))
+    except Exception:
+        traceback.print_exc()
+        return _stopped("this should not happen; please report it with the lines above")
 
 
 def _stopped(text: str) -> int:
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return STOPPED
 
 

@@ -21,9 +21,14 @@ _ROOTS |= {"CUDNN_BENCHMARK", "VIS_PERIOD", "GLOBAL", "FLOAT32_PRECISION", "VERS
 PATH = click.Path(path_type=Path)
 
 
+def names_a_key(word: str) -> bool:
+    """Whether a word has the form of a key of Detectron2's config."""
+    return bool(re.fullmatch(r"[A-Z][A-Z0-9_.]*", word)) and word.split(".")[0] in _ROOTS
+
+
 def is_key(word: str) -> bool:
-    """Whether a word of the command line is a key of Detectron2's config, and no file of that name."""
-    return bool(re.fullmatch(r"[A-Z][A-Z0-9_.]*", word)) and word.split(".")[0] in _ROOTS and not os.path.exists(word)
+    """Whether a word is such a key where it might also be a file: that is, unless there is one of that name."""
+    return names_a_key(word) and not os.path.exists(word)
 
 
 class Several(click.Option):
@@ -43,20 +48,31 @@ class Command(click.RichCommand):
     def parse_args(self, ctx, args):
         several = {name for option in self.params if isinstance(option, Several) for name in option.opts}
         spread: list[str] = []
-        current = None
-        for word in args:
-            name, equals, value = word.partition("=")
-            if word.startswith("-") and not _is_number(word):
+        current, empty = None, False  # the option of Several values that is being read, and whether it has none yet
+        for place, word in enumerate(args):
+            ends = word.startswith("-") and not _is_number(word) or current is not None and is_key(word)
+            if ends and empty:
+                raise click.BadOptionUsage(str(current), f"Option '{current}' requires a value.", ctx=ctx)
+            if word == "--":
+                spread += args[place:]
+                break
+            if ends:
                 current = word if word in several else None
-                if name.startswith("--") and equals and name in several:
+                empty = current is not None
+                name, equals, value = word.partition("=")
+                if equals and name in several:
                     spread += [name, value]
-                    continue
-                if current is None:
+                elif current is None:
                     spread.append(word)
                 continue
-            if current is not None and is_key(word):
-                current = None
             spread += [current, word] if current else [word]
+            empty = False
+        if empty:
+            raise click.BadOptionUsage(str(current), f"Option '{current}' requires a value.", ctx=ctx)
+        for word in spread[: spread.index("--") if "--" in spread else None]:
+            # Click would look for the -h in -path.
+            if re.match(r"-[^-]", word) and word != "-h" and not _is_number(word):
+                raise click.NoSuchOption(word, ctx=ctx)
         rest = super().parse_args(ctx, list(spread))  # Click empties the list that it is given
         _refuse_unknown_options(self, ctx, spread)
         return rest
@@ -73,9 +89,9 @@ def _is_number(word: str) -> bool:
 def _refuse_unknown_options(command: click.Command, ctx: click.Context, words: Sequence[str]) -> None:
     known = [name for option in command.get_params(ctx) for name in (*option.opts, *option.secondary_opts)]
     values = [str(x) for value in ctx.params.values() if isinstance(value, tuple | list) for x in value]
-    for word in words:
+    for word in words[: words.index("--") if "--" in words else None]:
         name = word.partition("=")[0]
-        if name.startswith("--") and name not in known and word in values:
+        if name.startswith("-") and not _is_number(word) and name not in known and word in values:
             raise click.NoSuchOption(name, possibilities=difflib.get_close_matches(name, known), ctx=ctx)
 
 
@@ -83,7 +99,7 @@ def pairs(words: Sequence[str]) -> list[str]:
     """KEY VALUE pairs as they were given. Raises UsageError for a key without a value, or what is no key."""
     words = list(words)
     for key in words[::2]:
-        if not is_key(key):
+        if not names_a_key(key):
             raise click.UsageError(f"expected KEY VALUE pairs of the config such as SOLVER.MAX_ITER 100, found {key!r}")
     if len(words) % 2:
         raise click.UsageError(f"the key {words[-1]} has no value")

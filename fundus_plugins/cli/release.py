@@ -15,6 +15,8 @@ def command(folder, output, made_by, overrides):
     from fundus_plugins.prediction.release import write_release
     from fundus_plugins.provenance import current_commit
 
+    if not (folder / "config.yaml").is_file():
+        raise click.UsageError(f"{folder} is no run: there is no config.yaml in it")
     weights = ["MODEL.WEIGHTS", str(folder / "model_final.pth")]
     cfg = load_config(str(folder / "config.yaml"), [*pairs(overrides), *weights])
     write_release(cfg, output, {"command": made_by, "commit": current_commit()})

@@ -51,6 +51,8 @@ def command(runs, dataset, unaltered, alterations, reference, output, overrides)
     for run in runs:
         if run.endswith(".safetensors"):
             cfg = load_release(run, overrides)
+        elif not os.path.isfile(os.path.join(run, "config.yaml")):
+            raise click.UsageError(f"{run} is no run: there is no config.yaml in it")
         else:
             weights = ["MODEL.WEIGHTS", os.path.join(run, "model_final.pth")]
             cfg = load_config(os.path.join(run, "config.yaml"), [*weights, *overrides])

@@ -62,11 +62,13 @@ class FundusTrainer(DefaultTrainer):
 
     @classmethod
     def build_train_loader(cls, cfg):
+        _refuse_proposal_files(cfg)
         build = GradingMapper if is_grading(cfg) else build_fundus_mapper
         return build_detection_train_loader(cfg, mapper=build(cfg, is_train=True))
 
     @classmethod
     def build_test_loader(cls, cfg, dataset_name):
+        _refuse_proposal_files(cfg)
         if is_grading(cfg):
             mapper = GradingMapper(cfg, is_train=False, dataset_name=dataset_name)
             return build_detection_test_loader(cfg, dataset_name, mapper=mapper, batch_size=cfg.SOLVER.IMS_PER_BATCH)
@@ -107,6 +109,13 @@ class FundusTrainer(DefaultTrainer):
                 if isinstance(hook, hooks.PeriodicCheckpointer):
                     hook.max_to_keep = 1  # one every epoch would fill the disk; the best is kept beside it
         return every
+
+
+def _refuse_proposal_files(cfg) -> None:
+    if cfg.MODEL.LOAD_PROPOSALS:
+        raise ValueError(
+            "MODEL.LOAD_PROPOSALS: proposal files are pickles, which can run any code, and no model here reads them"
+        )
 
 
 def train(cfg, resume: bool = False) -> None:

@@ -78,7 +78,7 @@ def differences(rows: Sequence[dict], reference: Sequence[dict]) -> list[dict]:
 
 
 def read_rows(path: str) -> list[dict]:
-    """The rows of a CSV that tools/measure_robustness.py wrote, numbers as numbers."""
+    """The rows of a CSV that `fundus robustness` wrote, numbers as numbers."""
     with open(path, newline="", encoding="utf-8") as file:
         return [
             {key: value if key in TEXTS else float(value) for key, value in row.items()} for row in csv.DictReader(file)

@@ -19,7 +19,7 @@ import portalocker
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
-from fundus_plugins.config import get_fundus_cfg, without_weights
+from fundus_plugins.config import OLD_NAMES, get_fundus_cfg, without_weights
 from fundus_plugins.files import atomic_write
 from fundus_plugins.provenance import current_commit
 
@@ -123,6 +123,7 @@ def _flatten(cfg: CfgNode, prefix: str = "") -> dict[str, str]:
 
 
 def _check_settings(run: Run, old: dict, new: dict) -> None:
+    old = {OLD_NAMES.get(key, key): value for key, value in old.items()}
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
         key = differing[0]

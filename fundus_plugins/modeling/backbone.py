@@ -7,7 +7,7 @@ from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from detectron2.modeling.backbone import FPN
 from torch import nn
 
-from fundus_plugins.modeling.timm_network import create_timm_network
+from fundus_plugins.modeling.timm_network import create_timm_network, refuse_remote_name
 
 STRIDES = (4, 8, 16, 32)
 
@@ -38,6 +38,7 @@ class TimmBackbone(Backbone):
         super().__init__()
         import timm  # here, for it takes a second, and registering this class should not
 
+        refuse_remote_name(name)
         reductions = timm.create_model(name, features_only=True).feature_info.reduction()
         missing = [stride for stride in STRIDES if stride not in reductions]
         if missing:

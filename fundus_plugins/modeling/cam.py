@@ -1,4 +1,4 @@
-"""Class activation maps (2sRanking-CNN section 2.2.2): pure functions of tensors, and a look at any module's output."""
+"""Class activation maps (2sRanking-CNN section 2.2.2): pure functions of tensors, and any module's output."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

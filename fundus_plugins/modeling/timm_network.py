@@ -6,6 +6,12 @@ from fundus_plugins.modeling.depthwise import speed_up_depthwise
 from fundus_plugins.weights.loading import read_weights
 
 
+def refuse_remote_name(name: str) -> None:
+    """Raise ValueError for a name with a source before it (`hf-hub:...`), which timm would fetch."""
+    if ":" in name:
+        raise ValueError(f"MODEL.TIMM.NAME {name}: expected a model of timm's own, found a source; nothing is fetched")
+
+
 def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "", **options) -> nn.Module:
     """timm's network of that name.
 
@@ -17,12 +23,14 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
         options: further arguments of `timm.create_model`.
 
     Raises:
+        ValueError: a name with a source before it.
         ValueError, FileNotFoundError, RuntimeError: as `read_weights`; RuntimeError also where it does not fit.
         ConnectionError: the pretrained weights could not be had.
         TypeError: the network has no such option.
     """
     import timm  # here, for it takes a second, and registering the models should not
 
+    refuse_remote_name(name)
     pretrained = pretrained and not weights
     try:
         network = timm.create_model(name, pretrained=pretrained, **options)

@@ -30,8 +30,14 @@ class Outcome:
 def predict_to_folder(predictor: FundusPredictor, files: Sequence[Path], output: Path) -> Outcome:
     """Predict every photograph; write `<name>_<suffix>.png`, its overlay, and `predictions.csv`, a row each.
 
-    One bad file does not cost the others. Raises OSError where the table cannot be written.
+    One bad file does not cost the others. Raises OSError where the table cannot be written, ValueError for two
+    photographs of one name, whose overlays and rows could not be told apart.
     """
+    names: dict[str, Path] = {}
+    for path in files:
+        other = names.setdefault(overlay_name(path), path)
+        if other != path:
+            raise ValueError(f"{other} and {path} would give one overlay {overlay_name(path)}: predict them one by one")
     outcome, rows = Outcome(), []
     found = tqdm(predictor.predict_files(files), total=len(files), unit="image", disable=None)
     for path, image, prediction in found:
@@ -40,7 +46,7 @@ def predict_to_folder(predictor: FundusPredictor, files: Sequence[Path], output:
                 raise prediction
             assert image is not None  # only an unreadable file has none
             overlay = cv2.cvtColor(draw_disc_and_cup(image, prediction), cv2.COLOR_RGB2BGR)
-            with atomic_write(output / f"{path.stem}_{path.suffix[1:]}.png", "wb") as file:
+            with atomic_write(output / overlay_name(path), "wb") as file:
                 file.write(cv2.imencode(".png", overlay)[1].tobytes())
             rows.append(table_row(path, prediction))
         except Exception as error:  # one bad file must not cost the others
@@ -52,6 +58,11 @@ def predict_to_folder(predictor: FundusPredictor, files: Sequence[Path], output:
     with atomic_write(output / TABLE) as file:
         csv.writer(file).writerows([COLUMNS, *rows])
     return outcome
+
+
+def overlay_name(path: Path) -> str:
+    """Of a photograph's overlay, such as `eye_jpg.png` of `eye.jpg`."""
+    return f"{path.stem}_{path.suffix[1:]}.png"
 
 
 def table_row(path: Path, prediction: FundusPrediction) -> tuple:

@@ -73,6 +73,15 @@ def test_options_of_one_name_mean_the_same():
             ["train", "--config-file", "rfnet_refuge.yaml", "SOLVER.MAX_ITER", "soon"],
             "rfnet_refuge.yaml: Type mismatch",
         ),
+        ([*TRAIN, "OUTPUT_DIR", "-path"], "No such option '-path'"),
+        (
+            ["predict", __file__, "--output", "o", *TRAIN[1:], "MODEL.META_ARCHITECTURE", "Nope"],
+            "No object named 'Nope'",
+        ),
+        (["robustness", "--runs", "--output", "o"], "Option '--runs' requires a value"),
+        (["robustness", "--output", "o", "--runs"], "Option '--runs' requires a value"),
+        (["robustness", "--runs", "nowhere", "--output", "o"], "nowhere is no run: there is no config.yaml in it"),
+        (["release", "--run", "nowhere", "--output", "o", "--command", "c"], "nowhere is no run"),
         (["predict", "--output", "out"], "no photographs given"),
         (["predict", "nowhere.jpg", "--output", "out"], "no photographs at nowhere.jpg"),
         (["predict", "--weights", "a.pkl", __file__, "--output", "out"], "no file 'a.pkl'"),
@@ -123,6 +132,19 @@ def test_options_of_several_values(tmp_path):
     assert parse("--runs", "a", "--runs=b", "SEED", "3", "--output", "o") == (("a", "b"), "o", ("SEED", "3"))
     with pytest.raises(click.NoSuchOption, match="--outptu"):
         parse("--runs", "a", "--outptu", "o")
+    assert parse("--output", "o", "--", "--strange.jpg", "-x") == ((), "o", ("--strange.jpg", "-x"))
+
+
+def test_a_key_is_a_key_though_a_file_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "SEED").mkdir()
+    assert options.pairs(["SEED", "3"]) == ["SEED", "3"]
+
+
+def test_what_nobody_thought_of_stops_with_its_traceback(monkeypatch, capsys):
+    monkeypatch.setattr("fundus_plugins.experiments.submission.score_folders", lambda *args: 1 + "a")
+    assert main(["evaluate", "--gt", "a", "--pred", "b"]) == 2
+    assert "Traceback" in (error := capsys.readouterr().err) and error.endswith("report it with the lines above\n")
 
 
 @pytest.mark.parametrize(

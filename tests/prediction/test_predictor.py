@@ -21,6 +21,7 @@ from fundus_plugins.measures.overlap import dice
 from fundus_plugins.measures.shape import is_regular
 from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.prediction import predictor as predictor_module
+from fundus_plugins.prediction.outputs import predict_to_folder
 from fundus_plugins.prediction.predictor import resize_photograph
 from tests.conftest import SIDE, disk
 
@@ -163,3 +164,13 @@ def test_a_disc_that_fills_the_picture_is_found_from_afar():
     assert dice(found.disc, disc) > 0.85 and dice(found.cup, cup) > 0.5
     one_look = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg(opts=["TEST.CROP", 0.0]))
     assert dice(one_look(np.ascontiguousarray(image)).disc, disc) < dice(found.disc, disc)
+
+
+def test_photographs_of_one_name_are_not_mixed_up(cfg, photograph, tmp_path):
+    paths = [tmp_path / folder / "eye.png" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        cv2.imwrite(str(path), photograph)
+    with pytest.raises(ValueError, match="a/eye.png and .*b/eye.png would give one overlay eye_png.png"):
+        predict_to_folder(fundus_plugins.FundusPredictor(cfg), paths, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
