@@ -55,7 +55,7 @@ def run(study: GradingStudy, method: str, seed: int) -> dict:
     if not written.is_file():
         with atomic_write(written) as file:
             file.write(cfg.dump())
-    elif get_fundus_cfg(str(written)).dump() != cfg.dump():
+    elif written.read_text(encoding="utf-8") != cfg.dump():
         raise ValueError(f"{written} is of a run with other options; give the same, or another --output")
     if not result.is_file():
         commits = json.loads(started.read_text(encoding="utf-8")) if started.is_file() else []
