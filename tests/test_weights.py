@@ -169,3 +169,10 @@ def test_honest_weights_are_read(tmp_path):
     (tmp_path / "empty.pth").touch()
     with pytest.raises(RuntimeError, match="empty.pth cannot be read as weights"):
         read_weights(str(tmp_path / "empty.pth"))
+
+
+@pytest.mark.parametrize("name", ["a.PKL", "a.bin", "weights"])
+def test_files_of_other_kinds(tmp_path, name):
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(ValueError, match="expected a .safetensors, .pth, .pt file"):
+        local_weights(str(tmp_path / name))
