@@ -20,7 +20,7 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.MODEL.TIMM.FREEZE_AT = (
         0  # 0: train all of it; 2 to 5: keep it as it is up to that feature map, "res2" to "res5"
     )
-    cfg.MODEL.FPN.SQUARE_PAD = 0  # pad every batch to this square, in pixels of the resized image; 0: no square
+    cfg.MODEL.FPN.SQUARE_PAD = 0  # pad what fits into it to this square, in pixels of the resized image; 0: no square
 
     # RF-Net. The side of its mask is Detectron2's MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION.
     cfg.MODEL.RFNET = CfgNode()
@@ -58,6 +58,10 @@ def add_fundus_config(cfg: CfgNode) -> None:
 
     # The targets' boxes are the discs' times this about their middles, so that the mask branch sees beyond the disc.
     cfg.INPUT.BOX_SCALE = 1.0
+
+    # Names of categories beside optic_disc, disc, OD, optic_cup, cup, OC and the like, such as disc=papilla.
+    cfg.DATASETS.CATEGORIES = []
+    cfg.DATASETS.CHECK = True  # look at all photographs and masks before training starts, as `fundus check` does
 
     # A folder that keeps the resized photographs and masks, which are else decoded every time; "": none.
     cfg.DATALOADER.CACHE = ""

@@ -12,8 +12,10 @@ def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """Open a temporary file beside `path` and rename it to `path` on success; on an error `path` stays as it was."""
     folder, name = os.path.split(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
-    options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    # A file's name need not be UTF-8: what is not is written as \udcXX, so that the rest of the text is not lost.
+    text: dict[str, Any] = {"encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
+    options = {} if "b" in mode else text
+    handle, temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", dir=folder)
     try:
         with open(handle, mode, **options) as file:
             yield file

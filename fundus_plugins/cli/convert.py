@@ -33,7 +33,7 @@ def command():
     """Convert a data set on disk to COCO JSON.
 
     Writes SPLIT.json (masks of disc and cup) and SPLIT_grading.json; photographs stay where they are. What cannot
-    be used is left out and listed; the exit code is then 1, and 2 if nothing was written.
+    be used is left out and listed; the exit code is then 1, as after a warning, and 2 if nothing was written.
     """
 
 
@@ -105,7 +105,7 @@ def run(converter, root: Path, output: Path, options: dict, holdout: int, seed: 
             print(f"no contact sheet: {error}", file=sys.stderr)
             return 1
         print(f"contact sheet: {preview}")
-    return 1 if result.left_out else 0
+    return 1 if result.left_out or result.warnings else 0
 
 
 def summary(result, output: Path) -> str:
@@ -134,8 +134,10 @@ def _vcdr_distribution(images: Sequence) -> str:
 
 
 def print_problems(result) -> None:
-    """Every problem in a line of its own, then how many there are of each kind, on standard error."""
+    """Every problem and warning in a line of its own, then how many problems of each kind, on standard error."""
     for problem in result.problems:
         print(f"{'repaired' if problem.repaired else 'left out'}: {problem}", file=sys.stderr)
+    for warning in result.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     for kind, number in Counter(problem.kind for problem in result.problems).items():
         print(f"{number} x {kind}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -69,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     With FUNDUS_TRACEBACK=1 in the environment they come with their traceback.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal, or a file's name, need not be UTF-8
     try:
         return fundus.main(arguments, prog_name="fundus", standalone_mode=False) or 0
     except click.ClickException as error:

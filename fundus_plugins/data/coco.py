@@ -46,7 +46,7 @@ class AnnotatedImage:
     """One photograph and what is known of it; sizes and masks in pixels of the photograph, masks as compressed RLE.
 
     `disc` is None when there are no masks, `cup` and `vcdr` when the cup was not annotated, `grade`, one of GRADES,
-    when not known.
+    when not known, `patient` "" when nothing tells.
     """
 
     photograph: Path
@@ -56,6 +56,7 @@ class AnnotatedImage:
     cup: dict | None
     vcdr: float | None
     grade: str | None
+    patient: str = ""
 
 
 def mask_to_rle(mask: np.ndarray) -> dict:
@@ -85,7 +86,7 @@ def _image_entry(image: AnnotatedImage, image_id: int, folder: Path) -> dict:
         "width": image.width,
         "grade": image.grade,
         "vcdr": None if image.vcdr is None else round(image.vcdr, 6),
-    }
+    } | ({"patient": image.patient} if image.patient else {})
 
 
 def build_segmentation(images: Sequence[AnnotatedImage], folder: Path, info: dict) -> dict:

@@ -1,13 +1,13 @@
 """The disc masks that lie beside a grading set."""
 
-import contextlib
-import io
 import os
 
 import cv2
 import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from pycocotools.coco import COCO
+
+from fundus_plugins.data.annotations import DISC, disc_and_cup
+from fundus_plugins.data.registration import GRADING_SUFFIX, disc_cup_structures
 
 
 class DiscMasks:
@@ -18,19 +18,20 @@ class DiscMasks:
     """
 
     def __init__(self, grading_name: str):
-        name = grading_name.removesuffix("_grading")
-        path = MetadataCatalog.get(name).json_file if name in DatasetCatalog.list() else ""
-        self._coco = None
-        if os.path.isfile(path):
-            with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
-                self._coco = COCO(path)
+        name = grading_name.removesuffix(GRADING_SUFFIX)
+        self._records: dict = {}
+        if name in DatasetCatalog.list() and os.path.isfile(MetadataCatalog.get(name).json_file):
+            self._structures = disc_cup_structures(name)
+            self._records = {record["image_id"]: record for record in DatasetCatalog.get(name)}
 
     def get(self, image_id: int, side: int) -> np.ndarray | None:
         """The disc, resized as the photograph is to a square of `side` pixels, (side, side) bool; None: not known."""
-        if self._coco is None:
+        record = self._records.get(image_id)
+        if record is None:
             return None
-        for annotation in self._coco.imgToAnns[image_id]:
-            if self._coco.cats[annotation["category_id"]]["name"] == "optic_disc":
-                mask = cv2.resize(self._coco.annToMask(annotation), (side, side), interpolation=cv2.INTER_AREA)
-                return mask.astype(bool) if mask.any() else None
-        return None
+        size = record["height"], record["width"]
+        masks = disc_and_cup(record["annotations"], self._structures, size, record["file_name"])
+        if DISC not in masks:
+            return None
+        mask = cv2.resize(masks[DISC], (side, side), interpolation=cv2.INTER_AREA)
+        return mask.astype(bool) if mask.any() else None

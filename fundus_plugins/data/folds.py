@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fundus_plugins.data.coco import write_json
+from fundus_plugins.data.coco_file import read_coco
 
 
 def assign_folds(grades: Sequence[str | None], folds: int, seed: int) -> list[int]:
@@ -36,13 +37,11 @@ def write_folds(source: Path, folds: int, seed: int) -> list[tuple[Path, Path]]:
         FileNotFoundError: no `source`.
         ValueError: it is not COCO JSON, holds a photograph twice, or cannot be cut into so many folds.
     """
-    try:
-        document = json.loads(source.read_text(encoding="utf-8"))
-        images, annotations = document["images"], document["annotations"]
-        names = [image["file_name"] for image in images]
-    except (ValueError, KeyError, TypeError) as error:
-        found = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{source}: expected COCO JSON with images and annotations, found {found}") from None
+    if not source.is_file():
+        raise FileNotFoundError(f"{source}: there is no such file")
+    document = read_coco(source)
+    images, annotations = document["images"], document["annotations"]
+    names = [image["file_name"] for image in images]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f"{source}: expected every photograph once, found {min(twice)} more often")

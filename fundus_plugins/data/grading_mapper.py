@@ -6,7 +6,9 @@ import detectron2.data.transforms as T
 import numpy as np
 import torch
 from detectron2.config import configurable
-from detectron2.data import DatasetCatalog, MetadataCatalog, detection_utils
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from fundus_plugins.data.reading import read_record
 
 
 class GradingMapper:
@@ -21,10 +23,11 @@ class GradingMapper:
         categories: the data set's names of its contiguous category ids.
         grades: names of the grades, in order.
         augmentations: Detectron2's.
-        image_format: "RGB" or another of Detectron2's.
+        image_format: "RGB" or "BGR".
 
     Raises:
-        ValueError: a photograph's grade is not among `grades`.
+        ValueError: a photograph's grade is not among `grades`; another image format.
+        BadInput: of a call, whatever is wrong with the photograph.
     """
 
     @configurable
@@ -35,6 +38,8 @@ class GradingMapper:
         self.grades = list(grades)
         self.augmentations = T.AugmentationList(augmentations)
         self.image_format = image_format
+        if image_format not in ("RGB", "BGR"):
+            raise ValueError(f"INPUT.FORMAT {image_format!r}: expected RGB or BGR")
 
     @classmethod
     def from_config(cls, cfg, is_train: bool = True, dataset_name: str = ""):
@@ -59,9 +64,7 @@ class GradingMapper:
 
     def __call__(self, dataset_dict: dict) -> dict:
         dataset_dict = copy.deepcopy(dataset_dict)
-        image = detection_utils.read_image(dataset_dict["file_name"], format=self.image_format)
-        detection_utils.check_image_size(dataset_dict, image)
-        augmented = T.AugInput(image)
+        augmented = T.AugInput(read_record(dataset_dict, self.image_format))
         self.augmentations(augmented)
         dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
         annotations = dataset_dict.pop("annotations", [])

@@ -1,35 +1,34 @@
 """From a COCO record to what a model reads: the resized photograph and its targets."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import detectron2.data.transforms as T
 import numpy as np
-import pycocotools.mask as mask_util
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.data import DatasetMapper, detection_utils
+from detectron2.data import DatasetCatalog
 from detectron2.structures import BitMasks, Boxes, Instances
 
+from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categories
 from fundus_plugins.data.augmentation import build_fundus_augmentations
 from fundus_plugins.data.cache import ArrayCache, file_state
-from fundus_plugins.data.structures import CUP, DISC, DiscCupMasks
+from fundus_plugins.data.reading import read_record
+from fundus_plugins.data.registration import disc_cup_structures
+from fundus_plugins.data.structures import DiscCupMasks
 
 
 def build_fundus_mapper(cfg: CfgNode, is_train: bool) -> Callable[[dict], dict]:
-    """The dataset mapper that INPUT.TARGETS names: `disc_cup` (DiscCupMapper) or `instances` (Detectron2's own).
+    """The dataset mapper that INPUT.TARGETS names: `disc_cup` (DiscCupMapper) or `instances` (DiscAndCupMapper).
 
-    The latter, for Mask R-CNN, gives the disc and the cup as two instances with boxes tight around the augmented
-    masks, under the same augmentations but those that must know where the disc is; empty cups give none, nor do
-    unknown ones, which it thus takes for empty. Raises ValueError for another name, or for such an augmentation.
+    Raises ValueError for another name, or for an augmentation of the first that the second has not.
     """
     if cfg.INPUT.TARGETS == "disc_cup":
         return DiscCupMapper(cfg, is_train=is_train)
     if cfg.INPUT.TARGETS == "instances":
         if cfg.INPUT.RANDOM_AFFINE.SIDE or cfg.INPUT.BOX_SCALE != 1:
             raise ValueError("INPUT.RANDOM_AFFINE.SIDE and BOX_SCALE need INPUT.TARGETS disc_cup, found instances")
-        augmentations = build_fundus_augmentations(cfg, is_train)
-        return DatasetMapper(cfg, is_train, augmentations=augmentations, recompute_boxes=is_train)
+        return DiscAndCupMapper(cfg, is_train=is_train)
     raise ValueError(f"INPUT.TARGETS {cfg.INPUT.TARGETS!r}: expected disc_cup or instances")
 
 
@@ -44,17 +43,26 @@ class DiscCupMapper:
     Args:
         is_train: whether to make targets.
         augmentations: in their order.
-        image_format: of Detectron2's `read_image`.
+        image_format: "RGB" or "BGR".
         cache: a folder that keeps what the first augmentation, the resize, gives; "" to decode and resize every time.
         box_scale: the boxes are the tight ones times this, about their middles, within the image.
+        structures: DISC, CUP or None (neither) of every `category_id`.
 
     Raises:
-        ValueError: a cache, and a first augmentation that differs from call to call.
+        ValueError: a cache, and a first augmentation that differs from call to call; another image format.
+        BadInput: no category of the data set is called a disc; of a call, whatever is wrong with the photograph.
     """
 
     @configurable
     def __init__(
-        self, is_train: bool, *, augmentations: list, image_format: str, cache: str = "", box_scale: float = 1
+        self,
+        is_train: bool,
+        *,
+        augmentations: list,
+        image_format: str,
+        cache: str = "",
+        box_scale: float = 1,
+        structures: Sequence[int | None] = (DISC, CUP),
     ):
         self.is_train = is_train
         self.fixed = T.AugmentationList(augmentations[:1] if cache else [])
@@ -62,6 +70,9 @@ class DiscCupMapper:
         self.image_format = image_format
         self.cache = ArrayCache(cache)
         self.box_scale = box_scale
+        self.structures = list(structures)
+        if image_format not in ("RGB", "BGR"):
+            raise ValueError(f"INPUT.FORMAT {image_format!r}: expected RGB or BGR")
         if cache and not _is_fixed_resize(augmentations):
             raise ValueError(
                 f"DATALOADER.CACHE needs one fixed size to keep, INPUT.MIN_SIZE_TRAIN (n,); found {augmentations[:1]}"
@@ -69,7 +80,12 @@ class DiscCupMapper:
 
     @classmethod
     def from_config(cls, cfg, is_train: bool = True):
+        """The first of DATASETS.TRAIN, if it is registered, tells its categories' names."""
+        structures: Sequence[int | None] = (DISC, CUP)
+        if is_train and cfg.DATASETS.TRAIN and cfg.DATASETS.TRAIN[0] in DatasetCatalog.list():
+            structures = disc_cup_structures(cfg.DATASETS.TRAIN[0], parse_categories(cfg.DATASETS.CATEGORIES))
         return {
+            "structures": structures,
             "is_train": is_train,
             "augmentations": build_fundus_augmentations(cfg, is_train),
             "image_format": cfg.INPUT.FORMAT,
@@ -79,37 +95,55 @@ class DiscCupMapper:
 
     def __call__(self, dataset_dict: dict) -> dict:
         dataset_dict = copy.deepcopy(dataset_dict)
-        annotations = dataset_dict.pop("annotations", [])
-        segmentations = {x["category_id"]: x["segmentation"] for x in reversed(annotations)} if self.is_train else {}
+        annotations = dataset_dict.pop("annotations", []) if self.is_train else dataset_dict.pop("annotations", None)
         size = [dataset_dict.get("height"), dataset_dict.get("width")]
-        key = [file_state(dataset_dict["file_name"]), size, self.image_format, repr(self.fixed), segmentations]
-        kept = self.cache.get(key, lambda: self._read_and_resize(dataset_dict, segmentations))
+        key = [file_state(dataset_dict["file_name"]), size, self.image_format, repr(self.fixed), annotations]
+        kept = self.cache.get(key, lambda: self._read_and_resize(dataset_dict, annotations or []))
 
         disc = kept["masks"][DISC] if self.is_train else None  # for the augmentations that must know where it is
         augmented = T.AugInput(kept["image"], sem_seg=disc)
         transforms = self.augmentations(augmented)
         dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
         if self.is_train:
-            masks = np.stack([transforms.apply_segmentation(mask) for mask in kept["masks"]])
-            known = [name in segmentations for name in (DISC, CUP)]
-            dataset_dict["instances"] = _targets(torch.from_numpy(masks), torch.tensor([known]), self.box_scale)
+            masks = torch.from_numpy(np.stack([transforms.apply_segmentation(mask) for mask in kept["masks"]]))
+            dataset_dict["instances"] = self.targets(masks, torch.from_numpy(kept["known"]))
         return dataset_dict
 
-    def _read_and_resize(self, dataset_dict: dict, segmentations: dict) -> dict[str, np.ndarray]:
-        image = detection_utils.read_image(dataset_dict["file_name"], format=self.image_format)
-        detection_utils.check_image_size(dataset_dict, image)
-        original_size = image.shape[:2]
+    def targets(self, masks: torch.Tensor, known: torch.Tensor) -> Instances:
+        """(2, H, W) uint8 masks of 0 and 1, and whether each, (2,), is annotated, to one row; none without a disc."""
+        instances = Instances(tuple(masks.shape[-2:]))
+        instances.gt_boxes = scale_boxes(BitMasks(masks[None, DISC].bool()).get_bounding_boxes(), self.box_scale)
+        instances.gt_boxes.clip(instances.image_size)
+        instances.gt_classes = torch.full((1,), DISC)
+        instances.gt_disc_cup = DiscCupMasks(masks[None], known[None])
+        return instances[masks[None, DISC].bool().flatten(1).any(1)]
+
+    def _read_and_resize(self, dataset_dict: dict, annotations: list[dict]) -> dict[str, np.ndarray]:
+        image = read_record(dataset_dict, self.image_format)
+        size = image.shape[:2]
         augmented = T.AugInput(image)
         transforms = self.fixed(augmented)
         if not self.is_train:
             return {"image": augmented.image}
-        masks = [
-            decode_segmentation(segmentations[name], original_size)
-            if name in segmentations
-            else np.zeros(original_size, np.uint8)
-            for name in (DISC, CUP)
-        ]
-        return {"image": augmented.image, "masks": np.stack([transforms.apply_segmentation(mask) for mask in masks])}
+        found = disc_and_cup(annotations, self.structures, size, dataset_dict["file_name"])
+        masks = [transforms.apply_segmentation(found.get(x, np.zeros(size, np.uint8))) for x in (DISC, CUP)]
+        known = np.array([x in found for x in (DISC, CUP)])
+        return {"image": augmented.image, "masks": np.stack(masks), "known": known}
+
+
+class DiscAndCupMapper(DiscCupMapper):
+    """The same for Mask R-CNN: disc and cup are two instances, with boxes tight around the augmented masks.
+
+    The targets are Detectron2's: `gt_boxes`, `gt_classes` (0 disc, 1 cup) and `gt_masks` (BitMasks). Empty cups give
+    none, nor do unknown ones, which it thus takes for empty.
+    """
+
+    def targets(self, masks: torch.Tensor, known: torch.Tensor) -> Instances:
+        instances = Instances(tuple(masks.shape[-2:]))
+        instances.gt_masks = BitMasks(masks.bool())
+        instances.gt_boxes = instances.gt_masks.get_bounding_boxes()
+        instances.gt_classes = torch.tensor([DISC, CUP])
+        return instances[masks.bool().flatten(1).any(1)]
 
 
 def _is_fixed_resize(augmentations: list) -> bool:
@@ -117,24 +151,7 @@ def _is_fixed_resize(augmentations: list) -> bool:
     return isinstance(first, T.ResizeShortestEdge) and len(set(first.short_edge_length)) == 1
 
 
-def _targets(masks: torch.Tensor, known: torch.Tensor, box_scale: float = 1) -> Instances:
-    """(2, H, W) uint8 masks of 0 and 1 and whether each, (1, 2), is annotated, to one row, or none without a disc."""
-    instances = Instances(tuple(masks.shape[-2:]))
-    instances.gt_boxes = scale_boxes(BitMasks(masks[None, DISC].bool()).get_bounding_boxes(), box_scale)
-    instances.gt_boxes.clip(instances.image_size)
-    instances.gt_classes = torch.full((1,), DISC)
-    instances.gt_disc_cup = DiscCupMasks(masks[None], known)
-    return instances[masks[None, DISC].bool().flatten(1).any(1)]
-
-
 def scale_boxes(boxes: Boxes, factor: float) -> Boxes:
     """Boxes `factor` times as wide and high, about their middles."""
     middle, reach = boxes.get_centers(), factor / 2 * (boxes.tensor[:, 2:] - boxes.tensor[:, :2])
     return Boxes(torch.cat([middle - reach, middle + reach], dim=1))
-
-
-def decode_segmentation(segmentation: dict | list, size: tuple[int, int]) -> np.ndarray:
-    """RLE (what our converters write) or polygons (what other tools may write) to an (H, W) uint8 mask of 0 and 1."""
-    if isinstance(segmentation, list):
-        segmentation = mask_util.merge(mask_util.frPyObjects(segmentation, *size))
-    return mask_util.decode(segmentation)

@@ -1,24 +1,27 @@
 """Disc and cup masks from anywhere, to be scored without a model: a folder of pictures, or COCO JSON."""
 
-import contextlib
-import io
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pycocotools.coco import COCO
 
-from fundus_plugins.data.coco import SEGMENTATION_CATEGORIES
+from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, structures_of
+from fundus_plugins.data.coco_file import check_coco, read_json
 from fundus_plugins.data.converters.record import Listing
 from fundus_plugins.data.converters.refuge import grade_of, read_labels, split_of
-from fundus_plugins.photographs.folders import group_by_stem, walk_files
-from fundus_plugins.photographs.masks import BACKGROUND, CUP, RIM, decode_refuge_mask, listed, mask_values, read_mask
+from fundus_plugins.photographs.anatomy import refuse_impossible
+from fundus_plugins.photographs.folders import (
+    MASK_SUFFIXES,
+    folder_names,
+    group_by_stem,
+    structure_of_folder,
+    walk_files,
+)
+from fundus_plugins.photographs.masks import read_disc_and_cup, read_structure
 from fundus_plugins.photographs.problems import BadInput, Problem
 
-MASK_SUFFIXES = (".bmp", ".png")
 _LABELS = {"normal": 0, "glaucoma": 1}
 
 # Disc and cup, (H, W) bool; None where there is no annotation. Raises BadInput.
@@ -38,25 +41,38 @@ class MaskSet:
     document: dict | None = None
 
 
-def list_masks(path: Path, *, labels: Path | None = None, truth: MaskSet | None = None) -> MaskSet:
-    """Find masks in a folder (searched deeper) of .bmp or .png files, in a COCO JSON, or in COCO results.
+def list_masks(
+    path: Path,
+    *,
+    labels: Path | None = None,
+    truth: MaskSet | None = None,
+    categories: Mapping[str, int] | None = None,
+    true: bool = True,
+) -> MaskSet:
+    """Find masks in a folder (searched deeper) of pictures, in a COCO JSON, or in COCO results.
 
-    Files are coded 0 cup, 128 rim, 255 background. Their labels come from `labels` and from what a REFUGE folder has:
-    label sheets, folders' names, file names. In COCO JSON the categories are `optic_disc` and `optic_cup`, and an
-    image's `grade` is its label. COCO results are read with the images of `truth`. Of several masks of a kind, the
-    highest `score` counts.
+    Files hold disc and cup as `read_disc_and_cup` reads them; or the disc alone or the cup alone, where their folders
+    are called `disc` and `cup`, `OD` and `OC` or the like. Their labels come from `labels` and from what a REFUGE
+    folder has: label sheets, folders' names, file names. In COCO JSON the names of the categories tell disc and cup,
+    and an image's `grade` is its label. COCO results are read with the images of `truth`. Of several predicted masks of
+    a kind, the highest `score` counts; true ones are joined.
+
+    Args:
+        categories: names of categories beside the usual ones, as `parse_categories` gives them.
+        true: whether these are true masks, which must be such that an eye can have them.
 
     Raises BadInput if there are no masks to be had at all; what is wrong with single files is in `problems`.
     """
     if path.is_dir():
-        found = _list_folder(path)
+        found = _list_folder(path, true)
     elif path.suffix.lower() == ".json":
-        found = _list_coco(path, truth)
+        found = _list_coco(path, truth, categories, true)
     else:
         there = "another file" if path.exists() else "nothing there"
-        raise BadInput("no masks", path, "a folder of .bmp or .png masks, or a .json in COCO's format", there)
+        raise BadInput("no masks", path, "a folder of masks, or a .json in COCO's format", there)
     if not found.masks:
-        raise BadInput("no masks", path, "masks of at least one photograph", "none")
+        why = f"none that can be used; the first problem: {found.problems[0]}" if found.problems else "none"
+        raise BadInput("no masks", path, "masks of at least one photograph", why)
     if labels is not None:
         listing = Listing()
         sheet = read_labels(labels.parent, [Path(labels.name)], listing)
@@ -67,83 +83,101 @@ def list_masks(path: Path, *, labels: Path | None = None, truth: MaskSet | None 
             expected = "an Excel, CSV or index.json file with columns ImgName and Label, or as REFUGE names them"
             raise BadInput("no labels", labels, expected, "no such columns")
         found.problems += listing.problems
-        found.labels |= {stem: _LABELS[grade] for (_, stem), grade in sheet.items()}
+        found.labels |= {stem: _LABELS[grade] for (_, stem), grade in sheet.items() if grade in _LABELS}
+        if not found.labels.keys() & found.masks.keys():
+            raise BadInput("no labels", labels, "names of the masks' photographs", f"others, such as {min(sheet)[1]}")
     return found
 
 
-def _list_folder(root: Path) -> MaskSet:
+def _list_folder(root: Path, true: bool) -> MaskSet:
     found, files, listing = MaskSet(), walk_files(root), Listing()
     sheet = read_labels(root, files, listing)
     found.problems += listing.problems
     masks = [file for file in files if file.suffix.lower() in MASK_SUFFIXES]
     for stem, same in group_by_stem(masks).items():
-        if len(same) > 1:
-            found.problems.append(
-                Problem("duplicate id", root / same[1], f"one mask named {stem}", f"also {root / same[0]}")
-            )
+        parts: dict[int | None, list[Path]] = {}
+        for file in same:
+            parts.setdefault(_structure_of(file), []).append(file)
+        several = next((group for group in parts.values() if len(group) > 1), None)
+        if several is None and len(parts) > 1 and None in parts:
+            several = [file for group in parts.values() for file in group]
+        if several:
+            problem = Problem("duplicate id", root / several[1], f"one mask named {stem}", f"also {root / several[0]}")
+            found.problems.append(problem)
             continue
-        found.masks[stem] = partial(_read_file, root / same[0])
+        if None in parts:
+            found.masks[stem] = partial(_read_file, root / same[0], true)
+        elif DISC in parts:
+            cup = root / parts[CUP][0] if CUP in parts else None
+            found.masks[stem] = partial(_read_files, root / parts[DISC][0], cup, true)
+        else:
+            found.problems.append(Problem("missing mask", root / same[0], f"a disc beside the cup of {stem}", "none"))
+            continue
         try:
             grade = grade_of(root, split_of(same[0]), same[0], same[0], sheet)
         except BadInput as error:
             found.problems.append(error.problem)
             continue
-        if grade is not None:
+        if grade in _LABELS:
             found.labels[stem] = _LABELS[grade]
     return found
 
 
-def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    mask = read_mask(path, None)
-    values = mask_values(mask)
-    if not set(values) <= {CUP, RIM, BACKGROUND}:
-        raise BadInput("unknown mask values", path, "0 cup, 128 rim, 255 background", listed(values))
-    return decode_refuge_mask(mask)
+def _structure_of(file: Path) -> int | None:
+    """DISC or CUP where the folders' names say so; the innermost decides."""
+    said = (structure_of_folder(folder) for folder in reversed(folder_names(file)))
+    return {"disc": DISC, "cup": CUP}.get(next((name for name in said if name), ""))
 
 
-def _list_coco(path: Path, truth: MaskSet | None) -> MaskSet:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(document, list):
-            if truth is None or truth.document is None:
-                expected = "a ground truth in COCO JSON beside COCO results, which know photographs by id only"
-                raise BadInput("COCO results", path, expected, "none" if truth is None else "a folder of masks")
-            # COCO results have no ids of their own.
-            results = [{"iscrowd": 0} | x | {"id": i} for i, x in enumerate(document, start=1)]
-            document = truth.document | {"annotations": results}
-        coco = COCO()
-        coco.dataset = document
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
-            coco.createIndex()
-        names = {category["id"]: category["name"] for category in document["categories"]}
-        found, unknown = MaskSet(document=document), {x["image_id"] for x in document["annotations"]} - set(coco.imgs)
-        for image in document["images"]:
-            stem = Path(image["file_name"]).stem.lower()
-            if stem in found.masks:
-                raise BadInput("duplicate id", path, f"one photograph named {stem}", "two")
-            found.masks[stem] = partial(_coco_masks, coco, image["id"], names, path)
-            if image.get("grade") in _LABELS:
-                found.labels[stem] = _LABELS[image["grade"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput("unreadable COCO JSON", path, "COCO's format", f"{type(error).__name__}: {error}") from None
-    wanted = {category["name"] for category in SEGMENTATION_CATEGORIES}
-    if not wanted <= set(names.values()):
-        raise BadInput("other categories", path, " and ".join(sorted(wanted)), ", ".join(names.values()) or "none")
+def _read_file(path: Path, true: bool) -> tuple[np.ndarray, np.ndarray]:
+    disc, cup = read_disc_and_cup(path, None)
+    if true:
+        refuse_impossible(path, disc, cup)
+    return disc, cup
+
+
+def _read_files(disc: Path, cup: Path | None, true: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    found = read_structure(disc, None)
+    within = None if cup is None else read_structure(cup, found.shape)
+    if true:
+        refuse_impossible(disc, found, within)
+    return found, within
+
+
+def _list_coco(path: Path, truth: MaskSet | None, categories: Mapping[str, int] | None, true: bool) -> MaskSet:
+    document = read_json(path)
+    unknown: set = set()
+    if isinstance(document, list):
+        if truth is None or truth.document is None:
+            expected = "a ground truth in COCO JSON beside COCO results, which know photographs by id only"
+            raise BadInput("COCO results", path, expected, "none" if truth is None else "a folder of masks")
+        results = [x for x in document if isinstance(x, Mapping)]
+        there = {image["id"] for image in truth.document["images"]}
+        unknown = {str(x.get("image_id")) for x in results if x.get("image_id") not in there}
+        document = truth.document | {"annotations": [x for x in results if x.get("image_id") in there]}
+    document = check_coco(document, path)
+    names = {category["id"]: category["name"] for category in document["categories"]}
+    structures = dict(zip(names, structures_of(list(names.values()), path, categories), strict=True))
+    by_image: dict = {image["id"]: [] for image in document["images"]}
+    for annotation in document["annotations"]:
+        by_image[annotation["image_id"]].append(annotation)
+    found = MaskSet(document=document)
+    for image in document["images"]:
+        stem = Path(image["file_name"]).stem.lower()
+        if stem in found.masks:
+            raise BadInput("duplicate id", path, f"one photograph named {stem}", "two")
+        found.masks[stem] = partial(_coco_masks, by_image[image["id"]], structures, image, path, true)
+        if image.get("grade") in _LABELS:
+            found.labels[stem] = _LABELS[image["grade"]]
     if unknown:
         found.problems.append(
-            Problem("unknown photograph", path, "image ids of the ground truth", listed(sorted(unknown)))
+            Problem("unknown photograph", path, "image ids of the ground truth", ", ".join(sorted(unknown)[:6]))
         )
     return found
 
 
-def _coco_masks(coco: COCO, image_id: int, names: dict[int, str], path: Path) -> tuple:
-    masks = []
-    for wanted in (category["name"] for category in SEGMENTATION_CATEGORIES):
-        same = [x for x in coco.imgToAnns[image_id] if names.get(x["category_id"]) == wanted]
-        try:
-            best = max(same, key=lambda x: x.get("score", 1.0), default=None)
-            masks.append(None if best is None else coco.annToMask(best).astype(bool))
-        except Exception as error:  # pycocotools raises what it likes for a broken RLE
-            found = f"{type(error).__name__}: {error}"
-            raise BadInput("unreadable mask", path, f"the {wanted} of image {image_id}", found) from None
-    return tuple(masks)
+def _coco_masks(annotations: list[dict], structures: dict, image: dict, path: Path, true: bool) -> tuple:
+    where = f"{path}: image {image['id']}, {image['file_name']}"
+    size = image["height"], image["width"]
+    masks = disc_and_cup(annotations, structures, size, where, true=true)
+    return tuple(masks[x] > 0 if x in masks else None for x in (DISC, CUP))

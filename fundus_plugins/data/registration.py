@@ -1,9 +1,13 @@
 """The data sets by name, and registering them with Detectron2."""
 
 import os
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from .annotations import parse_categories, structures_of
 from .coco import GRADING_CATEGORIES, GRADING_COLORS, SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS
+from .coco_file import disc_cup_records, grading_records
 
 _SPLITS = ("train", "val", "test")
 _OFFICIAL_SPLITS = ("train", "test", "fit", "val")  # those without an official validation split: fit and val are drawn
@@ -19,6 +23,8 @@ FUNDUS_DATASETS: dict[str, tuple[tuple[str, ...], str]] = {
     "graded": (_SPLITS, "graded_folders --root <where a folder for each grade is>"),
     "masked": (_SPLITS, "masked --root <where images/ and masks/ are>"),
 }
+GRADING_SUFFIX = "_grading"
+OWN = "own"  # what COCO JSON of one's own is registered as
 FOLD_FILES = "*_fold*of*_seed*_*.json"  # what folds.py writes beside a split's file
 
 
@@ -27,49 +33,92 @@ def datasets_root(root: str | None = None) -> str:
     return os.path.expanduser(root or os.environ.get("DETECTRON2_DATASETS", "datasets"))
 
 
-def register_fundus_datasets(root: str | None = None) -> None:
+def register_fundus_datasets(root: str | None = None, categories: Sequence[str] = ()) -> None:
     """Register `<set>_<split>` and `<set>_<split>_grading` of FUNDUS_DATASETS with Detectron2; no file is read.
 
     `root` holds `<set>/<split>.json`; default: the environment's DETECTRON2_DATASETS, else `./datasets`. Files of
-    folds (folds.py) that lie there are registered too, as `<set>_<file's stem>`. Calling again with the same root
-    does nothing, with another root the names move there. Raises AssertionError (Detectron2's) if somebody else
-    registered such a name.
+    folds (folds.py) that lie there are registered too, as `<set>_<file's stem>`. Their disc and cup are known by the
+    names of their categories, the usual ones and `categories` (such as `disc=papilla`). Calling again with the same
+    arguments does nothing, with another root the names move there. Raises AssertionError (Detectron2's) if somebody
+    else registered such a name.
     """
-    from detectron2.data import DatasetCatalog, MetadataCatalog
-    from detectron2.data.datasets import register_coco_instances
-
     root = datasets_root(root)
-    kinds = (("", SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS), ("_grading", GRADING_CATEGORIES, GRADING_COLORS))
     for dataset, (splits, _) in FUNDUS_DATASETS.items():
         folder = os.path.join(root, dataset)
-        stems = [(split + suffix, categories, colors) for split in splits for suffix, categories, colors in kinds]
-        stems += [(path.stem, *kinds[0][1:]) for path in sorted(Path(folder).glob(FOLD_FILES))]
-        for stem, categories, colors in stems:
-            name, json_file = f"{dataset}_{stem}", os.path.join(folder, f"{stem}.json")
-            if name in DatasetCatalog.list() and MetadataCatalog.get(name).get("fundus_set") == dataset:
-                if MetadataCatalog.get(name).json_file == json_file:
-                    continue
-                DatasetCatalog.remove(name)
-                MetadataCatalog.remove(name)
-            # load_coco_json sets classes and ids again; Metadata accepts equal values, and our files have these.
-            metadata = {
-                "thing_classes": [category["name"] for category in categories],
-                "thing_colors": colors,
-                "thing_dataset_id_to_contiguous_id": {c["id"]: index for index, c in enumerate(categories)},
-                "fundus_set": dataset,
-            }
-            register_coco_instances(name, metadata, json_file, folder)
+        stems = [split + suffix for split in splits for suffix in ("", GRADING_SUFFIX)]
+        stems += [path.stem for path in sorted(Path(folder).glob(FOLD_FILES))]
+        for stem in stems:
+            _register(f"{dataset}_{stem}", os.path.join(folder, f"{stem}.json"), dataset, categories)
 
 
-def require_dataset(name: str) -> None:
-    """Raise FileNotFoundError, one line that tells how to make it, if the JSON of a registered name of ours is missing.
+def _register(name: str, json_file: str, dataset: str, categories: Sequence[str]) -> None:
+    from detectron2.data import DatasetCatalog, MetadataCatalog
 
-    Names that are not ours are left to Detectron2.
+    if name in DatasetCatalog.list() and MetadataCatalog.get(name).get("fundus_set") == dataset:
+        known = MetadataCatalog.get(name)
+        if known.json_file == json_file and known.fundus_categories == tuple(categories):
+            return
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+    folder = os.path.dirname(json_file)
+    grading = Path(json_file).stem.endswith(GRADING_SUFFIX)
+    ours, colors = (GRADING_CATEGORIES, GRADING_COLORS) if grading else (SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS)
+    load = partial(_load_grading, name) if grading else partial(_load_disc_cup, parse_categories(categories))
+    DatasetCatalog.register(name, partial(load, json_file, folder))
+    MetadataCatalog.get(name).set(
+        thing_classes=[category["name"] for category in ours],
+        thing_colors=colors,
+        thing_dataset_id_to_contiguous_id={category["id"]: number for number, category in enumerate(ours)},
+        json_file=json_file,
+        image_root=folder,
+        evaluator_type="coco",
+        fundus_set=dataset,
+        fundus_categories=tuple(categories),
+    )
+
+
+def _load_disc_cup(own: Mapping[str, int], json_file: str, image_root: str) -> list[dict]:
+    return disc_cup_records(json_file, image_root, own)
+
+
+def _load_grading(name: str, json_file: str, image_root: str) -> list[dict]:
+    from detectron2.data import MetadataCatalog
+
+    records, names = grading_records(json_file, image_root)
+    metadata = MetadataCatalog.get(name)
+    if metadata.thing_classes != names:  # a set with other grades than ours
+        metadata.__dict__.update(thing_classes=names, thing_colors=None, thing_dataset_id_to_contiguous_id=None)
+    return records
+
+
+def disc_cup_structures(name: str, own: Mapping[str, int] | None = None) -> list[int | None]:
+    """DISC, CUP or None for every contiguous category id of a registered set, whoever registered it.
+
+    Raises BadInput where none of its categories is called a disc.
     """
     from detectron2.data import DatasetCatalog, MetadataCatalog
 
+    if not MetadataCatalog.get(name).get("thing_classes"):
+        DatasetCatalog.get(name)  # a set in COCO format knows its categories once it is read
+    return structures_of(MetadataCatalog.get(name).get("thing_classes") or [], name, own)
+
+
+def require_dataset(name: str, categories: Sequence[str] = ()) -> None:
+    """Raise FileNotFoundError, one line that tells how to make it, if the JSON of a registered name of ours is missing.
+
+    A path that ends in `.json`, of COCO JSON of one's own, is registered under that name. Other names are left to
+    Detectron2.
+    """
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+
+    if name.endswith(".json") and name not in DatasetCatalog.list():
+        if not os.path.isfile(name):
+            raise FileNotFoundError(f"data set {name}: there is no such file")
+        _register(name, os.path.abspath(name), OWN, categories)
+        return
+
     dataset = MetadataCatalog.get(name).get("fundus_set") if name in DatasetCatalog.list() else None
-    if dataset is None or os.path.isfile(MetadataCatalog.get(name).json_file):
+    if dataset in (None, OWN) or os.path.isfile(MetadataCatalog.get(name).json_file):
         return
     folder = MetadataCatalog.get(name).image_root
     command = f"fundus convert {FUNDUS_DATASETS[dataset][1].format(folder=folder)} --output {folder}"

@@ -5,7 +5,7 @@ import torch
 from detectron2.structures import BitMasks, Instances
 from torchvision.ops import roi_align
 
-DISC, CUP = 0, 1  # contiguous class ids of the segmentation files, and of the models
+from fundus_plugins.data.annotations import CUP, DISC
 
 
 class DiscCupMasks:

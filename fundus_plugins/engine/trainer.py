@@ -9,8 +9,10 @@ from detectron2.engine import DefaultTrainer, hooks
 from detectron2.evaluation import DatasetEvaluators
 from detectron2.utils import comm
 
+from fundus_plugins.data.annotations import parse_categories
 from fundus_plugins.data.grading_mapper import GradingMapper
 from fundus_plugins.data.mapper import build_fundus_mapper
+from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, forget_checkpoints
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves
@@ -35,6 +37,9 @@ class FundusTrainer(DefaultTrainer):
             raise ValueError(
                 "a two-stage model wants MODEL.GRADING.STAGE1_WEIGHTS here; fundus_plugins.train trains both stages"
             )
+        if not is_grading(cfg):
+            for name in cfg.DATASETS.TEST:  # not at the first evaluation, which may be an hour away
+                disc_cup_structures(name, parse_categories(cfg.DATASETS.CATEGORIES))
         super().__init__(in_iterations(cfg))
         cfg = self.cfg
         if not cfg.SOLVER.AMP.ENABLED:
@@ -79,7 +84,7 @@ class FundusTrainer(DefaultTrainer):
         folder = os.path.join(cfg.OUTPUT_DIR, "evaluation")
         if is_grading(cfg):
             return GradingEvaluator(dataset_name, cfg.MODEL.GRADING.GRADES, folder)
-        evaluator = DiscCupEvaluator(dataset_name, folder)
+        evaluator = DiscCupEvaluator(dataset_name, folder, cfg.DATASETS.CATEGORIES)
         if not cfg.TEST.SAVE_MASKS:
             return evaluator
         masks = os.path.join(cfg.OUTPUT_DIR, "masks", dataset_name)

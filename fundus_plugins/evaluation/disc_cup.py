@@ -1,23 +1,23 @@
 """The evaluator of optic disc and cup segmentation at the photographs' own resolution."""
 
-import contextlib
 import csv
-import io
 import itertools
 import json
 import logging
 import math
 import os
+import re
 from collections import OrderedDict
+from collections.abc import Sequence
 
-import numpy as np
-from detectron2.data import MetadataCatalog
+from detectron2.data import DatasetCatalog
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
-from pycocotools.coco import COCO
 from tabulate import tabulate
 
-from fundus_plugins.data.structures import CUP, DISC, best_disc_and_cup
+from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categories
+from fundus_plugins.data.registration import disc_cup_structures
+from fundus_plugins.data.structures import best_disc_and_cup
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.bootstrap import mean_interval
 from fundus_plugins.measures.disc_cup import METRICS, compare_disc_and_cup
@@ -31,15 +31,19 @@ class DiscCupEvaluator(DatasetEvaluator):
     Writes `<dataset>_images.csv`, a row an image, and `<dataset>_metrics.json` to `output_dir`.
 
     Args:
-        dataset_name: registered with its COCO JSON (`MetadataCatalog.get(name).json_file`).
+        dataset_name: registered with Detectron2; its categories' names tell which is the disc, and which the cup.
         output_dir: a folder, made when needed; None to write nothing.
+        categories: names of disc and cup beside the usual ones, such as `disc=papilla`.
+
+    Raises:
+        BadInput: no category is called a disc; a true mask that cannot be read or that no eye has.
     """
 
-    def __init__(self, dataset_name: str, output_dir: str | None = None):
+    def __init__(self, dataset_name: str, output_dir: str | None = None, categories: Sequence[str] = ()):
         self.dataset_name = dataset_name
         self.output_dir = output_dir
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
-            self._truth = COCO(MetadataCatalog.get(dataset_name).json_file)
+        self._structures = disc_cup_structures(dataset_name, parse_categories(categories))
+        self._truth = {record["image_id"]: record for record in DatasetCatalog.get(dataset_name)}
         self._rows: list[dict] = []
 
     def reset(self) -> None:
@@ -47,7 +51,10 @@ class DiscCupEvaluator(DatasetEvaluator):
 
     def process(self, inputs: list[dict], outputs: list[dict]) -> None:
         for image, output in zip(inputs, outputs):
-            truth = self._true_masks(image["image_id"])
+            record = self._truth[image["image_id"]]
+            size = record["height"], record["width"]
+            found = disc_and_cup(record.get("annotations", ()), self._structures, size, record["file_name"])
+            truth = {structure: mask > 0 for structure, mask in found.items()}
             if DISC not in truth:
                 continue
             disc, cup, score = best_disc_and_cup(output["instances"], truth[DISC].shape)
@@ -71,14 +78,6 @@ class DiscCupEvaluator(DatasetEvaluator):
         self._report(rows, intervals, results)
         return OrderedDict(disc_cup=results)
 
-    def _true_masks(self, image_id: int) -> dict[int, np.ndarray]:
-        names = ["optic_disc", "optic_cup"]
-        found = {}
-        for annotation in self._truth.imgToAnns[image_id]:
-            category = self._truth.cats[annotation["category_id"]]["name"]
-            found[names.index(category)] = self._truth.annToMask(annotation).astype(bool)
-        return found
-
     def _report(self, rows: list[dict], intervals: dict, results: dict) -> None:
         cells = [(name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}") for name, (mean, low, high) in intervals.items()]
         table = tabulate(cells, headers=("metric", "mean", "95 % interval"), disable_numparse=True)
@@ -86,7 +85,7 @@ class DiscCupEvaluator(DatasetEvaluator):
         if not self.output_dir:
             return
         os.makedirs(self.output_dir, exist_ok=True)
-        path = os.path.join(self.output_dir, self.dataset_name)
+        path = os.path.join(self.output_dir, file_stem(self.dataset_name))
         with atomic_write(f"{path}_images.csv") as file:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]))
             writer.writeheader()
@@ -94,3 +93,8 @@ class DiscCupEvaluator(DatasetEvaluator):
         with atomic_write(f"{path}_metrics.json") as file:
             metrics = {name: value if math.isfinite(value) else None for name, value in results.items()}
             json.dump({"dataset": self.dataset_name, "images": len(rows), "metrics": metrics}, file, indent=2)
+
+
+def file_stem(dataset_name: str) -> str:
+    """A data set's name as part of a file's name; it may be the path of a JSON file."""
+    return re.sub(r"[^\w.-]+", "_", dataset_name.removesuffix(".json")).strip("_.") or "dataset"

@@ -14,6 +14,7 @@ from detectron2.utils import comm
 from sklearn.metrics import confusion_matrix
 from tabulate import tabulate
 
+from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.evaluation.plots import draw_confusion
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.grading import contradicts, grading_metrics
@@ -79,7 +80,7 @@ class GradingEvaluator(DatasetEvaluator):
         if not self.output_dir:
             return
         os.makedirs(self.output_dir, exist_ok=True)
-        path = os.path.join(self.output_dir, self.dataset_name)
+        path = os.path.join(self.output_dir, file_stem(self.dataset_name))
         lines = [self._line(row, bool(flag)) for row, flag in zip(rows, contradiction)]
         with atomic_write(f"{path}_images.csv") as file:
             writer = csv.DictWriter(file, fieldnames=list(lines[0]))

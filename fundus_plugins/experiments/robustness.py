@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from detectron2.data import DatasetCatalog
 
-from fundus_plugins.data.mapper import decode_segmentation
-from fundus_plugins.data.structures import CUP, DISC
+from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup
+from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.experiments.alterations import UNCHANGED, Alteration
 from fundus_plugins.measures.bootstrap import mean_interval
 from fundus_plugins.measures.disc_cup import compare_disc_and_cup
@@ -28,14 +28,15 @@ def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence
     disc are left out, as are alterations that leave nothing of it. Raises FileNotFoundError or ValueError for one that
     cannot be read.
     """
+    structures = disc_cup_structures(dataset_name)
     for record in DatasetCatalog.get(dataset_name):
-        masks = {x["category_id"]: x["segmentation"] for x in reversed(record["annotations"])}
-        if DISC not in masks:
+        if not record["annotations"]:
             continue
         image = read_photograph(record["file_name"])
-        size = image.shape[:2]
-        disc = decode_segmentation(masks[DISC], size).astype(bool)
-        cup = decode_segmentation(masks[CUP], size).astype(bool) if CUP in masks else None
+        masks = disc_and_cup(record["annotations"], structures, image.shape[:2], record["file_name"])
+        if DISC not in masks:
+            continue
+        disc, cup = masks[DISC] > 0, masks[CUP] > 0 if CUP in masks else None
         for alteration in (UNCHANGED, *alterations):
             for level in alteration.levels:
                 altered, true_disc, true_cup = alteration.apply(image, disc, cup, level)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
+from fundus_plugins.data.annotations import parse_categories
 from fundus_plugins.data.mask_files import MaskSet, list_masks
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.bootstrap import mean_interval, stratified_interval
@@ -127,16 +128,19 @@ class Scores:
         return rank_submissions({name: {key: x[0] for key, x in own.items()} for name, own in self.metrics.items()})
 
 
-def score_folders(truth: Path, predictions: Sequence[Path], labels: Path | None = None) -> Scores:
+def score_folders(
+    truth: Path, predictions: Sequence[Path], labels: Path | None = None, categories: Sequence[str] = ()
+) -> Scores:
     """Score what lies at `predictions` against what lies at `truth`, each as `list_masks` reads it.
 
-    Raises BadInput where there are no masks to be had.
+    `categories` are names such as `disc=papilla`. Raises BadInput where there are no masks to be had.
     """
-    true = list_masks(truth, labels=labels)
-    submissions = {
-        str(path): score_submission(true, list_masks(path, truth=true), {"truth": truth, "prediction": path})
-        for path in predictions
-    }
+    names = parse_categories(categories)
+    true = list_masks(truth, labels=labels, categories=names)
+    submissions = {}
+    for path in predictions:
+        predicted = list_masks(path, truth=true, categories=names, true=False)
+        submissions[str(path)] = score_submission(true, predicted, {"truth": truth, "prediction": path})
     problems = true.problems + [problem for x in submissions.values() for problem in x.problems]
     return Scores(truth, submissions, list(dict.fromkeys(map(str, problems))))
 

@@ -1,6 +1,7 @@
 """timm's networks as Detectron2 backbones (MobileNet-v1 by default), alone and under a feature pyramid."""
 
 import torch
+import torch.nn.functional as F
 from detectron2.config import configurable
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
@@ -116,6 +117,24 @@ def _module_named(body: nn.Module, wanted: str) -> nn.Module:
     raise ValueError(f"{type(body).__name__} has no module {wanted}")
 
 
+class SquareFPN(FPN):
+    """Detectron2's FPN, whose `square_pad` never cuts anything off.
+
+    Inputs (N, C, H, W) that fit into that square are padded to it with zeros, at the bottom and to the right. Larger
+    ones stay as they are, where Detectron2, which pads to its `padding_constraints`, would crop them without a word.
+    """
+
+    @property
+    def padding_constraints(self) -> dict[str, int]:
+        return {"square_size": 0}
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        height, width = x.shape[-2:]
+        if max(height, width) <= self._square_pad:
+            x = F.pad(x, (0, self._square_pad - width, 0, self._square_pad - height))
+        return super().forward(x)
+
+
 @BACKBONE_REGISTRY.register()
 def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
     """The network named by MODEL.TIMM."""
@@ -125,7 +144,7 @@ def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
 @BACKBONE_REGISTRY.register()
 def build_timm_fpn_backbone(cfg, input_shape: ShapeSpec) -> FPN:
     """Detectron2's FPN with P2 to P5 over the network named by MODEL.TIMM (RF-Net section 3.1)."""
-    return FPN(
+    return SquareFPN(
         bottom_up=TimmBackbone(cfg),
         in_features=cfg.MODEL.FPN.IN_FEATURES,
         out_channels=cfg.MODEL.FPN.OUT_CHANNELS,

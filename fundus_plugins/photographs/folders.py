@@ -1,11 +1,24 @@
-"""Files below a folder, by name."""
+"""Files below a folder, by name; and what was not used of them."""
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-PHOTOGRAPH_SUFFIXES = (".jpg", ".jpeg", ".png")
+from .problems import Problem
+
+# Everything that `read_photograph` reads; GIF is for masks.
+PHOTOGRAPH_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".ppm")
+MASK_SUFFIXES = (*PHOTOGRAPH_SUFFIXES, ".gif")
+# Pictures by their suffix that nothing here reads: whoever has them wants to be told.
+OTHER_PICTURES = (".gif", ".dcm", ".dicom", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".raw", ".nef", ".cr2", ".dng")
+OTHER_PICTURES += (".fda", ".e2e", ".svg", ".psd", ".mat", ".npy", ".nii")
+
+# Names of folders of masks of one structure, their letters in lower case.
+_STRUCTURES = dict.fromkeys(
+    ("disc", "discs", "disk", "disks", "od", "opticdisc", "opticdisk", "discmask", "discmasks", "odmasks"), "disc"
+) | dict.fromkeys(("cup", "cups", "oc", "opticcup", "cupmask", "cupmasks", "ocmasks"), "cup")
 
 _MAX_DEPTH = 8  # a root that is no data set (a home folder) must not be searched for minutes
 _SKIPPED_FOLDERS = re.compile(r"^(\.|__MACOSX$)|_(cropped|square)$", re.IGNORECASE)
@@ -13,13 +26,20 @@ _SKIPPED_FILES = re.compile(r"^(\.|~\$)|illustration", re.IGNORECASE)
 
 
 def walk_files(root: Path) -> list[Path]:
-    """Files below `root`, relative to it, sorted; without hidden files, `__MACOSX`, illustrations, cropped copies."""
-    files = []
+    """Files below `root`, relative to it, sorted; without hidden files, `__MACOSX`, illustrations, cropped copies.
+
+    Links are followed, but no folder is entered twice. A broken link is a file, which cannot be read.
+    """
+    files, entered = [], {os.path.realpath(root)}
     for folder, subfolders, names in os.walk(root, followlinks=True):
         relative = Path(folder).relative_to(root)
-        subfolders[:] = [name for name in subfolders if not _SKIPPED_FOLDERS.search(name)]
-        if len(relative.parts) >= _MAX_DEPTH:
-            subfolders.clear()
+        wanted = sorted(name for name in subfolders if not _SKIPPED_FOLDERS.search(name))
+        subfolders.clear()
+        for name in wanted if len(relative.parts) < _MAX_DEPTH else ():
+            real = os.path.realpath(os.path.join(folder, name))
+            if real not in entered:
+                entered.add(real)
+                subfolders.append(name)
         files += [relative / name for name in names if not _SKIPPED_FILES.search(name)]
     return sorted(files)
 
@@ -27,6 +47,15 @@ def walk_files(root: Path) -> list[Path]:
 def folder_names(file: Path) -> list[str]:
     """Lower-case names of the folders above a relative file, outermost first."""
     return [part.lower() for part in file.parent.parts]
+
+
+def structure_of_folder(name: str) -> str | None:
+    """ "disc" or "cup" where a folder of masks is called so, or by one of the usual names; else None.
+
+    >>> structure_of_folder("Optic_Disc"), structure_of_folder("OC"), structure_of_folder("masks")
+    ('disc', 'cup', None)
+    """
+    return _STRUCTURES.get(re.sub(r"[^a-z]", "", name.lower()))
 
 
 def first_entries(root: Path, limit: int = 6) -> str:
@@ -45,5 +74,32 @@ def group_by_stem(files: Iterable[Path]) -> dict[str, list[Path]]:
 
 def list_folder(folder: Path) -> list[Path]:
     """The photographs in a folder, by suffix, sorted; hidden files and folders below it are left alone."""
-    suffixes = (*PHOTOGRAPH_SUFFIXES, ".bmp", ".tif", ".tiff")
-    return sorted(x for x in folder.iterdir() if x.suffix.lower() in suffixes and not x.name.startswith("."))
+    return sorted(x for x in folder.iterdir() if is_photograph(x) and not x.name.startswith("."))
+
+
+def is_photograph(file: Path) -> bool:
+    """Whether a file has the suffix of a photograph."""
+    return file.suffix.lower() in PHOTOGRAPH_SUFFIXES
+
+
+def unused_pictures(root: Path, files: Iterable[Path], used: Iterable[Path], expected: str) -> list[Problem]:
+    """A problem for every folder that holds pictures, by suffix, which were not used, and for their kinds of file.
+
+    Args:
+        files: relative to `root`.
+        used: some of them.
+        expected: of a folder, so that its photographs are used.
+    """
+    rest = sorted(set(files) - set(used))
+    folders = Counter(file.parent for file in rest if is_photograph(file))
+    others = Counter((file.parent, file.suffix.lower()) for file in rest if file.suffix.lower() in OTHER_PICTURES)
+    found = [Problem("unused folder", root / folder, expected, _several(n, "picture")) for folder, n in folders.items()]
+    known = " ".join(PHOTOGRAPH_SUFFIXES)
+    return found + [
+        Problem("unread kind of file", root / folder, known, f"{_several(number, 'file')} {suffix}")
+        for (folder, suffix), number in others.items()
+    ]
+
+
+def _several(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

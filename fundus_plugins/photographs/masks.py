@@ -1,46 +1,106 @@
-"""Masks of disc and cup in files: their values, and REFUGE's coding of both in one mask."""
+"""Masks of disc and cup in files: what their values mean is recognised, and checked against what a mask can be.
+
+One structure in a file: two values, of which the border of the picture has the one outside; either may be 0.
+
+Disc and cup in one file: REFUGE's 0 cup, 128 rim, 255 background; or 0 background and 1 and 2 for rim and cup, in
+either order, for public loaders disagree; or three colours, in a palette or not. There the border tells the
+background, and the rim is what surrounds the other.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
-from .photograph import PILLOW_ERRORS
-from .problems import BadInput, reason
+from .anatomy import border_share, is_within
+from .picture import decode_picture, open_picture, orientation, upright
+from .problems import BadInput
 
 CUP, RIM, BACKGROUND = 0, 128, 255  # REFUGE's: every pixel of the cup is one of the disc
+CODINGS = "0 cup, 128 rim, 255 background; or 0, 1, 2"
+
+# A part of a structure's pixels that may have other values: borders that a resampling blurred. More is another coding.
+MAX_BLURRED = 0.05
+_NEAR = 16  # grey values this far from a value of the coding are not blurred
+
+KIND, VALUES = "unreadable mask", "unknown mask values"
 
 
 def read_mask(path: Path, shape: tuple[int, int] | None) -> np.ndarray:
-    """Grey values or codes of a mask, uint8 of `shape` (height, width; None: any): grey, equal channels, or a palette.
+    """Grey values of a mask, turned upright, uint8 of `shape` (height, width; None: any); colours become 0, 1, 2, ...
 
-    Of a palette of greys the greys are taken, of a coloured one the indices. Raises BadInput for a file that cannot
-    be read, has another size, colours, or more than 8 bits.
+    Colours, of a palette or not, are numbered; a palette of greys, and equal channels, are greys. Alpha is dropped.
+    Raises BadInput for a file that cannot be read, has another size, more than 8 bits, or more than 8 colours.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode == "1" or image.mode == "P" and _has_grey_palette(image):
-                image = image.convert("L")
-            mask = np.asarray(image)
-    except PILLOW_ERRORS as error:
-        raise BadInput("unreadable mask", path, "an image file", reason(error)) from None
+    path = Path(path)
+    _, image = open_picture(path, KIND)
+    image = decode_picture(image, path, KIND)
+    turned, coloured = orientation(image), False
+    if image.mode == "1" or image.mode == "P" and _has_grey_palette(image):
+        image = image.convert("L")
+    elif image.mode in ("P", "PA"):
+        coloured = True  # the indices of a palette may be in any order
+        image = image.convert("P") if image.mode == "PA" else image
+    mask = upright(np.asarray(image), turned)
     if shape is not None and mask.shape[:2] != tuple(shape):
         expected, found = (f"{size[1]} x {size[0]} pixels" for size in (shape, mask.shape))
         raise BadInput("size mismatch", path, f"the photograph's {expected}", found)
     if mask.ndim == 3:
-        colours = mask[..., : 3 if mask.shape[2] > 2 else 1]  # the rest is an alpha channel
-        if not (colours == colours[..., :1]).all():
-            raise BadInput("unknown mask values", path, "grey values", "colours")
-        mask = mask[..., 0]
+        mask = mask[..., : 3 if mask.shape[2] > 2 else 1]  # the rest is an alpha channel
+        coloured = not (mask == mask[..., :1]).all()
+        mask = mask if coloured else mask[..., 0]
     if mask.dtype != np.uint8:
-        raise BadInput("unknown mask values", path, "8 bits per pixel", f"pixels of type {mask.dtype}")
-    return mask
+        raise BadInput(VALUES, path, "8 bits per pixel", f"pixels of type {mask.dtype}")
+    return _numbered(mask, path) if coloured else mask
+
+
+def read_structure(path: Path, shape: tuple[int, int] | None) -> np.ndarray:
+    """The disc or the cup alone, (H, W) bool, from a file of two values; nothing, where all of it is 0.
+
+    Raises BadInput as `read_mask`, and for more than two values but for blurred borders.
+    """
+    mask = read_mask(path, shape)
+    values = mask_values(mask)
+    if len(values) == 1:
+        if values[0]:
+            raise BadInput(VALUES, path, "0 outside, and one other value", f"{values[0]} everywhere")
+        return np.zeros(mask.shape, bool)
+    low, high = int(values[0]), int(values[-1])
+    inside = mask > (low + high) // 2
+    if border_share(inside) > 0.5:
+        inside = ~inside
+    between = values[(values > low + _NEAR) & (values < high - _NEAR) | (high - low <= 2 * _NEAR)]
+    between = between[(between != low) & (between != high)]
+    if _pixels(mask, between) > MAX_BLURRED * np.count_nonzero(inside):
+        raise BadInput(VALUES, path, "0 and one other value", listed(values))
+    return inside
+
+
+def read_disc_and_cup(path: Path, shape: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Disc and cup, (H, W) bool, from one file in one of the module's codings; REFUGE's 255 everywhere is neither.
+
+    Raises BadInput as `read_mask`, for another coding, and for a cup that surrounds the rim.
+    """
+    mask = read_mask(path, shape)
+    values = mask_values(mask)
+    if len(values) <= 3 and mask.max() <= 2:
+        return _by_place(mask, values, path)
+    cup, disc = mask <= 100, mask <= 150
+    away = values[np.abs(values[:, None] - [CUP, RIM, BACKGROUND]).min(axis=1) > _NEAR]
+    outside = border_share(disc)
+    if outside > 0.5 or _pixels(mask, away) > MAX_BLURRED * disc.sum() or disc.any() and (disc == cup).all():
+        where = " (most of the border would be disc)" if outside > 0.5 else ""
+        raise BadInput(VALUES, path, CODINGS, listed(values) + where)
+    if cup.any() and is_within(disc & ~cup, cup):
+        raise BadInput(VALUES, path, f"{CODINGS}, the rim around the cup", "a cup around the rim")
+    return disc, cup
 
 
 def mask_values(mask: np.ndarray) -> np.ndarray:
     """The values that occur in an 8-bit mask, ascending."""
-    return np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    return np.flatnonzero(cv2.calcHist([mask], [0], None, [256], [0, 256]))
 
 
 def listed(values: np.ndarray | Sequence, limit: int = 6) -> str:
@@ -56,6 +116,40 @@ def encode_refuge_mask(disc: np.ndarray, cup: np.ndarray) -> np.ndarray:
 def decode_refuge_mask(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Disc (value < 255) and cup (value 0) of an (H, W) uint8 mask, as the challenge reads it."""
     return mask < BACKGROUND, mask == CUP
+
+
+def _by_place(mask: np.ndarray, values: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Disc and cup of labels 0, 1, 2 by where they lie: the background on the border, the cup within the rim."""
+    outside = [value for value in values if border_share(mask == value) > 0.5]
+    others = [value for value in values if value not in outside]
+    if len(values) < 3 or not outside:
+        found = listed(values) + (" everywhere" if len(values) == 1 else "")
+        raise BadInput(VALUES, path, f"{CODINGS} (background, rim and cup, the background on the border)", found)
+    parts = [mask == value for value in others]
+    if is_within(*parts):
+        cup = parts[0]
+    elif is_within(*parts[::-1]):
+        cup = parts[1]
+    else:
+        found = f"values {listed(others)} of which neither surrounds the other"
+        raise BadInput(VALUES, path, "a rim around a cup", found)
+    return parts[0] | parts[1], cup
+
+
+def _pixels(mask: np.ndarray, values: np.ndarray) -> int:
+    return int(np.count_nonzero(np.isin(mask, values))) if values.size else 0
+
+
+def _numbered(mask: np.ndarray, path: Path, limit: int = 8) -> np.ndarray:
+    """Colours (H, W, 3), or indices of a palette (H, W), as 0, 1, 2, ... in their order."""
+    if mask.ndim == 2:
+        values, codes = mask_values(mask), mask
+    else:
+        codes = mask.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+        values = np.unique(codes)
+    if len(values) > limit:
+        raise BadInput(VALUES, path, f"grey values, or at most {limit} colours", f"{len(values)} colours")
+    return np.searchsorted(values, codes).astype(np.uint8)
 
 
 def _has_grey_palette(image: Image.Image) -> bool:

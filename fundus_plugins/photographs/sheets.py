@@ -1,36 +1,54 @@
-"""Label sheets: Excel files and text with separators."""
+"""Label sheets: Excel files and text with separators, as spreadsheets, R, pandas and people write them."""
 
+import csv
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from .problems import BadInput, reason
 
-SHEET_SUFFIXES = (".xlsx", ".xls", ".csv")
+SHEET_SUFFIXES = (".xlsx", ".xls", ".csv", ".tsv")
+MAX_BYTES = 1 << 28
+
+_SEPARATORS = ",;\t|"
+_EMPTY = {"", "na", "n/a", "nan", "null", "none", "#n/a", "<na>"}
 
 
 def read_sheet(path: Path) -> list[list]:
     """Rows of the first sheet of an Excel file, or of a text file with separators; the suffix is not trusted.
 
-    Empty cells are None. Raises BadInput if it is neither.
+    Text is UTF-8 or UTF-16, with or without a byte-order mark, or Windows' western encoding; the separator is that of
+    the first lines; cells may be quoted. Cells of text have no blanks about them; empty ones, NA and the like are
+    None. Where every row but the first begins with one cell more, R has written their numbers: the first row gets an
+    empty cell. Raises BadInput if it is neither.
     """
-    import pandas  # slow to import, and only label sheets want it
-
     try:
-        with open(path, "rb") as file:
-            start = file.read(4)
-        if start.startswith((b"PK", b"\xd0\xcf")):
-            frame = pandas.read_excel(path, header=None, sheet_name=0, dtype=object)
-        else:
-            frame = pandas.read_csv(path, header=None, sep="[,;\t]", engine="python", dtype=object)
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"{path.stat().st_size >> 20} MiB")
+        data = path.read_bytes()
+        if data.startswith((b"PK", b"\xd0\xcf")):
+            import pandas  # slow to import, and only Excel's files want it
+
+            frame = pandas.read_excel(io.BytesIO(data), header=None, sheet_name=0, dtype=object)
+            rows = [[None if pandas.isna(cell) else cell for cell in row] for row in frame.to_numpy().tolist()]
+            return [[_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+        rows = _text_rows(_decode(data))
     except Exception as error:  # the readers below pandas raise errors of many families
         raise BadInput("unreadable label sheet", path, "an Excel or CSV file", reason(error)) from None
-    return [[None if pandas.isna(cell) else cell for cell in row] for row in frame.to_numpy().tolist()]
+    if not rows:
+        raise BadInput("unreadable label sheet", path, "an Excel or CSV file", "no rows")
+    return rows
 
 
 def normalised(cell) -> str:
     """Letters and digits of a cell in lower case, to compare headings."""
     return re.sub(r"[^a-z0-9]", "", str(cell).lower())
+
+
+def file_of(cell) -> str:
+    """The file that a cell names, with slashes, whichever way they lean."""
+    return str(cell).strip().replace("\\", "/")
 
 
 def find_columns(rows: Sequence[Sequence], names: set[str], values: set[str]) -> tuple[int, int, int | None] | None:
@@ -44,3 +62,39 @@ def find_columns(rows: Sequence[Sequence], names: set[str], values: set[str]) ->
         if name_column is not None:
             return number, name_column, next((i for i, heading in enumerate(headings) if heading in values), None)
     return None
+
+
+def _decode(data: bytes) -> str:
+    if b"\0" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError("neither text nor an Excel file")
+    for encoding in ("utf-16",) if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def _text_rows(text: str) -> list[list]:
+    separator = _separator(text)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    rows = [[_cell(cell) for cell in row] for row in lines]
+    rows = [row for row in rows if any(cell is not None for cell in row)]
+    if len(rows) > 1 and all(len(row) == len(rows[0]) + 1 for row in rows[1:]):
+        rows[0] = [None, *rows[0]]
+    width = max(map(len, rows), default=0)
+    return [row + [None] * (width - len(row)) for row in rows]
+
+
+def _separator(text: str) -> str:
+    """The separator that the first lines have most often outside of quotes; blanks where they are R's, quoted."""
+    lines = [re.sub(r'"[^"]*"', "x", line) for line in text.splitlines()[:10]]
+    best = max(_SEPARATORS, key=lambda x: sum(line.count(x) for line in lines))
+    if any(best in line for line in lines):
+        return best
+    return " " if '" "' in text[:1000] else ","
+
+
+def _cell(cell: str) -> str | None:
+    cell = cell.strip()
+    return None if cell.lower() in _EMPTY else cell

@@ -9,6 +9,7 @@ import cv2
 from tqdm import tqdm
 
 from fundus_plugins.files import atomic_write
+from fundus_plugins.photographs.problems import BadInput
 
 from .drawing import draw_disc_and_cup
 from .predictor import FundusPrediction, FundusPredictor
@@ -50,7 +51,8 @@ def predict_to_folder(predictor: FundusPredictor, files: Sequence[Path], output:
                 file.write(cv2.imencode(".png", overlay)[1].tobytes())
             rows.append(table_row(path, prediction))
         except Exception as error:  # one bad file must not cost the others
-            outcome.failures.append(f"{path}: {type(error).__name__}: {error}")
+            named = isinstance(error, BadInput)  # which names the file itself
+            outcome.failures.append(str(error) if named else f"{path}: {type(error).__name__}: {error}")
             continue
         outcome.predicted += 1
         outcome.missed += not prediction.disc.any()

@@ -82,7 +82,7 @@ class FundusPredictor:
 
     Raises:
         FileNotFoundError, RuntimeError: as `load_trained_weights`.
-        ValueError: an unknown TEST.FLIPS; a TEST.CROP_SIDE beyond the square that the model pads to.
+        ValueError: an unknown TEST.FLIPS.
     """
 
     def __init__(self, cfg: CfgNode):
@@ -97,11 +97,6 @@ class FundusPredictor:
         prepare_for_inference(self.model, precision, channels_last=cfg.MODEL.CHANNELS_LAST)
         if cfg.TEST.FLIPS not in FLIPS:
             raise ValueError(f"TEST.FLIPS {cfg.TEST.FLIPS!r}: expected one of {', '.join(FLIPS)}")
-        if cfg.TEST.CROP and 0 < cfg.MODEL.FPN.SQUARE_PAD < cfg.TEST.CROP_SIDE:
-            raise ValueError(
-                f"TEST.CROP_SIDE {cfg.TEST.CROP_SIDE}: expected no more than MODEL.FPN.SQUARE_PAD, which is "
-                f"{cfg.MODEL.FPN.SQUARE_PAD}, or that 0"
-            )
         self._views = {
             "flips": FLIPS[cfg.TEST.FLIPS],
             "crop": cfg.TEST.CROP,

@@ -1,6 +1,8 @@
 """Small data sets on disk for the tests of the converters: 40 x 44 pixels, a disc 20 high, a cup 10 high."""
 
 import json
+import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -83,9 +85,9 @@ REFUGE2 = {
 
 
 def photograph(path: Path, shape: tuple[int, int] = SHAPE) -> Path:
-    """Write a photograph of noise."""
+    """Write a photograph of noise, another for every path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(zlib.crc32(os.fsencode(path))).integers(0, 255, (*shape, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
     return path
 

@@ -15,8 +15,9 @@ from fundus_plugins.cli.main import main
 from fundus_plugins.data.coco import AnnotatedImage
 from fundus_plugins.data.converters import CONVERTERS
 from fundus_plugins.data.converters.convert import hold_out
-from fundus_plugins.data.converters.refuge import list_records, read_masks
+from fundus_plugins.data.converters.refuge import list_records
 from fundus_plugins.photographs.folders import walk_files
+from fundus_plugins.photographs.masks import read_disc_and_cup
 from tests.data.folders import (
     CUP,
     DISC,
@@ -136,7 +137,7 @@ def test_refuge_masks_in_every_guise(tmp_path, mode):
     else:
         image = image.convert(mode)
     image.save(path)
-    disc, cup = read_masks(path, SHAPE)
+    disc, cup = read_disc_and_cup(path, SHAPE)
     np.testing.assert_array_equal([disc, cup], [DISC, CUP])
 
 

@@ -86,11 +86,12 @@ def test_registered_beside_their_source(source, tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("no json", "expected COCO JSON with images and annotations, found JSONDecodeError"),
-        ("[]", "found TypeError"),
-        ('{"images": []}', "found KeyError: 'annotations'"),
+        ("no json", "expected COCO's format, which is JSON, found Expecting value"),
+        ("[]", "found list"),
+        ('{"images": []}', "with a list of annotations, found images"),
         (
-            '{"images": [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "a"}], "annotations": []}',
+            '{"images": [{"id": 1, "file_name": "a", "height": 1, "width": 1}, {"id": 2, "file_name": "a", "height": 1, '
+            '"width": 1}], "annotations": [], "categories": []}',
             "found a more often",
         ),
     ],

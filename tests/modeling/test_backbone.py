@@ -3,7 +3,10 @@
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 from detectron2.layers import ShapeSpec
+from detectron2.modeling.backbone import FPN
+from detectron2.structures import ImageList
 from safetensors.torch import save_file
 
 from fundus_plugins.modeling.backbone import TimmBackbone, build_timm_fpn_backbone
@@ -54,7 +57,26 @@ def test_freezing_an_unknown_level():
 def test_fpn_gives_p2_to_p5_padded_to_a_square(small_cfg):
     fpn = build_timm_fpn_backbone(small_cfg, ShapeSpec(channels=3))
     assert list(fpn.output_shape()) == ["p2", "p3", "p4", "p5"]
-    assert fpn.padding_constraints == {"square_size": small_cfg.MODEL.FPN.SQUARE_PAD}
+    side = small_cfg.MODEL.FPN.SQUARE_PAD
+    assert fpn(torch.zeros(1, 3, 64, 96))["p2"].shape[-2:] == (side // 4, side // 4)
+
+
+def test_what_is_larger_than_the_square_is_not_cropped(small_cfg):
+    side = small_cfg.MODEL.FPN.SQUARE_PAD
+    fpn = build_timm_fpn_backbone(small_cfg, ShapeSpec(channels=3)).eval()
+    image = torch.rand(3, side + 40, side)
+    images = ImageList.from_tensors([image], fpn.size_divisibility, padding_constraints=fpn.padding_constraints)
+    assert torch.equal(images[0], image)
+    features = fpn(images.tensor)
+    assert features["p2"].shape[-2:] == ((side + 64) // 4, side // 4)
+    # As Detectron2's own FPN gives it without a square, and as this one gives what fits, within the square.
+    whole = FPN(fpn.bottom_up, ["res2", "res3", "res4", "res5"], 16).eval()
+    whole.load_state_dict(fpn.state_dict())
+    torch.testing.assert_close(features["p2"], whole(images.tensor)["p2"])
+    torch.testing.assert_close(
+        fpn(images.tensor[:, :, :side, : side - 32])["p3"],
+        whole(F.pad(images.tensor[:, :, :side, : side - 32], (0, 32)))["p3"],
+    )
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "pth"])

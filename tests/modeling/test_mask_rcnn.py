@@ -1,13 +1,15 @@
 """The Mask R-CNN baseline: Detectron2's own parts on our data."""
 
+import numpy as np
 import pytest
 import torch
-from detectron2.data import DatasetMapper
+from detectron2.data import DatasetCatalog, DatasetMapper
 from detectron2.modeling import build_model
 from detectron2.modeling.roi_heads import StandardROIHeads
 from detectron2.utils.events import EventStorage
 
 import fundus_plugins
+from fundus_plugins.data.augmentation import build_fundus_augmentations
 from tests.conftest import ROOT, SMALL
 
 
@@ -49,9 +51,23 @@ def test_gives_what_the_evaluator_reads(cfg):
     assert 0 <= evaluator.evaluate()["disc_cup"]["dice_od"] <= 1
 
 
+def test_targets_are_those_of_detectron2s_own_mapper(cfg):
+    record = DatasetCatalog.get("phantom_train")[0]
+    augmentations = build_fundus_augmentations(cfg, True)
+    torch.manual_seed(0)
+    np.random.seed(0)
+    ours = fundus_plugins.data.mapper.build_fundus_mapper(cfg, True)(record)
+    np.random.seed(0)
+    theirs = DatasetMapper(cfg, True, augmentations=augmentations, recompute_boxes=True)(record)
+    assert torch.equal(ours["image"], theirs["image"])
+    assert torch.equal(ours["instances"].gt_boxes.tensor, theirs["instances"].gt_boxes.tensor)
+    assert torch.equal(ours["instances"].gt_classes, theirs["instances"].gt_classes)
+    assert torch.equal(ours["instances"].gt_masks.tensor, theirs["instances"].gt_masks.tensor)
+
+
 def test_training_targets_are_named_by_a_key(cfg):
     build = fundus_plugins.data.mapper.build_fundus_mapper
-    assert type(build(cfg, True)) is DatasetMapper
+    assert type(build(cfg, True)) is fundus_plugins.data.mapper.DiscAndCupMapper
     cfg.INPUT.TARGETS = "disc_cup"
     assert isinstance(build(cfg, True), fundus_plugins.DiscCupMapper)
     cfg.INPUT.TARGETS = "both"

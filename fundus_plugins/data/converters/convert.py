@@ -1,6 +1,7 @@
 """From records to JSON: every photograph is opened and checked, then the splits are written."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,23 +19,22 @@ from fundus_plugins.data.coco import (
     mask_to_rle,
     write_json,
 )
+from fundus_plugins.data.converters.copies import without_copies
 from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
+from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
 from fundus_plugins.photographs.photograph import photograph_shape
 from fundus_plugins.photographs.problems import BadInput, Problem
-
-# A cup with a smaller part of its pixels outside the disc is carelessly drawn and gets clipped; with more, the masks do
-# not belong together.
-MAX_CLIPPED = 0.02  # RIM-ONE DL has 0.011
 
 
 @dataclass
 class Conversion:
-    """What one run did: images by split, problems, notes, and the files written."""
+    """What one run did: images by split, problems, notes, warnings, and the files written."""
 
     splits: dict[str, list[AnnotatedImage]]
     problems: list[Problem]
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
 
     @property
@@ -68,7 +68,9 @@ def convert_dataset(
     if not root.is_dir():
         raise NotThisDataset(f"{root} is not a folder: expected the folder that holds {converter.title}")
     listing = converter.list_records(root, **options)
-    records = sorted(listing.records, key=lambda record: (record.photograph.stem, record.photograph))
+    kept, copies = without_copies(listing.records)
+    listing.problems += copies
+    records = sorted(kept, key=lambda record: (record.photograph.stem, record.photograph))
     images, problems = annotate(records, processes)
     splits = {}
     for split in converter.splits:
@@ -88,8 +90,9 @@ def convert_dataset(
                 f"no fit and val: cannot hold out {holdout} of {len(splits['train'])} photographs of train"
             )
 
-    result = Conversion(splits, listing.problems + problems, listing.notes)
-    if strict and result.problems:
+    listing.warnings += lacking_grades(splits)
+    result = Conversion(splits, listing.problems + problems, listing.notes, listing.warnings)
+    if strict and (result.problems or result.warnings):
         return result
     documents = {}
     for split, chosen in splits.items():
@@ -102,12 +105,36 @@ def convert_dataset(
             **listing.facts,
             "counts": count(chosen),
         }
+        masks, grades = _files_of(output, split)
         if any(image.disc for image in chosen):
-            documents[output / f"{split}.json"] = build_segmentation(chosen, output, info)
-        documents[output / f"{split}_grading.json"] = build_grading(chosen, output, info)
+            documents[masks] = build_segmentation(chosen, output, info)
+        documents[grades] = build_grading(chosen, output, info)
     write_json(documents)
     result.written = list(documents)
+    old = [path for split in (*converter.splits, "fit", "val") for path in _files_of(output, split)]
+    result.warnings += [
+        f"{path} is of an earlier conversion, and this one has no such split: delete it"
+        for path in dict.fromkeys(old)
+        if path.is_file() and path not in documents
+    ]
     return result
+
+
+def _files_of(output: Path, split: str) -> tuple[Path, Path]:
+    return output / f"{split}.json", output / f"{split}_grading.json"
+
+
+def lacking_grades(splits: Mapping[str, Sequence[AnnotatedImage]]) -> list[str]:
+    """A warning for every split with grades that lacks one of which, by its size, it would have some."""
+    graded = {split: [x.grade for x in images if x.grade] for split, images in splits.items() if split != "fit"}
+    total = Counter(grade for grades in graded.values() for grade in grades)
+    return [
+        f"{split} has no {grade} among {len(grades)} photographs with a grade, of {number} in all: figures of it, or "
+        "what is learnt from it, would mean little"
+        for split, grades in graded.items()
+        for grade, number in total.items()
+        if grades and grade not in grades and number * len(grades) >= sum(total.values())
+    ]
 
 
 def annotate(records: Sequence[Record], processes: int) -> tuple[list[AnnotatedImage | None], list[Problem]]:
@@ -131,8 +158,9 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None]
             disc, cup = record.read_masks(shape)
         if disc is not None and not disc.any():
             raise BadInput("empty disc", record.photograph, "a mask with a disc", "none of its pixels is disc")
+        refuse_impossible(record.photograph, disc, cup)
         if disc is not None and cup is not None:
-            cup, problem = _inside_disc(record.photograph, disc, cup)
+            cup, problem = cup_within_disc(record.photograph, disc, cup)
     except BadInput as error:
         return None, error.problem
     image = AnnotatedImage(
@@ -143,18 +171,9 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None]
         cup=None if cup is None else mask_to_rle(cup),
         vcdr=None if disc is None or cup is None else vertical_cup_to_disc_ratio(disc, cup),
         grade=record.grade,
+        patient=record.patient,
     )
     return image, problem
-
-
-def _inside_disc(photograph: Path, disc: np.ndarray, cup: np.ndarray) -> tuple[np.ndarray, Problem | None]:
-    outside, total = np.count_nonzero(cup & ~disc), np.count_nonzero(cup)
-    if not outside:
-        return cup, None
-    found = f"{outside} of {total} pixels outside"
-    if outside >= MAX_CLIPPED * total:
-        raise BadInput("cup outside disc", photograph, "a cup inside the disc", found)
-    return cup & disc, Problem("cup clipped to disc", photograph, "a cup inside the disc", found, repaired=True)
 
 
 def hold_out(images: Sequence[AnnotatedImage], number: int, seed: int) -> tuple[list, list]:

@@ -16,10 +16,11 @@ import numpy as np
 
 from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
 from fundus_plugins.photographs.folders import (
-    PHOTOGRAPH_SUFFIXES,
     first_entries,
     folder_names,
     group_by_stem,
+    is_photograph,
+    unused_pictures,
     walk_files,
 )
 from fundus_plugins.photographs.masks import listed, mask_values, read_mask
@@ -39,7 +40,7 @@ _SHEETS = {
 
 def list_records(root: Path, *, consensus: int) -> Listing:
     """Photographs with both soft maps below `root`; problems for those that lack one. Raises NotThisDataset."""
-    files = walk_files(root)
+    files, used_files = walk_files(root), []
     listing = Listing()
     photographs: dict[str, list[Path]] = {split: [] for split in CONVERTER.splits}
     soft_maps: dict[tuple[str, str, str], list[Path]] = {}
@@ -49,8 +50,10 @@ def list_records(root: Path, *, consensus: int) -> Listing:
         match = _SOFT_MAP.match(file.name)
         if split and match:
             soft_maps.setdefault((split, match["stem"].lower(), match["structure"].lower()), []).append(root / file)
-        elif split and "images" in folders and file.suffix.lower() in PHOTOGRAPH_SUFFIXES:
+            used_files.append(file)
+        elif split and "images" in folders and is_photograph(file):
             photographs[split].append(root / file)
+            used_files.append(file)
     if not soft_maps or not any(photographs.values()):
         raise NotThisDataset(
             f"{root} does not hold Drishti-GS1: looked for photographs {{Training,Test}}/Images/**/*.png and soft maps "
@@ -58,6 +61,7 @@ def list_records(root: Path, *, consensus: int) -> Listing:
             f"and {len(soft_maps)}; "
             f"the folder holds: {first_entries(root)}"
         )
+    listing.problems += unused_pictures(root, files, used_files, "{Training,Test}/Images or .../SoftMap")
     grades = _read_grades(root, files, listing)
     used = set()
     for split, paths in photographs.items():

@@ -3,32 +3,53 @@
     [{train,val,test}/]{normal,suspicious,glaucoma}/*.jpg        graded_folders
     --sheet grades.csv: columns file, grade [, split] [, patient]   graded_sheet
 
-Folders and grades may have other usual names (healthy, suspect, non-glaucoma, ...). Where no split is given, about
-`--test-percent` of the photographs become test, and `--val-percent` of the rest val. The eyes of one patient never
-part: the patient is the sheet's, else what `--patient` finds in the name, else read from it as in known sets
-(RET002OD, 12_left).
+Folders and grades may have other usual names (healthy, suspects, non-glaucoma, ...); folders of other names, or of two
+grades at once, are listed and left out. Where no split is given, about `--test-percent` of the photographs become
+test, and `--val-percent` of the rest val. The eyes of one patient never part: the patient is the sheet's, else what
+`--patient` finds in the name, else read from it as in known sets (RET002OD, 12_left). A guess that makes more than a
+few photographs one patient is refused.
 """
 
+import os
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fundus_plugins.data.converters.patients import augmented_copy, draw_patients, patient_of
+from fundus_plugins.data.converters.copies import SPLIT_ORDER, without_copies
+from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, draw_patients, patient_of
 from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
-from fundus_plugins.photographs.folders import PHOTOGRAPH_SUFFIXES, first_entries, walk_files
+from fundus_plugins.photographs.folders import (
+    PHOTOGRAPH_SUFFIXES,
+    first_entries,
+    is_photograph,
+    unused_pictures,
+    walk_files,
+)
 from fundus_plugins.photographs.problems import BadInput, Problem
-from fundus_plugins.photographs.sheets import normalised, read_sheet
+from fundus_plugins.photographs.sheets import file_of, normalised, read_sheet
 
 _SPLITS = {
     "train": ("train", "training", "trainset", "trainingset"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing", "testset"),
+    "val": ("val", "valid", "validation", "valset", "validationset"),
+    "test": ("test", "testing", "testset", "testingset"),
 }
 _GRADES = {
-    "normal": ("normal", "healthy", "nonglaucoma", "noglaucoma", "notglaucoma", "negative", "nrg"),
-    "suspicious": ("suspicious", "suspect", "suspected", "glaucomasuspect", "suspectedglaucoma", "glaucomasuspected"),
-    "glaucoma": ("glaucoma", "glaucomatous", "definiteglaucoma", "positive", "rg"),
+    "normal": (
+        *("normal", "normals", "healthy", "nonglaucoma", "noglaucoma", "notglaucoma", "negative", "nrg"),
+        *("glaucomanegative", "negativeglaucoma", "nonglaucomatous", "withoutglaucoma", "control", "controls"),
+    ),
+    "suspicious": (
+        *("suspicious", "suspect", "suspects", "suspected", "glaucomasuspect", "glaucomasuspects"),
+        *("suspectedglaucoma", "glaucomasuspected", "suspiciousglaucoma", "suspectglaucoma"),
+    ),
+    "glaucoma": (
+        *("glaucoma", "glaucomas", "glaucomatous", "definiteglaucoma", "positive", "rg"),
+        *("glaucomapositive", "positiveglaucoma", "withglaucoma"),
+    ),
 }
+_GRADE_WORDS = re.compile("normal|healthy|glaucom|suspe|suspic|positive|negative")  # what the name of a grade may hold
 _SPLIT_OF = {name: split for split, names in _SPLITS.items() for name in names}
 _GRADE_OF = {name: grade for grade, names in _GRADES.items() for name in names}
 _COLUMNS = {
@@ -44,21 +65,44 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
 
     Raises NotThisDataset.
     """
-    listing = Listing()
-    for file in walk_files(root):
-        if file.suffix.lower() not in PHOTOGRAPH_SUFFIXES:
-            continue
-        folders = [normalised(folder) for folder in reversed(file.parent.parts)]  # the innermost decides
-        grade = next((_GRADE_OF[folder] for folder in folders if folder in _GRADE_OF), None)
-        split = next((_SPLIT_OF[folder] for folder in folders if folder in _SPLIT_OF), "")
-        if grade:
-            _add(listing, split, root / file, grade, _patient(file.stem, patient))
+    listing, files, used = Listing(), walk_files(root), []
+    photographs = [file for file in files if is_photograph(file)]
+    common = os.path.commonpath([file.parent for file in photographs]) if photographs else ""
+    ambiguous: dict[Path, tuple[str, int]] = {}
+    for file in photographs:
+        # A folder about all of them is the set's own name, unless nothing below it says more.
+        inner = [normalised(folder) for folder in file.parent.relative_to(common).parts]
+        outer = [normalised(folder) for folder in Path(common).parts]
+        words = _grade_words(inner) or _grade_words(outer)
+        grades = {_GRADE_OF.get(word, word) for word in words}
+        splits = {_SPLIT_OF[name] for name in inner if name in _SPLIT_OF} or {
+            _SPLIT_OF[name] for name in outer if name in _SPLIT_OF
+        }
+        if len(grades) > 1 or len(splits) > 1 or grades and not grades <= _GRADES.keys():
+            found = " and ".join(sorted(words if len(splits) < 2 else splits))
+            ambiguous[file.parent] = found, ambiguous.get(file.parent, ("", 0))[1] + 1
+            used.append(file)
+        elif grades:
+            _add(listing, next(iter(splits), ""), root / file, grades.pop(), None, patient)
+            used.append(file)
+    expected = "one grade, and one split at most, in the folders' names"
+    for folder, (found, number) in ambiguous.items():
+        listing.problems.append(Problem("ambiguous folder", root / folder, expected, f"{found}: {number} photographs"))
+    grades = ", ".join(f"{grade} ({', '.join(names[1:4])}, ...)" for grade, names in _GRADES.items())
+    listing.problems += unused_pictures(root, files, used, f"a folder named after a grade: {grades}")
     if not listing.records:
+        problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
         raise NotThisDataset(
-            f"{root} does not hold a folder for each grade: looked for photographs (.jpg, .jpeg, .png) below folders "
-            f"named normal, suspicious or glaucoma, found none; the folder holds: {first_entries(root)}"
+            f"{root} does not hold a folder for each grade: looked for photographs ({', '.join(PHOTOGRAPH_SUFFIXES)}) "
+            f"below folders named normal, suspicious or glaucoma, found none; "
+            f"the folder holds: {first_entries(root)}{problem}"
         )
-    return _with_splits(listing, test_percent, val_percent, seed)
+    return _with_splits(listing, root, test_percent, val_percent, seed)
+
+
+def _grade_words(folders: Sequence[str]) -> list[str]:
+    """Folders' names (normalised) that are a grade's, or look like one's."""
+    return [name for name in folders if name in _GRADE_OF or _GRADE_WORDS.search(name)]
 
 
 def list_sheet(
@@ -79,12 +123,15 @@ def list_sheet(
         found = ", ".join(map(str, rows[0])) if rows else "nothing"
         raise NotThisDataset(f"{sheet}: expected a first row with the columns file and grade, found {found}")
     listing = Listing()
-    seen: dict[Path, int] = {}
+    seen: dict[Path, tuple[int, str]] = {}
+    conflicting: set[Path] = set()
     for number, row in enumerate(rows[1:], start=2):
         cells = {key: None if column is None else row[column] for key, column in columns.items()}
         if cells["file"] is None:
+            if any(cell is not None for cell in row):
+                listing.problems.append(Problem("no photograph", sheet, f"a file in row {number}", "none"))
             continue
-        file = root / str(cells["file"]).strip()
+        file = _find(root, str(cells["file"]).strip())
         grade = _GRADE_OF.get(normalised(cells["grade"]))
         split = _SPLIT_OF.get(normalised(cells["split"]), "" if cells["split"] is None else None)
         if grade is None or split is None:
@@ -92,77 +139,128 @@ def list_sheet(
             expected = " or ".join(_GRADES if grade is None else _SPLITS)  # numbers: nobody knows their order
             listing.problems.append(Problem(f"unknown {kind}", sheet, f"{expected} in row {number}", repr(cell)))
         elif file in seen:
-            listing.problems.append(
-                Problem("duplicate id", sheet, f"{file.name} once, in row {seen[file]}", f"also in row {number}")
-            )
+            before, its_grade = seen[file]
+            if its_grade != grade:
+                conflicting.add(file)
+            kind = "duplicate id" if its_grade == grade else "conflicting grades"
+            found = f"also in row {number}, as {grade}"
+            listing.problems.append(Problem(kind, sheet, f"{file.name} once, in row {before} as {its_grade}", found))
         elif not file.is_file():
             listing.problems.append(
                 Problem("missing photograph", file, f"the file of {sheet.name} row {number}", "none")
             )
         else:
-            seen[file] = number
-            whose = _patient(file.stem, patient) if cells["patient"] is None else str(cells["patient"]).strip()
-            _add(listing, split, file, grade, whose)
+            seen[file] = number, grade
+            given = None if cells["patient"] is None else str(cells["patient"]).strip()
+            _add(listing, split, file, grade, given, patient)
+    listing.records = [record for record in listing.records if record.photograph not in conflicting]
     if not listing.records:
         problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
         raise NotThisDataset(f"{sheet}: no row names a photograph below {root} and its grade{problem}")
-    return _with_splits(listing, test_percent, val_percent, seed)
+    return _with_splits(listing, root, test_percent, val_percent, seed)
 
 
-def _add(listing: Listing, split: str, file: Path, grade: str, patient: str) -> None:
-    problem = augmented_copy(file)
-    if problem:
-        listing.problems.append(problem)
-    else:
-        listing.records.append(Record(split, file, grade, None, patient=patient))
+def _find(root: Path, cell: str) -> Path:
+    """The photograph that a sheet means: with slashes of either kind, and with or without its suffix."""
+    names = dict.fromkeys((cell, file_of(cell)))
+    names |= dict.fromkeys(f"{name}{suffix}" for name in list(names) for suffix in PHOTOGRAPH_SUFFIXES)
+    return next((root / name for name in names if (root / name).is_file()), root / file_of(cell))
 
 
-def _patient(stem: str, pattern: str) -> str:
-    match = re.search(pattern, stem) if pattern else None
-    if not match:
-        return patient_of(stem)
-    return match[1] if match.re.groups else match[0]
+def _add(listing: Listing, split: str, file: Path, grade: str, given: str | None, pattern: str) -> None:
+    match = re.search(pattern, file.stem) if pattern and given is None else None
+    if match:
+        given = match[1] if match.re.groups and match[1] else match[0]
+    guess = None if given or pattern else patient_of(file.stem)
+    # A patient that was only guessed is marked, until `_with_splits` has looked at all of them.
+    patient = given or (f"{_GUESSED}{guess}" if guess else "")
+    listing.records.append(Record(split, file, grade, None, patient=patient))
 
 
-def _with_splits(listing: Listing, test_percent: float, val_percent: float, seed: int) -> Listing:
+_GUESSED = "\0"
+_LARGE_SHARE = 0.2  # of a set's photographs, for one patient
+_SMALL_SET = 20
+
+
+def _with_splits(listing: Listing, root: Path, test_percent: float, val_percent: float, seed: int) -> Listing:
     """Every record with a split: drawn where there is none of that kind. No patient is on two sides."""
-    records = listing.records
+    listing.records, problems = without_copies(listing.records)
+    listing.problems += problems
+    _settle_patients(listing, root)
     _refuse_parted_patients(listing)
-    if not any(record.split for record in records):
+    if not any(record.split for record in listing.records):
         _draw(listing, "test", test_percent, seed)
     listing.records = [replace(record, split=record.split or "train") for record in listing.records]
-    if not any(record.split == "val" for record in records):
+    if not any(record.split == "val" for record in listing.records):
         _draw(listing, "val", val_percent, seed)
     return listing
+
+
+def _settle_patients(listing: Listing, root: Path) -> None:
+    """Refuse guesses that cannot be; warn of patients that are most of the set."""
+    numbers = Counter(record.patient for record in listing.records if record.patient)
+    for patient, number in numbers.most_common(1):
+        guessed = patient.startswith(_GUESSED)
+        patient = patient.removeprefix(_GUESSED)
+        some = [x.photograph.name for x in listing.records if x.patient.removeprefix(_GUESSED) == patient][:3]
+        settled = "--patient REGEX, whose first group is the patient in a file's name (--patient '.+': each its own)"
+        if guessed and number > MOST_OF_A_GUESS:
+            raise NotThisDataset(
+                f"{root}: by their names ({', '.join(some)}, ...) {number} of {len(listing.records)} photographs would "
+                f"be of one patient, {patient}, which looks like a date or a device; what is the patient, say with "
+                f"{settled}, or with a column patient of a sheet"
+            )
+        if number > _LARGE_SHARE * len(listing.records) >= _LARGE_SHARE * _SMALL_SET:
+            listing.warnings.append(
+                f"patient {patient} has {number} of {len(listing.records)} photographs ({', '.join(some)}, ...); if "
+                f"that is no patient, say what is with {settled}"
+            )
+    listing.records = [replace(x, patient=x.patient.removeprefix(_GUESSED)) for x in listing.records]
 
 
 def _draw(listing: Listing, split: str, percent: float, seed: int) -> None:
     """Move about `percent` of the records of train to `split`."""
     pool = [i for i, record in enumerate(listing.records) if record.split in ("", "train")]
-    patients, grades = ([getattr(listing.records[i], key) for i in pool] for key in ("patient", "grade"))
-    drawn = draw_patients(patients, grades, percent / 100, seed)
+    whose = _names(listing.records)
+    patients = [whose[listing.records[i].photograph] for i in pool]
+    drawn = draw_patients(patients, [str(listing.records[i].grade) for i in pool], percent / 100, seed)
     for i in (i for i, chosen in zip(pool, drawn, strict=True) if chosen):
         listing.records[i] = replace(listing.records[i], split=split)
-    listing.notes.append(f"no {split} was given: {int(drawn.sum())} of {len(pool)} photographs drawn, patients whole")
+    number, wanted = int(drawn.sum()), percent / 100 * len(pool)
+    listing.notes.append(f"no {split} was given: {number} of {len(pool)} photographs drawn, patients whole")
+    if wanted >= 1 and not number:
+        listing.warnings.append(
+            f"no {split} could be drawn: the {len(pool)} photographs are of {len(set(patients))} patients; say what a "
+            "patient is with --patient REGEX"
+        )
 
 
 def _refuse_parted_patients(listing: Listing) -> None:
-    """What a patient has in an earlier one of test, val and train stays; the rest is left out."""
-    order = ("test", "val", "train", "")
+    """What a patient has in an earlier one of SPLIT_ORDER stays; the rest is left out."""
     kept: dict[str, Record] = {}
-    for record in sorted(listing.records, key=lambda record: order.index(record.split)):
-        first = kept.setdefault(record.patient, record)
+    whose = _names(listing.records)
+    for record in sorted(listing.records, key=lambda record: SPLIT_ORDER.index(record.split)):
+        patient = whose[record.photograph]
+        first = kept.setdefault(patient, record)
         if first.split != record.split:
-            expected, found = f"patient {record.patient} in one split", f"{first.photograph.name} is in {first.split}"
+            expected = f"patient {patient} in one split (--patient REGEX tells what a patient is)"
+            found = f"{first.photograph.name} is in {first.split}"
             listing.problems.append(Problem("parted patient", record.photograph, expected, found))
-    listing.records = [record for record in listing.records if kept[record.patient].split == record.split]
+    listing.records = [x for x in listing.records if kept[whose[x.photograph]].split == x.split]
+
+
+def _names(records: Sequence[Record]) -> dict[Path, str]:
+    """A patient for every photograph: the known one, or its own name, with its folders where several have that name."""
+    stems = Counter(record.photograph.stem for record in records)
+    own = {x.photograph: x.photograph.stem if stems[x.photograph.stem] == 1 else str(x.photograph) for x in records}
+    return {record.photograph: record.patient or own[record.photograph] for record in records}
 
 
 _OPTIONS: dict[str, dict] = {
     "patient": {
         "default": "",
         "metavar": "REGEX",
-        "help": "of the file's name; its first group is the patient",
+        "help": "of the file's name; its first group is the patient. '.+': every photograph has its own",
     },
     "test_percent": {"type": float, "default": 20.0, "help": "for test, where no split is given"},
     "val_percent": {"type": float, "default": 15.0, "help": "of train for val, where there is none"},

@@ -1,10 +1,11 @@
 """Photographs of your own, or of a small public set, with mask pictures of the same names.
 
-    [{train,val,test}/]images/*.jpg                 or .png, .bmp, .tif, as all of these
-    [{train,val,test}/]{disc,discs,masks}/*.png     not 0 on the disc
-    [{train,val,test}/]{cup,cups}/*.png             not 0 on the cup; may be missing, then the cups are unknown
+    [{train,val,test}/]images/*.jpg                    or .png, .bmp, .tif, ..., as all of these
+    [{train,val,test}/]{disc,discs,od,masks}/*.png     two values, of which the border has the one outside
+    [{train,val,test}/]{cup,cups,oc}/*.png             the same; may be missing, then the cups are unknown
 
-What is in no split's folder becomes `test`: few sets like these are large enough to train on.
+Folders with other pictures are listed. What is in no split's folder becomes `test`: few sets like these are large
+enough to train on.
 """
 
 from functools import partial
@@ -13,24 +14,34 @@ from pathlib import Path
 import numpy as np
 
 from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
-from fundus_plugins.photographs.folders import PHOTOGRAPH_SUFFIXES, first_entries, folder_names, walk_files
-from fundus_plugins.photographs.masks import listed, mask_values, read_mask
-from fundus_plugins.photographs.problems import BadInput, Problem
+from fundus_plugins.photographs.folders import (
+    MASK_SUFFIXES,
+    first_entries,
+    folder_names,
+    is_photograph,
+    structure_of_folder,
+    unused_pictures,
+    walk_files,
+)
+from fundus_plugins.photographs.masks import read_structure
+from fundus_plugins.photographs.problems import Problem
 
 _SPLITS = ("train", "val", "test")
-_SUFFIXES = (*PHOTOGRAPH_SUFFIXES, ".bmp", ".tif", ".tiff")
-_KINDS = {"images": "photograph", "disc": "disc", "discs": "disc", "masks": "disc", "cup": "cup", "cups": "cup"}
+_KINDS = dict.fromkeys(("images", "image", "photographs", "photos"), "photograph") | {"masks": "disc", "mask": "disc"}
 
 
 def list_records(root: Path) -> Listing:
     """Photographs with a disc mask below `root`; problems for those that lack one. Raises NotThisDataset."""
     files: dict[str, dict[tuple[str, str], list[Path]]] = {"photograph": {}, "disc": {}, "cup": {}}
-    for file in walk_files(root):
+    every, used = walk_files(root), []
+    for file in every:
         folders = folder_names(file)
-        kind = next((_KINDS[folder] for folder in reversed(folders) if folder in _KINDS), None)
+        kinds = (_KINDS.get(folder) or structure_of_folder(folder) for folder in reversed(folders))
+        kind = next((kind for kind in kinds if kind), None)
         split = next((folder for folder in folders if folder in _SPLITS), "test")
-        if kind and file.suffix.lower() in _SUFFIXES:
+        if kind and (is_photograph(file) or kind != "photograph" and file.suffix.lower() in MASK_SUFFIXES):
             files[kind].setdefault((split, file.stem.lower()), []).append(root / file)
+            used.append(file)
     if not files["photograph"].keys() & files["disc"].keys():
         raise NotThisDataset(
             f"{root} does not hold photographs with masks: looked for images/<name>.jpg and masks/<name>.png, found "
@@ -38,6 +49,7 @@ def list_records(root: Path) -> Listing:
             f"the folder holds: {first_entries(root)}"
         )
     listing = Listing()
+    listing.problems += unused_pictures(root, every, used, "a folder images, masks (disc, od) or cup (oc)")
     for key in sorted(files["photograph"].keys() | files["disc"].keys() | files["cup"].keys()):
         photographs, discs, cups = (files[kind].get(key, []) for kind in ("photograph", "disc", "cup"))
         twice = next((same for same in (photographs, discs, cups) if len(same) > 1), None)
@@ -56,12 +68,8 @@ def list_records(root: Path) -> Listing:
 
 
 def read_mask_pair(disc: Path, cup: Path | None, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Disc and cup, boolean (H, W), of two files of 0 and at most one other value. Raises BadInput for others."""
-    masks = {path: read_mask(path, shape) for path in (disc, cup) if path is not None}
-    for path, mask in masks.items():
-        if len(values := mask_values(mask)) > 2 or values[0] != 0:
-            raise BadInput("unknown mask values", path, "0 and one other value", listed(values))
-    return masks[disc] > 0, None if cup is None else masks[cup] > 0
+    """Disc and cup, boolean (H, W), of two files of two values each. Raises BadInput for others."""
+    return read_structure(disc, shape), None if cup is None else read_structure(cup, shape)
 
 
 CONVERTER = Converter(

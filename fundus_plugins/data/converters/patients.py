@@ -4,11 +4,8 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-
-from fundus_plugins.photographs.problems import Problem
 
 # Stem -> patient, in group 1; the first that fits. Else every photograph counts as a patient of its own.
 _PATIENTS = (
@@ -16,24 +13,17 @@ _PATIENTS = (
     re.compile(r"^(\d+)_"),  # ODIR: 12_left, 12_right; eye pairs share the number
     re.compile(r"^(.*\d)[-_ ]?(?:od|os|left|right|l|r)$", re.IGNORECASE),
 )
-_AUGMENTED = re.compile(r"^_\d+_[0-9a-z]+$", re.IGNORECASE)  # _12_3456789.jpg: a turned or mirrored copy
+MOST_OF_A_GUESS = 8  # photographs; what more of them share is a date or a device, and no patient
 
 
-def patient_of(stem: str) -> str:
-    """The patient of a photograph of that name (without suffix), by the naming of known sets.
+def patient_of(stem: str) -> str | None:
+    """The patient of a photograph of that name (without suffix), by the naming of known sets; None: it does not tell.
 
     >>> patient_of("RET002OD"), patient_of("12_left"), patient_of("r3_N-12-R"), patient_of("image")
-    ('RET002', '12', 'r3_N-12', 'image')
+    ('RET002', '12', 'r3_N-12', None)
     """
     match = next(filter(None, (pattern.match(stem) for pattern in _PATIENTS)), None)
-    return match[1] if match else stem
-
-
-def augmented_copy(file: Path) -> Problem | None:
-    """A Problem for a file whose name is that of an augmented copy, which must not stand beside its original."""
-    if not _AUGMENTED.match(file.stem):
-        return None
-    return Problem("augmented copy", file, "an original photograph", f"a name like {file.name}")
+    return match[1] if match else None
 
 
 def draw_patients(patients: Sequence[str], grades: Sequence[str], share: float, seed: int) -> np.ndarray:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from pycocotools import mask as mask_util
 
 from fundus_plugins.data.coco import SEGMENTATION_COLORS, AnnotatedImage
 from fundus_plugins.files import atomic_write
+from fundus_plugins.photographs.photograph import read_photograph
 
 TILE = 320  # pixels, a side of one photograph on the sheet
 CAPTION = 26
@@ -32,8 +33,7 @@ def write_contact_sheet(images: Sequence[AnnotatedImage], path: Path) -> None:
 
 
 def _tile(image: AnnotatedImage) -> np.ndarray:
-    with Image.open(image.photograph) as opened:
-        photograph = ImageOps.exif_transpose(opened).convert("RGB")
+    photograph = Image.fromarray(read_photograph(image.photograph))
     x, y, width, height = mask_util.toBbox(image.disc) if image.disc else (0, 0, image.width, image.height)
     side = (2 if image.disc else 1) * max(width, height)  # the disc takes the middle half
     left, top = x + width / 2 - side / 2, y + height / 2 - side / 2
@@ -48,5 +48,6 @@ def _tile(image: AnnotatedImage) -> np.ndarray:
     tile = cv2.copyMakeBorder(tile, 0, CAPTION, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
     about = image.grade if image.disc is None else f"vCDR {'unknown' if image.vcdr is None else f'{image.vcdr:.2f}'}"
     caption = f"{image.photograph.name}  {about}"
+    caption = caption.encode("ascii", "backslashreplace").decode()  # OpenCV knows no other letters
     cv2.putText(tile, caption, (4, TILE + 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
     return tile

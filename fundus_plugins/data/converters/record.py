@@ -20,7 +20,7 @@ class NotThisDataset(Exception):
 class Record:
     """One photograph with annotations; `read_masks` opens the masks later, in another process (so it must pickle).
 
-    It is None for a photograph without masks. `patient` tells whose eye it is, where a split is to be drawn.
+    It is None for a photograph without masks. `patient` tells whose eye it is; "" where nothing does.
     """
 
     split: str
@@ -32,11 +32,15 @@ class Record:
 
 @dataclass
 class Listing:
-    """What a converter found below a root; `notes` are for the summary, `facts` for the JSON's `info`."""
+    """What a converter found below a root; `notes` are for the summary, `facts` for the JSON's `info`.
+
+    `warnings` are of what was done, and is likely not what was meant.
+    """
 
     records: list[Record] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
 
 

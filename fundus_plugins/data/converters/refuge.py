@@ -11,25 +11,25 @@ else the label sheet (`index.json`, Excel or CSV with a column of labels, `task1
 Drawn data may have a sheet with the column `Grade`; what is suspicious there is normal in folders and labels.
 """
 
-import json
 import re
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from fundus_plugins.data.coco import GRADES
+from fundus_plugins.data.coco_file import read_json
 from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
 from fundus_plugins.photographs.folders import (
-    PHOTOGRAPH_SUFFIXES,
+    MASK_SUFFIXES,
     first_entries,
     folder_names,
     group_by_stem,
+    is_photograph,
+    unused_pictures,
     walk_files,
 )
-from fundus_plugins.photographs.masks import listed, mask_values, read_mask
+from fundus_plugins.photographs.masks import read_disc_and_cup
 from fundus_plugins.photographs.problems import BadInput, Problem
-from fundus_plugins.photographs.sheets import SHEET_SUFFIXES, find_columns, read_sheet
+from fundus_plugins.photographs.sheets import SHEET_SUFFIXES, file_of, find_columns, read_sheet
 
 _SPLITS = {
     "train": re.compile(r"(^|[-_])train(ing)?(?![a-z])"),
@@ -40,8 +40,8 @@ _SPLITS = {
 _MASK_FOLDERS = (re.compile(r"^(disc(_cup)?_masks?|gts?|annotation.*|.*-gt)$"), re.compile(r"^masks?$"))
 _GRADE_FOLDERS = {"glaucoma": "glaucoma", "g": "glaucoma", "non-glaucoma": "normal", "n": "normal"}
 _NAME_COLUMNS = {"imgname", "filename", "imagename"}
-_LABEL_COLUMNS = {"glaucomalabel", "labelglaucoma1", "label", "glaucomarisk", "grade"}
-_MASK_SUFFIXES = (".bmp", ".png")
+_LABEL_COLUMNS = {"glaucomalabel", "labelglaucoma1", "label", "glaucomarisk", "grade", "glaucoma", "diagnosis"}
+_LABELS = {"0": "normal", "0.0": "normal", "1": "glaucoma", "1.0": "glaucoma"}
 
 
 def list_records(root: Path) -> Listing:
@@ -50,18 +50,25 @@ def list_records(root: Path) -> Listing:
     photographs: dict[str, list[Path]] = {split: [] for split in CONVERTER.splits}
     masks: dict[str, list[Path]] = {split: [] for split in CONVERTER.splits}
     for file in files:
-        split, folders, suffix = split_of(file), folder_names(file), file.suffix.lower()
+        split, folders = split_of(file), folder_names(file)
         if split is None:
             continue
         if any(pattern.match(folder) for pattern in _MASK_FOLDERS for folder in folders):
-            if suffix in _MASK_SUFFIXES:
+            if file.suffix.lower() in MASK_SUFFIXES:
                 masks[split].append(file)
-        elif suffix in PHOTOGRAPH_SUFFIXES:
+        elif is_photograph(file):
             photographs[split].append(file)
     _check_is_refuge(root, photographs, masks)
 
     listing = Listing()
+    used = [file for group in (photographs, masks) for part in group.values() for file in part]
+    listing.problems += unused_pictures(root, files, used, "a folder of a split: Training400, train, val, Test400, ...")
     labels = read_labels(root, files, listing)
+    stems = {file.stem.lower() for part in photographs.values() for file in part}
+    if labels and not stems & {stem for _, stem in labels}:
+        listing.warnings.append(
+            f"none of the {len(labels)} names in label sheets is a photograph's: {min(stem for _, stem in labels)}, ..."
+        )
     for split in CONVERTER.splits:
         _list_split(root, split, photographs[split], masks[split], labels, listing)
     if any(_SPLITS["val"].search(folder) for file in photographs["train"] for folder in folder_names(file)):
@@ -93,7 +100,9 @@ def _list_split(root: Path, split: str, photographs: list, masks: list, labels: 
         else:
             try:
                 grade = grade_of(root, split, same[0], candidates[0], labels)
-                listing.records.append(Record(split, root / same[0], grade, partial(read_masks, root / candidates[0])))
+                listing.records.append(
+                    Record(split, root / same[0], grade, partial(read_disc_and_cup, root / candidates[0]))
+                )
                 continue
             except BadInput as error:
                 problem = error.problem
@@ -102,24 +111,6 @@ def _list_split(root: Path, split: str, photographs: list, masks: list, labels: 
         listing.problems.append(
             Problem("missing photograph", root / files[0], f"a photograph {files[0].stem}.jpg in {split}", "none")
         )
-
-
-def read_masks(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Disc and cup of a REFUGE mask, boolean (H, W). Raises BadInput for a coding that is not REFUGE's."""
-    mask = read_mask(path, shape)
-    if mask.max() <= 2:
-        return mask >= 1, mask == 2
-    cup, disc = mask <= 100, mask <= 150
-    border = np.concatenate([disc[0], disc[-1], disc[:, 0], disc[:, -1]])
-    values = mask_values(mask)
-    away = values[np.abs(values[:, None] - [0, 128, 255]).min(axis=1) > 16]
-    blurred = np.count_nonzero(np.isin(mask, away)) if away.size else 0
-    # Borders that a resampling blurred are no reason to refuse a mask; another coding is.
-    if border.mean() > 0.5 or blurred > 0.05 * disc.sum() or disc.any() and (disc == cup).all():
-        where = " (most of the border would be disc)" if border.mean() > 0.5 else ""
-        expected = "0 cup, 128 rim, 255 background; or 0, 1, 2"
-        raise BadInput("unknown mask values", path, expected, listed(values) + where)
-    return disc, cup
 
 
 def split_of(file: Path) -> str | None:
@@ -168,7 +159,8 @@ def grade_of(root: Path, split: str | None, photograph: Path, mask: Path, labels
 
 def read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[str | None, str], str]:
     """Grades by (split or None, lower-case stem) from every label sheet below `root`."""
-    labels = {}
+    labels: dict[tuple[str | None, str], str] = {}
+    conflicting = set()
     for file in files:
         is_index = file.name.lower() == "index.json"
         if not is_index and file.suffix.lower() not in SHEET_SUFFIXES:
@@ -181,13 +173,17 @@ def read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[s
         for name, label in _labelled(rows):
             if label is None:
                 continue
-            text = str(label).strip()
-            grade = {"0": "normal", "0.0": "normal", "1": "glaucoma", "1.0": "glaucoma"}.get(text, text)
+            text = str(label).strip().lower()
+            grade = _LABELS.get(text, text)
             if grade not in GRADES:
                 listing.problems.append(Problem("unknown grade", root / file, f"0 or 1 for {name}", repr(label)))
                 continue
-            labels[split_of(file), Path(str(name)).stem.lower()] = grade
-    return labels
+            key = split_of(file), Path(file_of(name)).stem.lower()
+            if labels.setdefault(key, grade) != grade:
+                found = f"{labels[key]} and {grade}"
+                listing.problems.append(Problem("conflicting grades", root / file, f"one grade of {name}", found))
+                conflicting.add(key)
+    return {key: grade for key, grade in labels.items() if key not in conflicting}
 
 
 def _labelled(rows: list[list]) -> list[tuple]:
@@ -204,10 +200,10 @@ def _labelled(rows: list[list]) -> list[tuple]:
 
 def _index_rows(path: Path) -> list[list]:
     try:
-        entries = list(json.loads(path.read_text(encoding="utf-8")).values())
+        entries = list(read_json(path).values())
         return [["ImgName", "Label"], *([entry["ImgName"], entry.get("Label")] for entry in entries)]
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        found = f"{type(error).__name__}: {error}"
+    except (BadInput, AttributeError, KeyError, TypeError) as error:
+        found = error.problem.found if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
         raise BadInput("unreadable label sheet", path, '{"0": {"ImgName": ..., "Label": ...}, ...}', found) from None
 
 

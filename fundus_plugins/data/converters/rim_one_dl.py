@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
-from fundus_plugins.photographs.folders import first_entries, folder_names, walk_files
-from fundus_plugins.photographs.masks import listed, mask_values, read_mask
-from fundus_plugins.photographs.problems import BadInput, Problem
+from fundus_plugins.photographs.folders import MASK_SUFFIXES, first_entries, folder_names, unused_pictures, walk_files
+from fundus_plugins.photographs.masks import read_structure
+from fundus_plugins.photographs.problems import Problem
 
 _SPLITS = {"training_set": "train", "train": "train", "test_set": "test", "test": "test"}
 _PHOTOGRAPH = re.compile(r"^r[123]_", re.IGNORECASE)
@@ -32,7 +32,7 @@ def list_records(root: Path, *, part: str, grades: str) -> Listing:
 
     Those without one become problems. Raises NotThisDataset.
     """
-    files = [file for file in walk_files(root) if file.suffix.lower() == ".png"]
+    files = [file for file in walk_files(root) if file.suffix.lower() in MASK_SUFFIXES]
     masks: dict[tuple[str, str], Path] = {}
     photographs: list[tuple[str, Path]] = []
     for file in files:
@@ -52,6 +52,9 @@ def list_records(root: Path, *, part: str, grades: str) -> Listing:
             f", found {len(photographs)} and {len(masks)}; the folder holds: {first_entries(root)}"
         )
     listing = Listing()
+    # Of photographs and of masks there may be several copies, by hospital and at random.
+    known = [file for file in files if _PHOTOGRAPH.match(file.stem)]
+    listing.problems += unused_pictures(root, files, known, "names such as r1_Im001.png and r1_Im001-1-Disc-T.png")
     seen: dict[str, Path] = {}
     for split, file in photographs:
         stem = file.stem.lower()
@@ -74,17 +77,7 @@ def list_records(root: Path, *, part: str, grades: str) -> Listing:
 
 def read_masks(disc: Path, cup: Path | None, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
     """Disc and cup, boolean (H, W); None for a cup without a mask. Raises BadInput."""
-    return _read_mask(disc, shape), None if cup is None else _read_mask(cup, shape)
-
-
-def _read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    mask = read_mask(path, shape)
-    values = mask_values(mask)
-    if values.size > 2 and np.isin(mask, values[(values > 64) & (values < 192)]).mean() > 0.01:
-        raise BadInput("unknown mask values", path, "0 and 255", listed(values))
-    inside = mask > 127
-    border = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
-    return ~inside if border.mean() > 0.5 else inside
+    return read_structure(disc, shape), None if cup is None else read_structure(cup, shape)
 
 
 def _grade(photograph: Path, mask: Path, grades: str) -> str | None:

@@ -1,0 +1,142 @@
+"""What COCO annotations say of disc and cup: the names of their categories decide, not their numbers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pycocotools.mask as mask_util
+
+from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
+from fundus_plugins.photographs.problems import BadInput, reason
+from fundus_plugins.photographs.sheets import normalised
+
+DISC, CUP = 0, 1  # contiguous class ids of the segmentation files, and of the models
+STRUCTURES = {"disc": DISC, "cup": CUP}
+
+# Names of categories, normalised: letters and digits, in lower case.
+_DISC_NAMES = ("opticdisc", "opticdisk", "disc", "disk", "od", "opticnervehead", "onh", "discs", "opticdiscs")
+_CUP_NAMES = ("opticcup", "cup", "oc", "cups", "opticcups")
+_NAMES = dict.fromkeys(_DISC_NAMES, DISC) | dict.fromkeys(_CUP_NAMES, CUP)
+_MAX_BEYOND = 0.02  # of a side: how far a polygon may reach beyond the picture
+
+
+def parse_categories(words: Sequence[str]) -> dict[str, int]:
+    """Names (normalised) to structures, from `disc=NAME` and `cup=NAME`. Raises ValueError for other words."""
+    names = {}
+    for word in words:
+        structure, _, name = word.partition("=")
+        if structure.strip().lower() not in STRUCTURES or not normalised(name):
+            raise ValueError(f"expected categories such as disc=papilla cup=excavation, found {word!r}")
+        names[normalised(name)] = STRUCTURES[structure.strip().lower()]
+    return names
+
+
+def structures_of(names: Sequence[str], where: str | Path, own: Mapping[str, int] | None = None) -> list[int | None]:
+    """DISC, CUP or, for any other name, None, for every category, in their order.
+
+    Args:
+        names: of the categories, such as `optic_disc`, `OD`, `Optic Cup`.
+        where: the file or data set, for the error's text.
+        own: what `parse_categories` gives; goes before the usual names.
+
+    Raises:
+        BadInput: none of them is the disc.
+    """
+    known = _NAMES | dict(own or {})
+    found = [known.get(normalised(name)) for name in names]
+    if DISC not in found:
+        raise BadInput("other categories", Path(where), _expected(), ", ".join(map(str, names)) or "none")
+    return found
+
+
+def disc_and_cup(
+    annotations: Sequence[Mapping[str, Any]],
+    structures: Mapping[Any, int | None] | Sequence[int | None],
+    size: tuple[int, int],
+    where: str | Path,
+    *,
+    true: bool = True,
+) -> dict[int, np.ndarray]:
+    """The disc's and the cup's masks of one photograph, (H, W) uint8, 0 or 1; what has no annotation is not in it.
+
+    Several annotations of one structure are joined; where they have scores, as predictions have, the best one counts.
+    A true cup that reaches beyond its disc by a few pixels is clipped.
+
+    Args:
+        annotations: in COCO's format; `segmentation` is polygons, or RLE, compressed or not.
+        structures: DISC, CUP or None of every `category_id`.
+        size: height and width of the photograph.
+        where: the photograph, for the errors' text.
+        true: whether these are true masks, which must be such that an eye can have them (`refuse_impossible`).
+
+    Raises:
+        BadInput: a category that is neither, no mask, one of another size or beyond the picture, a cup outside.
+    """
+    where, masks = Path(where), {}
+    for structure, name in ((DISC, "disc"), (CUP, "cup")):
+        same = [x for x in annotations if _structure(x, structures, where) == structure]
+        if same and all("score" in x for x in same):
+            same = [max(same, key=lambda x: x["score"])]
+        for annotation in same:
+            mask = decode_segmentation(annotation.get("segmentation"), size, where, name)
+            masks[structure] = masks[structure] | mask if structure in masks else mask
+    if not true:
+        return masks
+    refuse_impossible(where, *(masks[x] > 0 if x in masks else None for x in (DISC, CUP)))
+    if CUP in masks and DISC in masks and masks[DISC].any():
+        masks[CUP] = cup_within_disc(where, masks[DISC] > 0, masks[CUP] > 0)[0].astype(np.uint8)
+    return masks
+
+
+def decode_segmentation(segmentation: Any, size: tuple[int, int], where: str | Path = "", name: str = "") -> np.ndarray:
+    """Polygons or RLE, compressed or not, to an (H, W) uint8 mask of 0 and 1. Raises BadInput."""
+    where, expected = Path(where), f"a segmentation of the {name or 'structure'} as polygons or RLE"
+    if not segmentation:
+        raise BadInput("no mask", where, expected, "a box alone")
+    try:
+        if isinstance(segmentation, Mapping):
+            found = [int(side) for side in segmentation["size"]]
+            if found != list(size):
+                sides = (f"{width} x {height} pixels" for height, width in (size, found))
+                raise BadInput("size mismatch", where, f"a mask of {next(sides)}", next(sides))
+            if isinstance(segmentation["counts"], list):
+                if sum(segmentation["counts"]) != size[0] * size[1] or min(segmentation["counts"], default=0) < 0:
+                    raise ValueError("RLE counts that are not the picture's pixels")
+                segmentation = mask_util.frPyObjects(segmentation, *size)
+        else:
+            polygons = [np.asarray(polygon, float).ravel() for polygon in segmentation]
+            if any(len(x) < 6 or len(x) % 2 or not np.isfinite(x).all() for x in polygons):
+                raise ValueError("a polygon of fewer than three points")
+            _refuse_beyond(polygons, size, where)
+            segmentation = mask_util.merge(mask_util.frPyObjects([x.tolist() for x in polygons], *size))
+        mask = mask_util.decode(segmentation)
+        if mask.shape != tuple(size):
+            raise ValueError(f"a mask of the shape {mask.shape}")
+        return mask
+    except BadInput:
+        raise
+    except Exception as error:  # pycocotools raises what it likes
+        raise BadInput("unreadable mask", where, expected, f"{type(error).__name__}: {reason(error)}") from None
+
+
+def _refuse_beyond(polygons: list[np.ndarray], size: tuple[int, int], where: Path) -> None:
+    points = np.concatenate([x.reshape(-1, 2) for x in polygons])
+    sides = np.array([size[1], size[0]])
+    if (points < -_MAX_BEYOND * sides).any() or (points > (1 + _MAX_BEYOND) * sides).any():
+        reach = " to ".join(f"({x:.0f}, {y:.0f})" for x, y in (points.min(0), points.max(0)))
+        expected = f"polygons within {size[1]} x {size[0]} pixels"
+        raise BadInput("polygon beyond the picture", where, expected, f"points from {reach}")
+
+
+def _structure(annotation: Mapping, structures: Mapping | Sequence, where: Path) -> int:
+    category = annotation["category_id"]
+    found = structures.get(category) if isinstance(structures, Mapping) else structures[category]
+    if found is None:
+        raise BadInput("unknown category", where, _expected(), f"the category of number {category}")
+    return found
+
+
+def _expected() -> str:
+    names = "optic_disc, disc, OD, ... and optic_cup, cup, OC, ..."
+    return f"categories named {names}; others by --categories disc=NAME cup=NAME (DATASETS.CATEGORIES of a config)"

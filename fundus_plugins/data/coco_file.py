@@ -1,0 +1,119 @@
+"""Reading COCO JSON, ours and other people's: checked, and as Detectron2's records."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fundus_plugins.data.annotations import structures_of
+from fundus_plugins.photographs.masks import listed
+from fundus_plugins.photographs.problems import BadInput
+
+KIND = "unreadable COCO JSON"
+
+
+def read_json(path: Path) -> Any:
+    """A JSON document, with or without a byte-order mark. Raises BadInput where it is none."""
+    try:
+        return json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        found = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadInput(KIND, Path(path), "COCO's format, which is JSON", str(found)) from None
+
+
+def read_coco(path: Path) -> dict[str, Any]:
+    """A COCO document: images, annotations and categories that refer to each other; backslashes in paths are slashes.
+
+    Raises BadInput for what is no such document, ids that are there twice, and annotations of ids that are not there.
+    """
+    return check_coco(read_json(path), path)
+
+
+def check_coco(document: Any, path: Path) -> dict[str, Any]:
+    """The same for a document that has been read."""
+    path = Path(path)
+
+    def refuse(expected: str, found: str):
+        raise BadInput(KIND, path, expected, found)
+
+    if not isinstance(document, Mapping):
+        refuse("COCO's format: images, annotations and categories", type(document).__name__)
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(document.get(key), list) or not all(isinstance(x, Mapping) for x in document[key]):
+            there = ", ".join(map(str, document)) if key not in document else "something else"
+            refuse(f"COCO's format, with a list of {key}", there or "nothing")
+    for image in document["images"]:
+        for key, kind in (("id", int | str), ("file_name", str), ("height", int), ("width", int)):
+            if not isinstance(image.get(key), kind) or isinstance(image[key], bool):
+                refuse(f"a {key} of image {image.get('id', '?')}", repr(image.get(key)))
+        if min(image["height"], image["width"]) < 1:
+            refuse(f"a size of {image['file_name']}", f"{image['width']} x {image['height']}")
+    for category in document["categories"]:
+        if not isinstance(category.get("id"), int) or not isinstance(category.get("name"), str):
+            refuse("an id and a name of every category", json.dumps(category)[:80])
+    for key in ("images", "categories"):
+        ids = [x["id"] for x in document[key]]
+        if len(set(ids)) < len(ids):
+            refuse(f"{key} of different ids", f"{min(x for x in ids if ids.count(x) > 1)} more than once")
+    for key, there in (("image_id", "images"), ("category_id", "categories")):
+        ids = {x["id"] for x in document[there]}
+        if missing := [x.get(key) for x in document["annotations"] if _unhashable(x.get(key)) or x.get(key) not in ids]:
+            refuse(f"annotations whose {key} is one of the {there}", listed(list(dict.fromkeys(map(str, missing)))))
+    images = [image | {"file_name": image["file_name"].replace("\\", "/")} for image in document["images"]]
+    return dict(document) | {"images": images}
+
+
+def disc_cup_records(json_file: str, image_root: str, own: Mapping[str, int] | None = None) -> list[dict]:
+    """The photographs of a segmentation file as Detectron2's records, whose category ids are DISC and CUP.
+
+    Args:
+        own: names of categories beside the usual ones, as `parse_categories` gives them.
+
+    Raises BadInput as `read_coco`, and where an annotation's category is neither disc nor cup.
+    """
+    document = read_coco(Path(json_file))
+    names = {x["id"]: x["name"] for x in document["categories"]}
+    found = dict(zip(names, structures_of(list(names.values()), json_file, own), strict=True))
+    for unknown in {x["category_id"] for x in document["annotations"] if found[x["category_id"]] is None}:
+        structures_of([names[unknown]], json_file, own)  # tells what was expected
+    return _records(document, image_root, found)
+
+
+def grading_records(json_file: str, image_root: str) -> tuple[list[dict], list[str]]:
+    """The photographs of a grading file as Detectron2's records, and the names of their categories, in order of id.
+
+    Raises BadInput as `read_coco`, and for a photograph with two grades.
+    """
+    document = read_coco(Path(json_file))
+    categories = sorted(document["categories"], key=lambda x: x["id"])
+    records = _records(document, image_root, {x["id"]: number for number, x in enumerate(categories)})
+    for record in records:
+        if len({x["category_id"] for x in record["annotations"]}) > 1:
+            raise BadInput("conflicting grades", Path(json_file), f"one grade of {record['file_name']}", "several")
+    return records, [x["name"] for x in categories]
+
+
+def _records(document: dict, image_root: str, contiguous: Mapping[int, int | None]) -> list[dict]:
+    from detectron2.structures import BoxMode  # here, for whoever only reads files may not have it
+
+    annotations: dict[Any, list[dict]] = {image["id"]: [] for image in document["images"]}
+    for x in document["annotations"]:
+        # No crowds: some tools call every mask one that is RLE, and Detectron2 would pass over its photograph.
+        kept = {key: x[key] for key in ("segmentation", "score") if key in x}
+        box = {"bbox": x.get("bbox") or [0.0] * 4, "bbox_mode": BoxMode.XYWH_ABS}
+        annotations[x["image_id"]].append({"iscrowd": 0, "category_id": contiguous[x["category_id"]]} | box | kept)
+    return [
+        {
+            "file_name": os.path.join(image_root, image["file_name"]),
+            "height": image["height"],
+            "width": image["width"],
+            "image_id": image["id"],
+            "annotations": annotations[image["id"]],
+        }
+        for image in document["images"]
+    ]
+
+
+def _unhashable(value) -> bool:
+    return isinstance(value, list | dict)

@@ -1,0 +1,85 @@
+"""What a mask of a disc or a cup can be, whoever drew it: not the border of the picture, not a ring."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .problems import BadInput, Problem
+
+# A cup with a smaller part of its pixels outside the disc is carelessly drawn and gets clipped; with more, the masks do
+# not belong together.
+MAX_CLIPPED = 0.02  # RIM-ONE DL has 0.011
+MAX_HOLES = 0.05  # of a filled structure; a rim without its cup, or an outline, has more
+MAX_BORDER = 0.5  # of the picture's outermost pixels
+_MIN_DIFFERENCE = 0.1  # of the parts by which two structures surround each other, to tell which is within
+
+
+def refuse_impossible(path: Path, disc: np.ndarray | None, cup: np.ndarray | None) -> None:
+    """Raise BadInput for a disc or a cup, (H, W) bool, that no eye has; what is empty or None is let through."""
+    for name, mask in (("disc", disc), ("cup", cup)):
+        if mask is None:
+            continue
+        if (share := border_share(mask)) > MAX_BORDER:
+            found = f"{share:.0%} of the picture's border; is the mask inverted?"
+            raise BadInput(f"impossible {name}", path, f"a {name} within the picture", found)
+        if (share := hole_share(mask)) > MAX_HOLES:
+            found = f"a ring: holes are {share:.0%} of it; is it a rim, or an outline?"
+            raise BadInput(f"impossible {name}", path, f"all of the {name}", found)
+
+
+def cup_within_disc(path: Path, disc: np.ndarray, cup: np.ndarray) -> tuple[np.ndarray, Problem | None]:
+    """The cup, (H, W) bool, clipped to the disc, and the problem that this repaired, if it did.
+
+    Raises BadInput where so much of it is outside that the two do not belong together.
+    """
+    outside = np.count_nonzero(cup & ~disc)
+    if not outside:
+        return cup, None
+    total = np.count_nonzero(cup)
+    found = f"{outside} of {total} pixels outside"
+    if outside >= MAX_CLIPPED * total:
+        raise BadInput("cup outside disc", path, "a cup inside the disc", found)
+    return cup & disc, Problem("cup clipped to disc", path, "a cup inside the disc", found, repaired=True)
+
+
+def border_share(mask: np.ndarray) -> float:
+    """The part of the picture's outermost pixels that belong to an (H, W) bool mask."""
+    if not mask.size:
+        return 0.0
+    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
+
+
+def hole_share(mask: np.ndarray) -> float:
+    """The part of an (H, W) bool mask, once its holes are filled, that was holes; 0 for an empty one."""
+    window = _window(mask)
+    mask = mask[window].astype(np.uint8)
+    outlines, levels = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if levels is None or (levels[0, :, 3] < 0).all():
+        return 0.0
+    outer = [outline for outline, level in zip(outlines, levels[0]) if level[3] < 0]
+    filled = np.count_nonzero(cv2.drawContours(np.zeros(mask.shape, np.uint8), outer, -1, 1, cv2.FILLED))
+    return 1 - np.count_nonzero(mask) / filled
+
+
+def is_within(inner: np.ndarray, outer: np.ndarray) -> bool:
+    """Whether clearly more of one (H, W) bool mask is in the convex hull of the other than the other way about."""
+    window = _window(inner | outer)
+    inner, outer = inner[window], outer[window]
+    return _in_hull(inner, outer) - _in_hull(outer, inner) > _MIN_DIFFERENCE
+
+
+def _in_hull(inner: np.ndarray, outer: np.ndarray) -> float:
+    outlines, _ = cv2.findContours(outer.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not outlines or not inner.any():
+        return 0.0
+    hull = cv2.fillConvexPoly(np.zeros(outer.shape, np.uint8), cv2.convexHull(np.concatenate(outlines)), 1)
+    return float(np.count_nonzero(inner & (hull > 0)) / np.count_nonzero(inner))
+
+
+def _window(mask: np.ndarray) -> tuple[slice, slice]:
+    """Around what is inside."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

@@ -1,0 +1,130 @@
+"""The one door for pictures: what photographs and masks go through before their pixels mean anything."""
+
+import io
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from .problems import BadInput, reason
+
+# Read by content, whatever the suffix. Formats that run programs (EPS) or are no pictures are not among them.
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM", "GIF")  # JPEG with MPO, of several pictures
+MAX_PIXELS = 1 << 27  # 134 million; a photograph of the largest cameras has a third of that
+MAX_BYTES = 1 << 30
+
+_ORIENTATION = 0x0112  # of EXIF and TIFF
+_REDUCED_PAGE = 1  # of TIFF's NewSubfileType: a thumbnail of another page
+
+
+def open_picture(path: Path, kind: str) -> tuple[bytes, Image.Image]:
+    """A file's bytes, and its picture, of which only the header is read yet.
+
+    Raises BadInput of that `kind` for what is no picture, is cut off, is too large to be true, or holds several.
+    """
+    try:
+        size = os.path.getsize(path)
+        if size > MAX_BYTES:
+            raise BadInput(kind, path, f"at most {MAX_BYTES >> 20} MiB", f"{size >> 20} MiB")
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise BadInput(kind, path, "a file that can be read", error.strerror or reason(error)) from None
+    try:
+        with _quiet():
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            pages = _pages(image)
+    except Image.DecompressionBombError:
+        raise BadInput(kind, path, f"at most {MAX_PIXELS:,} pixels", "more") from None
+    except Exception as error:  # Pillow's readers raise errors of many families
+        raise BadInput(kind, path, "an image file", _what(data, error)) from None
+    if image.width * image.height > MAX_PIXELS:
+        raise BadInput(kind, path, f"at most {MAX_PIXELS:,} pixels", f"{image.width} x {image.height}")
+    if pages > 1:
+        raise BadInput(kind, path, "one picture", f"{pages} in one file; save each as a file of its own")
+    if image.format in ("JPEG", "MPO") and is_cut_off(data):
+        raise BadInput(kind, path, "an image file", "a truncated one: JPEG's end marker is missing")
+    return data, image
+
+
+def decode_picture(image: Image.Image, path: Path, kind: str) -> Image.Image:
+    """The same picture with its pixels decoded, to the last one. Raises BadInput of that `kind`."""
+    try:
+        with _quiet():
+            image.load()
+    except Exception as error:  # Pillow's readers raise errors of many families
+        raise BadInput(kind, path, "an image file", reason(error)) from None
+    return image
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF's or TIFF's number for how the picture is to be turned, 1 to 8; 1, as it is, where there is no valid one.
+
+    A TIFF or PNG must have been decoded: the one is turned by Pillow then, the other may have its EXIF data at its end.
+    """
+    try:
+        with _quiet():
+            found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # broken EXIF data says nothing
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def upright(pixels: np.ndarray, number: int) -> np.ndarray:
+    """Pixels (H, W, ...) turned and mirrored as an orientation of 1 to 8 says; contiguous."""
+    if number >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if number in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if number in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def is_cut_off(jpeg: bytes) -> bool:
+    """Whether a JPEG ends before its end marker; decoders fill the rest with grey, or with noise, and say nothing."""
+    scan = jpeg.find(b"\xff\xda")  # a thumbnail, with an end marker of its own, may come before
+    place, length = 2, len(jpeg)
+    while place + 4 <= length and jpeg[place] == 0xFF:  # from segment to segment, to the picture's own scan
+        marker = jpeg[place + 1]
+        if marker == 0xFF:
+            place += 1
+            continue
+        if marker == 0xDA:
+            scan = place
+            break
+        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+    return jpeg.find(b"\xff\xd9", max(scan, 0)) < 0
+
+
+def _pages(image: Image.Image) -> int:
+    """How many pictures there are; a phone's second one (MPO) and thumbnails do not count."""
+    number = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if number == 1 or image.format != "TIFF":
+        return number
+    whole = 0
+    for page in range(number):
+        image.seek(page)
+        whole += not image.tag_v2.get(254, 0) & _REDUCED_PAGE  # type: ignore[attr-defined]
+    image.seek(0)
+    return whole
+
+
+def _what(data: bytes, error: Exception) -> str:
+    if data[128:132] == b"DICM":
+        return "a DICOM file; save it as PNG first"
+    if not data:
+        return "an empty file, and cannot identify it"
+    unknown = isinstance(error, UnidentifiedImageError)
+    return f"something else: cannot identify it as {', '.join(FORMATS)}" if unknown else reason(error)
+
+
+class _quiet(warnings.catch_warnings):
+    """Without the warnings of Pillow about odd metadata, which name no file."""
+
+    def __enter__(self):
+        entered = super().__enter__()
+        warnings.simplefilter("ignore")
+        return entered
