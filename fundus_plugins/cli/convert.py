@@ -72,8 +72,8 @@ def run(converter, root: Path, output: Path, options: dict, holdout: int, seed: 
     from concurrent.futures.process import BrokenProcessPool
 
     from fundus_plugins.data.converters.convert import convert_dataset
-    from fundus_plugins.data.converters.preview import write_contact_sheet
     from fundus_plugins.data.converters.record import NotThisDataset
+    from fundus_plugins.data.preview import write_contact_sheet
 
     try:
         result = convert_dataset(

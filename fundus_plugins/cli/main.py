@@ -18,6 +18,7 @@ from fundus_plugins.requirements import MISSING
 COMMANDS = {
     "predict": "predict",
     "convert": "convert",
+    "check": "check",
     "draw-phantoms": "draw_phantoms",
     "train": "train",
     "evaluate": "evaluate",

@@ -43,21 +43,24 @@ def train_or_evaluate(args: argparse.Namespace) -> None:
 
     from fundus_plugins.config import get_fundus_cfg, without_weights
     from fundus_plugins.data.registration import register_fundus_datasets, require_dataset
-    from fundus_plugins.engine.trainer import FundusTrainer, train
+    from fundus_plugins.engine.trainer import FundusTrainer, check_data, train
     from fundus_plugins.weights.loading import load_trained_weights
 
-    register_fundus_datasets()
     cfg = get_fundus_cfg(args.config_file, args.opts)
+    register_fundus_datasets(categories=cfg.DATASETS.CATEGORIES)
     for name in cfg.DATASETS.TEST if args.eval_only else cfg.DATASETS.TRAIN + cfg.DATASETS.TEST:
-        require_dataset(name)
+        require_dataset(name, cfg.DATASETS.CATEGORIES)
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="fundus_plugins")
     if not args.eval_only:
         train(cfg, resume=args.resume)
         return
+    check_data(cfg, cfg.DATASETS.TEST)
     model = FundusTrainer.build_model(without_weights(cfg))
     load_trained_weights(model, cfg.MODEL.WEIGHTS)
     if cfg.TEST.AUG.ENABLED:
+        cfg.defrost()
+        cfg.TEST.DETECTIONS_PER_IMAGE *= 2  # it counts a disc and its cup, and would drop the cup
         model = GeneralizedRCNNWithTTA(cfg, model)
     FundusTrainer.test(cfg, model)

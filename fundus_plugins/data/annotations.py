@@ -73,7 +73,8 @@ def disc_and_cup(
     Raises:
         BadInput: a category that is neither, no mask, one of another size or beyond the picture, a cup outside.
     """
-    where, masks = Path(where), {}
+    where = Path(where)
+    masks: dict[int, np.ndarray] = {}
     for structure, name in ((DISC, "disc"), (CUP, "cup")):
         same = [x for x in annotations if _structure(x, structures, where) == structure]
         if same and all("score" in x for x in same):

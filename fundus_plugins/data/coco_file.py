@@ -57,8 +57,9 @@ def check_coco(document: Any, path: Path) -> dict[str, Any]:
         if len(set(ids)) < len(ids):
             refuse(f"{key} of different ids", f"{min(x for x in ids if ids.count(x) > 1)} more than once")
     for key, there in (("image_id", "images"), ("category_id", "categories")):
-        ids = {x["id"] for x in document[there]}
-        if missing := [x.get(key) for x in document["annotations"] if _unhashable(x.get(key)) or x.get(key) not in ids]:
+        known = {x["id"] for x in document[there]}
+        named = [x.get(key) for x in document["annotations"]]
+        if missing := [x for x in named if isinstance(x, list | dict) or x not in known]:
             refuse(f"annotations whose {key} is one of the {there}", listed(list(dict.fromkeys(map(str, missing)))))
     images = [image | {"file_name": image["file_name"].replace("\\", "/")} for image in document["images"]]
     return dict(document) | {"images": images}
@@ -111,9 +112,6 @@ def _records(document: dict, image_root: str, contiguous: Mapping[int, int | Non
             "image_id": image["id"],
             "annotations": annotations[image["id"]],
         }
+        | ({"patient": str(image["patient"])} if image.get("patient") else {})
         for image in document["images"]
     ]
-
-
-def _unhashable(value) -> bool:
-    return isinstance(value, list | dict)

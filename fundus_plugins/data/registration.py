@@ -103,6 +103,13 @@ def disc_cup_structures(name: str, own: Mapping[str, int] | None = None) -> list
     return structures_of(MetadataCatalog.get(name).get("thing_classes") or [], name, own)
 
 
+def is_registered(name: str) -> bool:
+    """Whether Detectron2 knows a data set of this name."""
+    from detectron2.data import DatasetCatalog
+
+    return name in DatasetCatalog.list()
+
+
 def require_dataset(name: str, categories: Sequence[str] = ()) -> None:
     """Raise FileNotFoundError, one line that tells how to make it, if the JSON of a registered name of ours is missing.
 

@@ -2,6 +2,7 @@
 
 import os
 import weakref
+from collections.abc import Sequence
 
 import torch
 from detectron2.data import build_detection_test_loader, build_detection_train_loader
@@ -10,6 +11,7 @@ from detectron2.evaluation import DatasetEvaluators
 from detectron2.utils import comm
 
 from fundus_plugins.data.annotations import parse_categories
+from fundus_plugins.data.check import require_sound
 from fundus_plugins.data.grading_mapper import GradingMapper
 from fundus_plugins.data.mapper import build_fundus_mapper
 from fundus_plugins.data.registration import disc_cup_structures
@@ -123,14 +125,24 @@ def _refuse_proposal_files(cfg) -> None:
         )
 
 
+def check_data(cfg, names: Sequence[str]) -> None:
+    """With DATASETS.CHECK, `require_sound` of these sets, in the main process. Raises ValueError."""
+    if cfg.DATASETS.CHECK and comm.is_main_process():
+        require_sound(names, cfg.DATASETS.CATEGORIES, os.cpu_count() or 1)
+    comm.synchronize()
+
+
 def train(cfg, resume: bool = False) -> None:
     """Train a model from start to end, a two-stage model's stages one after the other.
 
     With `resume`, go on where an interrupted run in OUTPUT_DIR stopped, in whichever stage that was; a stage that was
-    trained to its end is evaluated once more, for it may have been interrupted there.
+    trained to its end is evaluated once more, for it may have been interrupted there. With DATASETS.CHECK all
+    photographs and masks are looked at first.
 
-    Raises FileNotFoundError, OSError, ValueError: what a config names is not there, cannot be fetched, makes no sense.
+    Raises FileNotFoundError, OSError, ValueError: what a config names is not there, cannot be fetched, makes no sense,
+    or has errors in its data.
     """
+    check_data(cfg, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
     stages = training_stages(cfg)
     if not resume and comm.is_main_process():
         for stage in stages:

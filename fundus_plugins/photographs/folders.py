@@ -12,8 +12,10 @@ from .problems import Problem
 PHOTOGRAPH_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".ppm")
 MASK_SUFFIXES = (*PHOTOGRAPH_SUFFIXES, ".gif")
 # Pictures by their suffix that nothing here reads: whoever has them wants to be told.
-OTHER_PICTURES = (".gif", ".dcm", ".dicom", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".raw", ".nef", ".cr2", ".dng")
-OTHER_PICTURES += (".fda", ".e2e", ".svg", ".psd", ".mat", ".npy", ".nii")
+OTHER_PICTURES = (
+    *(".gif", ".dcm", ".dicom", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".raw", ".nef", ".cr2", ".dng"),
+    *(".fda", ".e2e", ".svg", ".psd", ".mat", ".npy", ".nii"),
+)
 
 # Names of folders of masks of one structure, their letters in lower case.
 _STRUCTURES = dict.fromkeys(

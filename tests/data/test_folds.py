@@ -90,8 +90,8 @@ def test_registered_beside_their_source(source, tmp_path):
         ("[]", "found list"),
         ('{"images": []}', "with a list of annotations, found images"),
         (
-            '{"images": [{"id": 1, "file_name": "a", "height": 1, "width": 1}, {"id": 2, "file_name": "a", "height": 1, '
-            '"width": 1}], "annotations": [], "categories": []}',
+            '{"images": [{"id": 1, "file_name": "a", "height": 1, "width": 1}, '
+            '{"id": 2, "file_name": "a", "height": 1, "width": 1}], "annotations": [], "categories": []}',
             "found a more often",
         ),
     ],

@@ -88,8 +88,8 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
     expected = "one grade, and one split at most, in the folders' names"
     for folder, (found, number) in ambiguous.items():
         listing.problems.append(Problem("ambiguous folder", root / folder, expected, f"{found}: {number} photographs"))
-    grades = ", ".join(f"{grade} ({', '.join(names[1:4])}, ...)" for grade, names in _GRADES.items())
-    listing.problems += unused_pictures(root, files, used, f"a folder named after a grade: {grades}")
+    usual = ", ".join(f"{grade} ({', '.join(names[1:4])}, ...)" for grade, names in _GRADES.items())
+    listing.problems += unused_pictures(root, files, used, f"a folder named after a grade: {usual}")
     if not listing.records:
         problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
         raise NotThisDataset(

@@ -22,7 +22,11 @@ def write_contact_sheet(images: Sequence[AnnotatedImage], path: Path) -> None:
 
     Raises OSError.
     """
-    chosen = [images[i] for i in np.unique(np.linspace(0, len(images) - 1, COLUMNS * ROWS).astype(int))]
+    write_tiles([images[i] for i in np.unique(np.linspace(0, len(images) - 1, COLUMNS * ROWS).astype(int))], path)
+
+
+def write_tiles(chosen: Sequence[AnnotatedImage], path: Path) -> None:
+    """The same of these photographs, in their order."""
     rows = -(-len(chosen) // COLUMNS)
     sheet = np.full((rows * (TILE + CAPTION), COLUMNS * TILE, 3), 255, np.uint8)
     for index, image in enumerate(chosen):
