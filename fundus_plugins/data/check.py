@@ -249,6 +249,8 @@ def _of_masks(name: str, found: Sequence[Examined]) -> list[Finding]:
         if len(ratios) >= 10 and not MEDIANS[0] <= median <= MEDIANS[1]:
             text = f"the median is {median:.2f}, of other sets {MEDIANS[0]} to {MEDIANS[1]}: is the cup the cup?"
             add(WARNING, "strange vCDR", text, [], len(ratios))
+    if found and not discs:
+        add(ERROR, "no disc", "no photograph has an annotated disc that can be used", [], 1)
     strange = [x for x in discs if x.vcdr == x.vcdr and not RATIOS[0] <= x.vcdr <= RATIOS[1]]
     add(WARNING, "strange vCDR", f"beyond {RATIOS[0]} to {RATIOS[1]}", [f"{_name(x)}: {x.vcdr:.2f}" for x in strange])
     sizes = [x for x in discs if not DISC_SHARES[0] <= x.disc_share <= DISC_SHARES[1]]
@@ -280,6 +282,8 @@ def _of_grades(name: str, found: Sequence[Examined], classes: Sequence[str]) -> 
     text = ", ".join(f"{numbers[i]} {grade}" for i, grade in enumerate(classes))
     add(NOTE, "grades", text, [], len(found) - numbers[None])
     usable = [x for x in found if not x.problem]
+    if found and not len(found) - numbers[None]:
+        add(ERROR, "no grade", "no photograph has a grade", [], 1)
     add(WARNING, "no grade", "without a grade", [x for x in usable if x.grade is None])
     return findings.list
 

@@ -43,6 +43,7 @@ def check_coco(document: Any, path: Path) -> dict[str, Any]:
         if not isinstance(document.get(key), list) or not all(isinstance(x, Mapping) for x in document[key]):
             there = ", ".join(map(str, document)) if key not in document else "something else"
             refuse(f"COCO's format, with a list of {key}", there or "nothing")
+    document = dict(document) | {"images": [_image(image) for image in document["images"]]}
     for image in document["images"]:
         for key, kind in (("id", int | str), ("file_name", str), ("height", int), ("width", int)):
             if not isinstance(image.get(key), kind) or isinstance(image[key], bool):
@@ -61,8 +62,15 @@ def check_coco(document: Any, path: Path) -> dict[str, Any]:
         named = [x.get(key) for x in document["annotations"]]
         if missing := [x for x in named if isinstance(x, list | dict) or x not in known]:
             refuse(f"annotations whose {key} is one of the {there}", listed(list(dict.fromkeys(map(str, missing)))))
-    images = [image | {"file_name": image["file_name"].replace("\\", "/")} for image in document["images"]]
-    return dict(document) | {"images": images}
+    return document
+
+
+def _image(image: Mapping) -> dict:
+    """With whole numbers for sizes, and slashes in the path."""
+    sizes = {key: image.get(key) for key in ("height", "width")}
+    whole = {key: int(x) for key, x in sizes.items() if isinstance(x, float) and x.is_integer()}
+    name = image.get("file_name")
+    return dict(image) | whole | ({"file_name": name.replace("\\", "/")} if isinstance(name, str) else {})
 
 
 def disc_cup_records(json_file: str, image_root: str, own: Mapping[str, int] | None = None) -> list[dict]:

@@ -1,6 +1,7 @@
 """k-fold splits of a segmentation file, each photograph held out exactly once."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,27 +9,37 @@ import numpy as np
 
 from fundus_plugins.data.coco import write_json
 from fundus_plugins.data.coco_file import read_coco
+from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 
 
-def assign_folds(grades: Sequence[str | None], folds: int, seed: int) -> list[int]:
+def assign_folds(
+    grades: Sequence[str | None], folds: int, seed: int, patients: Sequence[str] | None = None
+) -> list[int]:
     """The fold, 0 to folds - 1, that holds out each photograph; deterministic by seed.
 
-    Photographs are shuffled, ordered by grade and dealt out like cards: sizes differ by one at most, and so do the
-    numbers of every grade. Raises ValueError for fewer than two folds, or more folds than photographs.
+    Patients (None: every photograph has its own) are shuffled, ordered by the grade of their first photograph and dealt
+    out like cards: their numbers in the folds differ by one at most, and so do those of every grade. Raises ValueError
+    for fewer than two folds, or more folds than patients.
     """
-    if not 2 <= folds <= len(grades):
-        raise ValueError(f"{folds} folds of {len(grades)} photographs: expected 2 to {len(grades)} folds")
-    shuffled = np.random.default_rng(seed).permutation(len(grades))
-    assigned = [0] * len(grades)
-    for card, index in enumerate(sorted(shuffled, key=lambda i: str(grades[i]))):
-        assigned[index] = card % folds
-    return assigned
+    first: dict[str, int] = {}
+    owners = [str(i) for i in range(len(grades))] if patients is None else list(patients)
+    for index, owner in enumerate(owners):
+        first.setdefault(owner, index)
+    if not 2 <= folds <= len(first):
+        kind = "photographs" if len(first) == len(grades) else "patients"
+        raise ValueError(f"{folds} folds of {len(first)} {kind}: expected 2 to {len(first)} folds")
+    cards = list(first)
+    shuffled = np.random.default_rng(seed).permutation(len(cards))
+    ordered = sorted(shuffled, key=lambda i: str(grades[first[cards[i]]]))
+    fold_of = {cards[index]: card % folds for card, index in enumerate(ordered)}
+    return [fold_of[owner] for owner in owners]
 
 
 def write_folds(source: Path, folds: int, seed: int) -> list[tuple[Path, Path]]:
     """Write `<source>_fold<i>of<k>_seed<s>_{fit,val}.json` beside a segmentation file; files as they should be stay.
 
-    All files keep the source's ids, categories and paths. `register_fundus_datasets` registers them.
+    The photographs of one patient (`patient` of an image, else by names such as 12_left and 12_right) share a fold. All
+    files keep the source's ids, categories and paths. `register_fundus_datasets` registers them.
 
     Returns:
         for each fold, the file to fit on and the file that is held out.
@@ -45,7 +56,10 @@ def write_folds(source: Path, folds: int, seed: int) -> list[tuple[Path, Path]]:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f"{source}: expected every photograph once, found {min(twice)} more often")
-    assigned = assign_folds([image.get("grade") for image in images], folds, seed)
+    patients = [_patient(image) for image in images]
+    if max(Counter(patients).values(), default=0) > MOST_OF_A_GUESS:
+        patients = [str(image.get("patient") or image["file_name"]) for image in images]
+    assigned = assign_folds([image.get("grade") for image in images], folds, seed, patients)
     written = []
     for fold in range(folds):
         pair = []
@@ -65,3 +79,7 @@ def write_folds(source: Path, folds: int, seed: int) -> list[tuple[Path, Path]]:
             pair.append(path)
         written.append((pair[0], pair[1]))
     return written
+
+
+def _patient(image: dict) -> str:
+    return str(image.get("patient") or patient_of(Path(image["file_name"]).stem) or image["file_name"])

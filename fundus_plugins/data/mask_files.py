@@ -167,8 +167,9 @@ def _list_coco(path: Path, truth: MaskSet | None, categories: Mapping[str, int] 
         if stem in found.masks:
             raise BadInput("duplicate id", path, f"one photograph named {stem}", "two")
         found.masks[stem] = partial(_coco_masks, by_image[image["id"]], structures, image, path, true)
-        if image.get("grade") in _LABELS:
-            found.labels[stem] = _LABELS[image["grade"]]
+        grade = str(image.get("grade")).lower()
+        if grade in _LABELS:
+            found.labels[stem] = _LABELS[grade]
     if unknown:
         found.problems.append(
             Problem("unknown photograph", path, "image ids of the ground truth", ", ".join(sorted(unknown)[:6]))

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Sequence
 
 import torch
-from detectron2.data import build_detection_test_loader, build_detection_train_loader
+from detectron2.data import DatasetCatalog, MetadataCatalog, build_detection_test_loader, build_detection_train_loader
 from detectron2.engine import DefaultTrainer, hooks
 from detectron2.evaluation import DatasetEvaluators
 from detectron2.utils import comm
@@ -39,9 +39,8 @@ class FundusTrainer(DefaultTrainer):
             raise ValueError(
                 "a two-stage model wants MODEL.GRADING.STAGE1_WEIGHTS here; fundus_plugins.train trains both stages"
             )
-        if not is_grading(cfg):
-            for name in cfg.DATASETS.TEST:  # not at the first evaluation, which may be an hour away
-                disc_cup_structures(name, parse_categories(cfg.DATASETS.CATEGORIES))
+        for name in cfg.DATASETS.TRAIN + cfg.DATASETS.TEST:  # not at the first evaluation, which may be an hour away
+            _require_categories(cfg, name)
         super().__init__(in_iterations(cfg))
         cfg = self.cfg
         if not cfg.SOLVER.AMP.ENABLED:
@@ -116,6 +115,20 @@ class FundusTrainer(DefaultTrainer):
                 if isinstance(hook, hooks.PeriodicCheckpointer):
                     hook.max_to_keep = 1  # one every epoch would fill the disk; the best is kept beside it
         return every
+
+
+def _require_categories(cfg, name: str) -> None:
+    """Raise ValueError where a data set's categories are not what this model learns."""
+    if not is_grading(cfg):
+        disc_cup_structures(name, parse_categories(cfg.DATASETS.CATEGORIES))
+        return
+    used = {x["category_id"] for record in DatasetCatalog.get(name) for x in record.get("annotations", ())}
+    names = MetadataCatalog.get(name).get("thing_classes") or []
+    unknown = [names[x] if x < len(names) else str(x) for x in sorted(used)]
+    unknown = [x for x in unknown if x not in cfg.MODEL.GRADING.GRADES]
+    if unknown:
+        expected = ", ".join(cfg.MODEL.GRADING.GRADES)
+        raise ValueError(f"data set {name}: expected the grades {expected} (MODEL.GRADING.GRADES), found {unknown[0]}")
 
 
 def _refuse_proposal_files(cfg) -> None:

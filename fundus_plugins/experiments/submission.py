@@ -33,6 +33,7 @@ class Submission:
 
     rows: list[dict]
     problems: list[Problem]
+    unusable: int = 0  # predictions that are missing or cannot be used
 
     def metrics(self, resamples: int = 500) -> dict[str, tuple[float, float, float]]:
         """Mean or value, and the bounds of a 95 % bootstrap interval over photographs.
@@ -61,7 +62,7 @@ def score_submission(truth: MaskSet, prediction: MaskSet, where: Mapping[str, Pa
     Args:
         where: the paths of both, as "truth" and "prediction", for the problems' text.
     """
-    rows, problems = [], [*prediction.problems]
+    rows, problems, unusable = [], [*prediction.problems], 0
     for stem in sorted(truth.masks):
         try:
             true_disc, true_cup = truth.masks[stem]()
@@ -73,10 +74,11 @@ def score_submission(truth: MaskSet, prediction: MaskSet, where: Mapping[str, Pa
             continue
         disc, cup, problem = _predicted(prediction, stem, true_disc.shape, where["prediction"])
         problems += [problem] if problem else []
+        unusable += problem is not None
         rows.append({"name": stem, "label": truth.labels.get(stem)} | score_masks(disc, cup, true_disc, true_cup))
     for stem in sorted(prediction.masks.keys() - truth.masks.keys()):
         problems.append(Problem("no truth", where["prediction"], f"a true mask named {stem}", "none: left out"))
-    return Submission(rows, problems)
+    return Submission(rows, problems, unusable)
 
 
 def as_json(metrics: Mapping[str, tuple[float, float, float]]) -> dict[str, float | None]:
@@ -133,14 +135,19 @@ def score_folders(
 ) -> Scores:
     """Score what lies at `predictions` against what lies at `truth`, each as `list_masks` reads it.
 
-    `categories` are names such as `disc=papilla`. Raises BadInput where there are no masks to be had.
+    `categories` are names such as `disc=papilla`. Raises BadInput where there are no masks to be had, or not one
+    prediction that can be used: scores of 0 would look like a model's.
     """
     names = parse_categories(categories)
     true = list_masks(truth, labels=labels, categories=names)
     submissions = {}
     for path in predictions:
         predicted = list_masks(path, truth=true, categories=names, true=False)
-        submissions[str(path)] = score_submission(true, predicted, {"truth": truth, "prediction": path})
+        submission = score_submission(true, predicted, {"truth": truth, "prediction": path})
+        if submission.rows and submission.unusable == len(submission.rows):
+            found = f"none for {len(submission.rows)} photographs; the first problem: {submission.problems[0]}"
+            raise BadInput("no masks", path, "predicted masks that can be used", found)
+        submissions[str(path)] = submission
     problems = true.problems + [problem for x in submissions.values() for problem in x.problems]
     return Scores(truth, submissions, list(dict.fromkeys(map(str, problems))))
 

@@ -20,6 +20,7 @@ from fundus_plugins.data.coco import (
     write_json,
 )
 from fundus_plugins.data.converters.copies import without_copies
+from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
@@ -90,7 +91,7 @@ def convert_dataset(
                 f"no fit and val: cannot hold out {holdout} of {len(splits['train'])} photographs of train"
             )
 
-    listing.warnings += lacking_grades(splits)
+    listing.warnings += lacking_grades(splits) + parted_eyes(records)
     result = Conversion(splits, listing.problems + problems, listing.notes, listing.warnings)
     if strict and (result.problems or result.warnings):
         return result
@@ -134,6 +135,25 @@ def lacking_grades(splits: Mapping[str, Sequence[AnnotatedImage]]) -> list[str]:
         for split, grades in graded.items()
         for grade, number in total.items()
         if grades and grade not in grades and number * len(grades) >= sum(total.values())
+    ]
+
+
+def parted_eyes(records: Sequence[Record]) -> list[str]:
+    """A warning, where names such as 12_left and 12_right say that the eyes of one patient are in two given splits."""
+    patients: dict[str, list[Record]] = {}
+    for record in records:
+        guess = None if record.patient else patient_of(record.photograph.stem)
+        if guess:
+            patients.setdefault(guess, []).append(record)
+    if any(len(same) > MOST_OF_A_GUESS for same in patients.values()):
+        return []  # the names hold something else
+    parted = [same for same in patients.values() if len({record.split for record in same}) > 1]
+    if not parted:
+        return []
+    one, other = (next(x for x in parted[0] if x.split == split) for split in sorted({x.split for x in parted[0]})[:2])
+    return [
+        f"by their names, {len(parted)} patients are in two splits, such as {one.photograph.name} ({one.split}) and "
+        f"{other.photograph.name} ({other.split}): what is measured on one is not of unknown patients"
     ]
 
 
