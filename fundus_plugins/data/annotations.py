@@ -124,7 +124,7 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int], where: str | P
 
 
 def _runs(counts: str | bytes) -> np.ndarray:
-    """The lengths that compressed RLE holds: 5 bits a character, and from the fourth on the difference to two before."""
+    """The lengths that compressed RLE holds, 5 bits a character; from the fourth on, less the one before the last."""
     codes = np.frombuffer(counts.encode("ascii") if isinstance(counts, str) else counts, np.uint8).astype(np.int64) - 48
     ends = np.flatnonzero(codes & 0x20 == 0)
     if not len(codes) or codes.min() < 0 or codes.max() > 63 or not len(ends) or ends[-1] != len(codes) - 1:

@@ -30,19 +30,25 @@ _SKIPPED_FILES = re.compile(r"^(\.|~\$)|illustration", re.IGNORECASE)
 def walk_files(root: Path) -> list[Path]:
     """Files below `root`, relative to it, sorted; without hidden files, `__MACOSX`, illustrations, cropped copies.
 
-    Links are followed, but no folder is entered twice. A broken link is a file, which cannot be read.
+    Links to folders are followed where they lead to what is not here anyway, and once. A broken link is a file, which
+    cannot be read.
     """
-    files, entered = [], {os.path.realpath(root)}
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        relative = Path(folder).relative_to(root)
-        wanted = sorted(name for name in subfolders if not _SKIPPED_FOLDERS.search(name))
-        subfolders.clear()
-        for name in wanted if len(relative.parts) < _MAX_DEPTH else ():
-            real = os.path.realpath(os.path.join(folder, name))
-            if real not in entered:
-                entered.add(real)
-                subfolders.append(name)
-        files += [relative / name for name in names if not _SKIPPED_FILES.search(name)]
+    files: list[Path] = []
+    entered: set[str] = set()
+    waiting = [Path()]  # links wait until everything that is really here has been seen
+    while waiting:
+        start = waiting.pop(0)
+        if os.path.realpath(root / start) in entered:
+            continue
+        for folder, subfolders, names in os.walk(root / start):
+            relative = Path(folder).relative_to(root)
+            entered.add(os.path.realpath(folder))
+            wanted = [name for name in sorted(subfolders) if not _SKIPPED_FOLDERS.search(name)]
+            links = [name for name in wanted if os.path.islink(os.path.join(folder, name))]
+            deep = len(relative.parts) >= _MAX_DEPTH
+            waiting += [] if deep else [relative / name for name in links]
+            subfolders[:] = [] if deep else [name for name in wanted if name not in links]
+            files += [relative / name for name in names if not _SKIPPED_FILES.search(name)]
     return sorted(files)
 
 

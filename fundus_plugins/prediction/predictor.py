@@ -150,7 +150,10 @@ class FundusPredictor:
         """What the model reads of an (H, W, 3) uint8 RGB photograph; may run in another thread than the model."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected an (H, W, 3) uint8 RGB image, found {image.shape} {image.dtype}")
-        resized = resize_photograph(image, self._resize.get_transform(image))
+        resize = self._resize.get_transform(image)
+        if isinstance(resize, T.ResizeTransform) and min(resize.new_h, resize.new_w) < 1:
+            raise ValueError(f"expected a photograph, found {image.shape[1]} x {image.shape[0]} pixels, a line")
+        resized = resize_photograph(image, resize)
         if self._reverse:
             resized = resized[:, :, ::-1]
         tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))

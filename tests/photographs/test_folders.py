@@ -17,10 +17,17 @@ def test_links_are_followed_once_and_broken_ones_listed(tmp_path):
     touch(root, "a/1.jpg", ".hidden/2.jpg", "a/._1.jpg", "a/~$s.xlsx")
     touch(other, "3.jpg")
     os.symlink(root, root / "a" / "loop")
+    os.symlink(root / "b", root / "a" / "before b")  # the real folder's name counts, for it may be a split's
+    touch(root, "b/4.jpg")
     os.symlink(other, root / "linked")
     os.symlink(other, root / "linked again")
     os.symlink(tmp_path / "nowhere", root / "broken.jpg")
-    assert walk_files(root) == [Path("a/1.jpg"), Path("broken.jpg"), Path("linked/3.jpg")]
+    assert walk_files(root) == [
+        Path("a/1.jpg"),
+        Path("b/4.jpg"),
+        Path("broken.jpg"),
+        Path("linked/3.jpg"),
+    ]
 
 
 def test_every_unused_folder_is_listed(tmp_path):
