@@ -18,9 +18,9 @@ class DiscMasks:
     """
 
     def __init__(self, grading_name: str):
-        name = grading_name.removesuffix(GRADING_SUFFIX)
+        name = grading_name.replace(f"{GRADING_SUFFIX}.json", ".json").removesuffix(GRADING_SUFFIX)
         self._records: dict = {}
-        if name in DatasetCatalog.list() and os.path.isfile(MetadataCatalog.get(name).json_file):
+        if name in DatasetCatalog.list() and os.path.isfile(MetadataCatalog.get(name).get("json_file", "")):
             self._structures = disc_cup_structures(name)
             self._records = {record["image_id"]: record for record in DatasetCatalog.get(name)}
 

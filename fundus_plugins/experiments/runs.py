@@ -20,6 +20,7 @@ from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
 from fundus_plugins.config import OLD_NAMES, get_fundus_cfg, without_weights
+from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.files import atomic_write
 from fundus_plugins.provenance import current_commit
 
@@ -123,7 +124,9 @@ def _flatten(cfg: CfgNode, prefix: str = "") -> dict[str, str]:
 
 
 def _check_settings(run: Run, old: dict, new: dict) -> None:
-    old = {OLD_NAMES.get(key, key): value for key, value in old.items()}
+    # What a run knew nothing of was as it is by default.
+    old = _flatten(get_fundus_cfg()) | {OLD_NAMES.get(key, key): value for key, value in old.items()}
+    del old["OUTPUT_DIR"]
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
         key = differing[0]
@@ -146,7 +149,7 @@ def _drop_torn_pointer(folder: Path) -> None:
 def _collect(run: Run, commits: list[str]) -> dict:
     cfg = without_weights(get_fundus_cfg(run.config, run.options))
     cfg.MODEL.DEVICE = "cpu"
-    with open(run.folder / "evaluation" / f"{cfg.DATASETS.TEST[0]}_images.csv", newline="") as file:
+    with open(run.folder / "evaluation" / f"{file_stem(cfg.DATASETS.TEST[0])}_images.csv", newline="") as file:
         images = list(csv.DictReader(file))
     return {
         "config": run.config,

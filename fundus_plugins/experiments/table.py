@@ -12,7 +12,7 @@ from detectron2.data import MetadataCatalog
 
 from fundus_plugins.config import get_fundus_cfg
 from fundus_plugins.data.folds import write_folds
-from fundus_plugins.data.registration import require_dataset
+from fundus_plugins.data.registration import OWN, require_dataset
 from fundus_plugins.experiments.runs import Run
 from fundus_plugins.model_zoo import find_config_file
 
@@ -90,7 +90,7 @@ def plan_runs(
     """The runs of a table in the order to do them, all rows of a fold before the next fold; fold files are written.
 
     Args:
-        dataset: a registered segmentation set of ours; every photograph of it is held out once.
+        dataset: a registered segmentation set of ours, or the path of a COCO JSON; each photograph is held out once.
         options: keys and values over every row's config; a row's own overrides come after them.
 
     Raises:
@@ -111,8 +111,8 @@ def plan_runs(
             for row in table.rows:
                 folder = output / "runs" / _run_name(row) / f"seed{seed}" / f"{fit.stem.removesuffix('_fit')}"
                 keys = {
-                    "DATASETS.TRAIN": f'("{metadata.fundus_set}_{fit.stem}",)',
-                    "DATASETS.TEST": f'("{metadata.fundus_set}_{val.stem}",)',
+                    "DATASETS.TRAIN": f'("{_dataset_name(metadata.fundus_set, fit)}",)',
+                    "DATASETS.TEST": f'("{_dataset_name(metadata.fundus_set, val)}",)',
                     "SEED": seed,
                     "TEST.EVAL_PERIOD": 0,  # once, after the last iteration: held-out photographs choose nothing
                     "OUTPUT_DIR": folder,
@@ -120,6 +120,10 @@ def plan_runs(
                 own = [str(part) for pair in (row.overrides | keys).items() for part in pair]
                 runs.append(Run(row.name, seed, fold, folder, row.config, (*options, *own), (fit, val)))
     return runs
+
+
+def _dataset_name(fundus_set: str, path: Path) -> str:
+    return str(path) if fundus_set == OWN else f"{fundus_set}_{path.stem}"
 
 
 def _check_keys(keys: Sequence[str], where: str) -> None:

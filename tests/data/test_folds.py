@@ -102,3 +102,18 @@ def test_what_is_no_source(tmp_path, text, message):
     with pytest.raises(ValueError) as caught:
         write_folds(path, 2, 0)
     assert str(path) in str(caught.value) and message in str(caught.value)
+
+
+def test_the_eyes_of_a_patient_share_a_fold(tmp_path):
+    names = [f"{n}_{eye}.jpg" for n in range(9) for eye in ("left", "right")]
+    images = [{"id": i, "file_name": name, "height": 1, "width": 1} for i, name in enumerate(names)]
+    images += [{"id": 50 + i, "file_name": f"x{i}.jpg", "height": 1, "width": 1, "patient": "P"} for i in range(3)]
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps({"images": images, "annotations": [], "categories": []}))
+    held = [
+        {x.get("patient") or x["file_name"].split("_")[0] for x in json.loads(val.read_text())["images"]}
+        for _, val in write_folds(path, 3, 0)
+    ]
+    assert sorted(x for fold in held for x in fold) == sorted([*map(str, range(9)), "P"])
+    with pytest.raises(ValueError, match="11 folds of 10 patients: expected 2 to 10"):
+        write_folds(path, 11, 0)

@@ -151,3 +151,12 @@ def test_a_table_with_nothing_done_is_a_table(table):
         ("mean", "low", "high", "difference_mean", "difference_low", "difference_high", "paper")
     )
     assert "| a  | 0/2    |" in to_markdown(report)
+
+
+def test_folds_of_coco_json_of_ones_own(table, tmp_path, phantoms):
+    source = tmp_path / "own.json"
+    source.write_text((phantoms / "phantom" / "train.json").read_text())
+    runs = plan_runs(table, dataset=str(source), folds=2, fold_seed=0, seeds=[0], output=tmp_path / "out")
+    options = dict(zip(runs[0].options[::2], runs[0].options[1::2]))
+    assert options["DATASETS.TRAIN"] == f'("{tmp_path / "own_fold0of2_seed0_fit.json"}",)'
+    assert (tmp_path / "own_fold0of2_seed0_val.json").is_file()
