@@ -24,7 +24,8 @@ def command(sets, output, categories, processes):
     """
     from tabulate import tabulate
 
-    from fundus_plugins.data.check import check_sets, some, strangest
+    from fundus_plugins.data.checks.check import check_sets, some
+    from fundus_plugins.data.checks.findings import strangest
     from fundus_plugins.files import atomic_write
 
     names = registered_names(sets, categories)

@@ -11,7 +11,7 @@ from detectron2.evaluation import DatasetEvaluators
 from detectron2.utils import comm
 
 from fundus_plugins.data.annotations import parse_categories
-from fundus_plugins.data.check import require_sound
+from fundus_plugins.data.checks.check import require_sound
 from fundus_plugins.data.grading_mapper import GradingMapper
 from fundus_plugins.data.mapper import build_fundus_mapper
 from fundus_plugins.data.registration import disc_cup_structures

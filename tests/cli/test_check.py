@@ -12,9 +12,10 @@ from PIL import Image
 
 import fundus_plugins
 from fundus_plugins.cli.main import main
-from fundus_plugins.data.check import ERROR, NOTE, WARNING, check_sets, require_sound, strangest
+from fundus_plugins.data.checks.check import check_sets, require_sound
+from fundus_plugins.data.checks.examine import as_row, examine, from_row
+from fundus_plugins.data.checks.findings import ERROR, NOTE, WARNING, strangest
 from fundus_plugins.data.coco import AnnotatedImage, build_grading, build_segmentation, mask_to_rle, write_json
-from fundus_plugins.data.examine import as_row, examine, from_row
 from fundus_plugins.data.registration import require_dataset
 from fundus_plugins.engine.trainer import check_data
 from tests.conftest import ROOT, disk
@@ -138,7 +139,7 @@ def test_what_was_examined_is_kept_until_something_changes(tmp_path, monkeypatch
     assert (tmp_path / ".a.check.json").is_file()
     looked = []
     monkeypatch.setattr(
-        "fundus_plugins.data.check.examine", lambda x, structures: looked.append(1) or examine(x, structures)
+        "fundus_plugins.data.checks.check.examine", lambda x, structures: looked.append(1) or examine(x, structures)
     )
     again = check_sets([name])
     assert [as_row(x) for x in again.examined[name]] == [as_row(x) for x in first.examined[name]] and not looked

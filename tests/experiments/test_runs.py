@@ -146,3 +146,14 @@ def test_settings_are_the_whole_config(run, trainer):
     assert "OUTPUT_DIR" not in settings and fundus_plugins.get_fundus_cfg().keys() <= {
         x.split(".")[0] for x in settings
     } | {"OUTPUT_DIR"}
+
+
+def test_a_run_from_before_a_key_is_known_again(run, trainer):
+    execute(run, trainer)
+    started = json.loads((run.folder / "started.json").read_text())
+    del started["settings"]["DATASETS.CHECK"]
+    (run.folder / "started.json").write_text(json.dumps(started))
+    assert execute(run, trainer)[1] is False
+    other = dataclasses.replace(run, options=(*run.options, "DATASETS.CHECK", "False"))
+    with pytest.raises(RunFailed, match="DATASETS.CHECK is True there and False now"):
+        execute(other, trainer)

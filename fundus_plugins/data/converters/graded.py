@@ -12,13 +12,10 @@ few photographs one patient is refused.
 
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from fundus_plugins.data.converters.copies import SPLIT_ORDER, without_copies
-from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, draw_patients, patient_of
+from fundus_plugins.data.converters.draws import with_splits
 from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
 from fundus_plugins.photographs.folders import (
     PHOTOGRAPH_SUFFIXES,
@@ -97,7 +94,7 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
             f"below folders named normal, suspicious or glaucoma, found none; "
             f"the folder holds: {first_entries(root)}{problem}"
         )
-    return _with_splits(listing, root, test_percent, val_percent, seed)
+    return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
 
 
 def _grade_words(folders: Sequence[str]) -> list[str]:
@@ -157,7 +154,7 @@ def list_sheet(
     if not listing.records:
         problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
         raise NotThisDataset(f"{sheet}: no row names a photograph below {root} and its grade{problem}")
-    return _with_splits(listing, root, test_percent, val_percent, seed)
+    return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
 
 
 def _find(root: Path, cell: str) -> Path:
@@ -171,89 +168,7 @@ def _add(listing: Listing, split: str, file: Path, grade: str, given: str | None
     match = re.search(pattern, file.stem) if pattern and given is None else None
     if match:
         given = match[1] if match.re.groups and match[1] else match[0]
-    guess = None if given or pattern else patient_of(file.stem)
-    # A patient that was only guessed is marked, until `_with_splits` has looked at all of them.
-    patient = given or (f"{_GUESSED}{guess}" if guess else "")
-    listing.records.append(Record(split, file, grade, None, patient=patient))
-
-
-_GUESSED = "\0"
-_LARGE_SHARE = 0.2  # of a set's photographs, for one patient
-_SMALL_SET = 20
-
-
-def _with_splits(listing: Listing, root: Path, test_percent: float, val_percent: float, seed: int) -> Listing:
-    """Every record with a split: drawn where there is none of that kind. No patient is on two sides."""
-    listing.records, problems = without_copies(listing.records)
-    listing.problems += problems
-    _settle_patients(listing, root)
-    _refuse_parted_patients(listing)
-    if not any(record.split for record in listing.records):
-        _draw(listing, "test", test_percent, seed)
-    listing.records = [replace(record, split=record.split or "train") for record in listing.records]
-    if not any(record.split == "val" for record in listing.records):
-        _draw(listing, "val", val_percent, seed)
-    return listing
-
-
-def _settle_patients(listing: Listing, root: Path) -> None:
-    """Refuse guesses that cannot be; warn of patients that are most of the set."""
-    numbers = Counter(record.patient for record in listing.records if record.patient)
-    for patient, number in numbers.most_common(1):
-        guessed = patient.startswith(_GUESSED)
-        patient = patient.removeprefix(_GUESSED)
-        some = [x.photograph.name for x in listing.records if x.patient.removeprefix(_GUESSED) == patient][:3]
-        settled = "--patient REGEX, whose first group is the patient in a file's name (--patient '.+': each its own)"
-        if guessed and number > MOST_OF_A_GUESS:
-            raise NotThisDataset(
-                f"{root}: by their names ({', '.join(some)}, ...) {number} of {len(listing.records)} photographs would "
-                f"be of one patient, {patient}, which looks like a date or a device; what is the patient, say with "
-                f"{settled}, or with a column patient of a sheet"
-            )
-        if number > _LARGE_SHARE * len(listing.records) >= _LARGE_SHARE * _SMALL_SET:
-            listing.warnings.append(
-                f"patient {patient} has {number} of {len(listing.records)} photographs ({', '.join(some)}, ...); if "
-                f"that is no patient, say what is with {settled}"
-            )
-    listing.records = [replace(x, patient=x.patient.removeprefix(_GUESSED)) for x in listing.records]
-
-
-def _draw(listing: Listing, split: str, percent: float, seed: int) -> None:
-    """Move about `percent` of the records of train to `split`."""
-    pool = [i for i, record in enumerate(listing.records) if record.split in ("", "train")]
-    whose = _names(listing.records)
-    patients = [whose[listing.records[i].photograph] for i in pool]
-    drawn = draw_patients(patients, [str(listing.records[i].grade) for i in pool], percent / 100, seed)
-    for i in (i for i, chosen in zip(pool, drawn, strict=True) if chosen):
-        listing.records[i] = replace(listing.records[i], split=split)
-    number, wanted = int(drawn.sum()), percent / 100 * len(pool)
-    listing.notes.append(f"no {split} was given: {number} of {len(pool)} photographs drawn, patients whole")
-    if wanted >= 1 and not number:
-        listing.warnings.append(
-            f"no {split} could be drawn: the {len(pool)} photographs are of {len(set(patients))} patients; say what a "
-            "patient is with --patient REGEX"
-        )
-
-
-def _refuse_parted_patients(listing: Listing) -> None:
-    """What a patient has in an earlier one of SPLIT_ORDER stays; the rest is left out."""
-    kept: dict[str, Record] = {}
-    whose = _names(listing.records)
-    for record in sorted(listing.records, key=lambda record: SPLIT_ORDER.index(record.split)):
-        patient = whose[record.photograph]
-        first = kept.setdefault(patient, record)
-        if first.split != record.split:
-            expected = f"patient {patient} in one split (--patient REGEX tells what a patient is)"
-            found = f"{first.photograph.name} is in {first.split}"
-            listing.problems.append(Problem("parted patient", record.photograph, expected, found))
-    listing.records = [x for x in listing.records if kept[whose[x.photograph]].split == x.split]
-
-
-def _names(records: Sequence[Record]) -> dict[Path, str]:
-    """A patient for every photograph: the known one, or its own name, with its folders where several have that name."""
-    stems = Counter(record.photograph.stem for record in records)
-    own = {x.photograph: x.photograph.stem if stems[x.photograph.stem] == 1 else str(x.photograph) for x in records}
-    return {record.photograph: record.patient or own[record.photograph] for record in records}
+    listing.records.append(Record(split, file, grade, None, patient=given or ""))
 
 
 _OPTIONS: dict[str, dict] = {

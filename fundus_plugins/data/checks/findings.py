@@ -1,30 +1,18 @@
-"""Is a data set what it should be? Every photograph and mask looked at, and the set as a whole."""
+"""What the examined photographs of a set say of it: errors, warnings and notes."""
 
-import hashlib
-import json
-import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from fundus_plugins.data.annotations import parse_categories
-from fundus_plugins.data.cache import file_state
-from fundus_plugins.data.examine import Examined, as_row, examine, from_row
-from fundus_plugins.data.registration import GRADING_SUFFIX, disc_cup_structures
-from fundus_plugins.files import atomic_write
-from fundus_plugins.photographs.problems import BadInput
+from fundus_plugins.data.checks.examine import Examined
+from fundus_plugins.data.registration import GRADING_SUFFIX
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 LEVELS = (ERROR, WARNING, NOTE)
-VERSION = 1  # of what is examined: another one makes what was kept void
 
 # Of the 935 masks of disc and cup of Drishti-GS1 (training), RIM-ONE DL and REFUGE (validation): discs are 0.008 to
 # 0.60 of the picture, ratios 0.07 to 0.95, medians of the sets 0.45 to 0.72; discs are like an ellipse to 0.92 or more.
@@ -48,143 +36,6 @@ class Finding:
     number: int = 1
 
 
-@dataclass
-class Check:
-    """What was found about some sets, and every photograph as it was examined, by set."""
-
-    findings: list[Finding] = field(default_factory=list)
-    examined: dict[str, list[Examined]] = field(default_factory=dict)
-
-    def of(self, level: str) -> list[Finding]:
-        return [finding for finding in self.findings if finding.level == level]
-
-
-def check_sets(names: Sequence[str], *, categories: Sequence[str] = (), processes: int = 1) -> Check:
-    """Look at registered sets, one by one and beside each other.
-
-    What was examined of a photograph is kept beside the set's JSON (`.<name>.check.json`), where that can be written,
-    and used while neither changes.
-
-    Args:
-        names: of segmentation and grading sets (which end in `_grading`); photographs in two of them are errors, unless
-            one set holds the other's.
-        categories: names of disc and cup beside the usual ones, such as `disc=papilla`.
-
-    Raises nothing that is wrong with a set: that is a Finding.
-    """
-    check = Check()
-    seen: dict[str, Examined] = {}
-    for name in names:
-        grading = name.removesuffix(".json").endswith(GRADING_SUFFIX)
-        try:
-            check.examined[name], classes = _examine(name, grading, categories, processes, seen)
-        except (BadInput, ValueError, KeyError, TypeError, AssertionError, OSError) as error:
-            text = " ".join(str(error).split()) or type(error).__name__
-            check.findings.append(Finding(ERROR, "unreadable set", name, text))
-            continue
-        check.findings += _of_photographs(name, check.examined[name])
-        check.findings += (
-            _of_grades(name, check.examined[name], classes) if grading else _of_masks(name, check.examined[name])
-        )
-    check.findings += _between(check.examined)
-    check.findings.sort(key=lambda finding: LEVELS.index(finding.level))
-    return check
-
-
-def require_sound(names: Sequence[str], categories: Sequence[str] = (), processes: int = 1) -> None:
-    """Raise ValueError where `check_sets` finds errors in one of these sets; log what else it finds.
-
-    Photographs that are in two sets are told, and nothing more: someone may mean to measure what was trained on.
-    """
-    logger = logging.getLogger(__name__)
-    check = check_sets(list(dict.fromkeys(names)), categories=categories, processes=processes)
-    errors = [finding for finding in check.of(ERROR) if finding.dataset in names]
-    for finding in check.findings:
-        if finding.level != NOTE and finding not in errors:
-            logger.warning(f"{finding.dataset}: {finding.kind}: {finding.text}: {some(finding.examples)}")
-    if errors:
-        first = errors[0]
-        more = f" (and {len(errors) - 1} more kinds of error)" if len(errors) > 1 else ""
-        raise ValueError(
-            f"{first.dataset}: {first.kind}: {first.text}: {some(first.examples)}{more}; `fundus check "
-            f"{' '.join(names)}` lists all; DATASETS.CHECK False trains all the same"
-        )
-
-
-def some(examples: Sequence[str], limit: int = 3) -> str:
-    """The first examples, for one line."""
-    return "; ".join(examples[:limit]) + (f"; ... ({len(examples)})" if len(examples) > limit else "")
-
-
-def _examine(
-    name: str, grading: bool, categories: Sequence[str], processes: int, seen: dict[str, Examined]
-) -> tuple[list[Examined], list[str]]:
-    """A set's photographs, and the names of its classes; `seen` holds those of other sets, which may be the same."""
-    from detectron2.data import DatasetCatalog, MetadataCatalog
-
-    records = DatasetCatalog.get(name)
-    structures = None if grading else disc_cup_structures(name, parse_categories(categories))
-    metadata = MetadataCatalog.get(name)
-    json_file = metadata.get("json_file")
-    kept = _Kept(Path(json_file) if json_file else None, [VERSION, structures], records)
-    found = kept.read()
-    keys = [json.dumps([structures, {**record, "image_id": 0}], sort_keys=True, default=str) for record in records]
-    if found is None:
-        new = {key: record for key, record in zip(keys, records, strict=True) if key not in seen}
-        examined = _map(partial(examine, structures=structures), list(new.values()), processes, name)
-        seen.update(zip(new, examined, strict=True))
-        found = [seen[key] for key in keys]
-        kept.write(found)
-    seen.update(zip(keys, found, strict=True))
-    return found, list(metadata.get("thing_classes") or [])
-
-
-def _map(function: Callable, items: Sequence, processes: int, title: str) -> Iterable:
-    bar: dict[str, Any] = {"total": len(items), "unit": "image", "desc": title, "disable": None}
-    if processes <= 1 or len(items) < 32:  # another process pays only for many
-        yield from tqdm(map(function, items), **bar)
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        yield from tqdm(pool.map(function, items, chunksize=4), **bar)
-
-
-class _Kept:
-    """What was examined before, in a hidden file beside the set's JSON, under a hash of everything it depends on."""
-
-    def __init__(self, json_file: Path | None, key: list, records: Sequence[dict]):
-        self.path = json_file and json_file.with_name(f".{json_file.stem}.check.json")
-        self.key = ""
-        if self.path:
-            states = [_state(record["file_name"]) for record in records]
-            text = json.dumps([key, file_state(str(json_file)), states])
-            self.key = hashlib.sha256(text.encode()).hexdigest()
-
-    def read(self) -> list[Examined] | None:
-        if not self.path:
-            return None
-        try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
-            return [from_row(row) for row in document["photographs"]] if document["key"] == self.key else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def write(self, found: Sequence[Examined]) -> None:
-        if not self.path:
-            return
-        try:
-            with atomic_write(self.path) as file:
-                json.dump({"key": self.key, "photographs": [as_row(x) for x in found]}, file)
-        except OSError:  # a folder that cannot be written to: looked at again the next time
-            pass
-
-
-def _state(file_name: str) -> list:
-    try:
-        return file_state(file_name)
-    except OSError:
-        return [file_name]
-
-
 class _Findings:
     """Collects the findings of one set."""
 
@@ -200,7 +51,8 @@ class _Findings:
             self.list.append(Finding(level, kind, self.dataset, text, names, number))
 
 
-def _of_photographs(name: str, found: Sequence[Examined]) -> list[Finding]:
+def of_photographs(name: str, found: Sequence[Examined]) -> list[Finding]:
+    """Whether photographs can be used, are there once, and show something."""
     add = (findings := _Findings(name)).add
     add(NOTE, "photographs", "in all", [], len(found))
     if not found:
@@ -231,7 +83,8 @@ def _of_photographs(name: str, found: Sequence[Examined]) -> list[Finding]:
     return findings.list
 
 
-def _of_masks(name: str, found: Sequence[Examined]) -> list[Finding]:
+def of_masks(name: str, found: Sequence[Examined]) -> list[Finding]:
+    """Whether discs and cups are what eyes have."""
     add = (findings := _Findings(name)).add
     usable = [x for x in found if not x.problem]
     discs = [x for x in usable if x.disc_share == x.disc_share]
@@ -276,7 +129,8 @@ def _of_masks(name: str, found: Sequence[Examined]) -> list[Finding]:
     return findings.list
 
 
-def _of_grades(name: str, found: Sequence[Examined], classes: Sequence[str]) -> list[Finding]:
+def of_grades(name: str, found: Sequence[Examined], classes: Sequence[str]) -> list[Finding]:
+    """How many there are of each grade; `classes` are their names."""
     add = (findings := _Findings(name)).add
     numbers = Counter(x.grade for x in found)
     text = ", ".join(f"{numbers[i]} {grade}" for i, grade in enumerate(classes))
@@ -288,7 +142,7 @@ def _of_grades(name: str, found: Sequence[Examined], classes: Sequence[str]) -> 
     return findings.list
 
 
-def _between(examined: Mapping[str, Sequence[Examined]]) -> list[Finding]:
+def between_sets(examined: Mapping[str, Sequence[Examined]]) -> list[Finding]:
     """Photographs and patients in two sets, and grades that a set lacks; masks and grades of one split are one set."""
     splits: dict[str, dict[str, Examined]] = {}
     for name, found in examined.items():
