@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .picture import decode_picture, open_picture, orientation, upright
+from .picture import decode_picture, open_picture, orientation, png_metadata, upright
 from .problems import BadInput
 
 KIND = "unreadable photograph"
@@ -26,9 +26,9 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
     """
     path = Path(path)
     data, image = open_picture(path, KIND)
-    pixels = _decode_jpeg(data, image)
+    pixels = _decode_fast(data, image)
     if pixels is not None:
-        return cv2.cvtColor(upright(pixels, orientation(image)), cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(upright(pixels, _orientation(data, image)), cv2.COLOR_BGR2RGB)
     if _bits(image, data) == 16:
         return _decode_deep(data, image, path)
     image = decode_picture(image, path, KIND)
@@ -42,22 +42,28 @@ def photograph_shape(path: str | os.PathLike) -> tuple[int, int]:
     """(height, width) of what `read_photograph` gives, after decoding all of it; raises as that does."""
     path = Path(path)
     data, image = open_picture(path, KIND)
-    pixels = _decode_jpeg(data, image)
-    if pixels is not None:
-        height, width = pixels.shape[:2]
-    elif image.format == "PNG" and _bits(image, data) <= 8:
-        width, height = decode_picture(image, path, KIND).size
-    else:
-        height, width = read_photograph(path).shape[:2]
-        return height, width
-    return (width, height) if orientation(image) >= 5 else (height, width)
+    pixels = _decode_fast(data, image)
+    if pixels is None:
+        pixels = read_photograph(path)
+    elif _orientation(data, image) >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    return pixels.shape[0], pixels.shape[1]
 
 
-def _decode_jpeg(data: bytes, image: Image.Image) -> np.ndarray | None:
-    """(H, W, 3) uint8 BGR, not turned; None where Pillow must do it: another format, CMYK, what OpenCV cannot read."""
-    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
+def _decode_fast(data: bytes, image: Image.Image) -> np.ndarray | None:
+    """(H, W, 3) uint8 BGR, not turned, of plain JPEG and PNG; None where Pillow must do it, or say what is wrong."""
+    jpeg = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
+    png = image.format == "PNG" and image.mode in ("RGB", "L", "RGBA") and _bits(image, data) == 8
+    if not jpeg and not (png and png_metadata(data) is not None):
         return None
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+
+
+def _orientation(data: bytes, image: Image.Image) -> int:
+    """Of a JPEG or PNG that Pillow has not decoded; for a PNG's it would do so, to look for EXIF data at the end."""
+    if image.format == "PNG" and not png_metadata(data):
+        return 1
+    return orientation(image)
 
 
 def _bits(image: Image.Image, data: bytes) -> int:

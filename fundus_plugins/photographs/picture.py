@@ -99,6 +99,25 @@ def is_cut_off(jpeg: bytes) -> bool:
     return jpeg.find(b"\xff\xd9", max(scan, 0)) < 0
 
 
+def png_metadata(png: bytes) -> bool | None:
+    """Whether a PNG has metadata that may turn it: EXIF data, or text that may hold some; None for one that is cut off.
+
+    Its checksums are left to the decoder.
+    """
+    place, length, found = 8, len(png), False
+    while place + 12 <= length:
+        name, body = png[place + 4 : place + 8], place + 8
+        end = body + int.from_bytes(png[place : place + 4], "big")
+        if end + 4 > length:
+            return None
+        if name == b"IEND":
+            return found
+        if name != b"IDAT":
+            found |= name == b"eXIf" or png.startswith((b"Raw profile type", b"XML:com.adobe.xmp"), body)
+        place = end + 4
+    return None
+
+
 def _pages(image: Image.Image) -> int:
     """How many pictures there are; a phone's second one (MPO) and thumbnails do not count."""
     number = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)

@@ -131,6 +131,20 @@ def test_a_file_that_is_cut_off_is_recognised(tmp_path, kind):
             assert "\n" not in str(caught.value)
 
 
+def test_a_png_whose_checksums_are_wrong_is_refused(tmp_path):
+    path = save(tmp_path / "eye.png", Image.fromarray(noise(64, 96)), "PNG")
+    data = bytearray(path.read_bytes())
+    assert picture.png_metadata(bytes(data)) and picture.png_metadata(bytes(data[:-12])) is None
+    for place in range(60, len(data) - 20, 997):
+        broken = bytearray(data)
+        broken[place] ^= 1
+        path.write_bytes(broken)
+        with pytest.raises(BadInput):
+            read_photograph(path)
+    Image.fromarray(noise(64, 96)).save(path)
+    assert picture.png_metadata(path.read_bytes()) is False
+
+
 def test_a_thumbnails_end_is_not_the_pictures(tmp_path):
     thumbnail = io.BytesIO()
     Image.fromarray(noise(8, 8)).save(thumbnail, "JPEG")
