@@ -13,6 +13,7 @@ MAX_CLIPPED = 0.02  # RIM-ONE DL has 0.011
 MAX_HOLES = 0.05  # of a filled structure; a rim without its cup, or an outline, has more
 MAX_BORDER = 0.5  # of the picture's outermost pixels
 _MIN_DIFFERENCE = 0.1  # of the parts by which two structures surround each other, to tell which is within
+_MAX_TOUCHING = 0.5  # of the inner one's outline
 
 
 def refuse_impossible(path: Path, disc: np.ndarray | None, cup: np.ndarray | None) -> None:
@@ -63,10 +64,23 @@ def hole_share(mask: np.ndarray) -> float:
 
 
 def is_within(inner: np.ndarray, outer: np.ndarray) -> bool:
-    """Whether clearly more of one (H, W) bool mask is in the convex hull of the other than the other way about."""
+    """Whether one (H, W) bool mask lies within the other, which may be open to a side, as a rim about a cup.
+
+    That is, clearly more of it is in the other's convex hull than the other way about, and no more than half of its
+    outline touches what is neither.
+    """
     window = _window(inner | outer)
     inner, outer = inner[window], outer[window]
-    return _in_hull(inner, outer) - _in_hull(outer, inner) > _MIN_DIFFERENCE
+    if _in_hull(inner, outer) - _in_hull(outer, inner) <= _MIN_DIFFERENCE:
+        return False
+    outline = inner & _beside(~inner)
+    touching = np.count_nonzero(outline & _beside(~inner & ~outer))
+    return bool(touching <= _MAX_TOUCHING * np.count_nonzero(outline))
+
+
+def _beside(mask: np.ndarray) -> np.ndarray:
+    """The pixels of a mask and their four neighbours."""
+    return cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0
 
 
 def _in_hull(inner: np.ndarray, outer: np.ndarray) -> float:

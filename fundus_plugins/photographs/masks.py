@@ -46,7 +46,10 @@ def read_mask(path: Path, shape: tuple[int, int] | None) -> np.ndarray:
     mask = upright(np.asarray(image), turned)
     if shape is not None and mask.shape[:2] != tuple(shape):
         expected, found = (f"{size[1]} x {size[0]} pixels" for size in (shape, mask.shape))
-        raise BadInput("size mismatch", path, f"the photograph's {expected}", found)
+        turned_away = (
+            " (that of the photograph before its EXIF data turn it?)" if mask.shape[1::-1] == tuple(shape) else ""
+        )
+        raise BadInput("size mismatch", path, f"the photograph's {expected}", found + turned_away)
     if mask.ndim == 3:
         mask = mask[..., : 3 if mask.shape[2] > 2 else 1]  # the rest is an alpha channel
         coloured = not (mask == mask[..., :1]).all()

@@ -40,14 +40,21 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
 
 def photograph_shape(path: str | os.PathLike) -> tuple[int, int]:
     """(height, width) of what `read_photograph` gives, after decoding all of it; raises as that does."""
+    return shape_and_orientation(path)[0]
+
+
+def shape_and_orientation(path: str | os.PathLike) -> tuple[tuple[int, int], int]:
+    """`photograph_shape`, and the number by which EXIF or TIFF data turn the photograph; 1: not at all."""
     path = Path(path)
     data, image = open_picture(path, KIND)
     pixels = _decode_fast(data, image)
     if pixels is None:
-        pixels = read_photograph(path)
-    elif _orientation(data, image) >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    return pixels.shape[0], pixels.shape[1]
+        number = orientation(image) if image.format == "TIFF" else 1  # before it is decoded
+        height, width = read_photograph(path).shape[:2]
+        return (height, width), number
+    number = _orientation(data, image)
+    height, width = pixels.shape[:2]
+    return ((width, height) if number >= 5 else (height, width)), number
 
 
 def _decode_fast(data: bytes, image: Image.Image) -> np.ndarray | None:

@@ -293,3 +293,19 @@ def test_files_of_an_earlier_conversion_are_told(tmp_path, capsys):
     shutil.rmtree(tmp_path / "in/val")
     assert convert("masked", tmp_path / "in")[0] == 1
     assert "val.json is of an earlier conversion" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number, code", [(1, 0), (3, 1), (6, 1)])
+def test_turned_photographs_with_masks_are_told(tmp_path, capsys, number, code):
+    pixels = np.random.default_rng(0).integers(0, 255, (44, 40, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = number
+    (tmp_path / "in/images").mkdir(parents=True)
+    Image.fromarray(pixels).save(tmp_path / "in/images/a.jpg", exif=exif)
+    save(tmp_path / "in/masks/a.png", DISC * 255)
+    photograph(tmp_path / "in/images/b.png")
+    save(tmp_path / "in/masks/b.png", DISC * 255)
+    assert convert("masked", tmp_path / "in")[0] == code
+    errors = capsys.readouterr().err
+    assert ("a.jpg, are turned by their EXIF" in errors) == (number == 3)
+    assert ("size mismatch" in errors) == (number == 6)

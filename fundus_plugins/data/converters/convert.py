@@ -24,7 +24,7 @@ from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
-from fundus_plugins.photographs.photograph import photograph_shape
+from fundus_plugins.photographs.photograph import shape_and_orientation
 from fundus_plugins.photographs.problems import BadInput, Problem
 
 
@@ -72,7 +72,12 @@ def convert_dataset(
     kept, copies = without_copies(listing.records)
     listing.problems += copies
     records = sorted(kept, key=lambda record: (record.photograph.stem, record.photograph))
-    images, problems = annotate(records, processes)
+    images, problems, turned = annotate(records, processes)
+    if turned:
+        listing.warnings.append(
+            f"{len(turned)} photographs, such as {turned[0]}, are turned by their EXIF or TIFF data, and keep their "
+            "size: masks are taken to be of the upright pictures; look at --preview, or at fundus check"
+        )
     splits = {}
     for split in converter.splits:
         splits[split] = [
@@ -157,8 +162,13 @@ def parted_eyes(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def annotate(records: Sequence[Record], processes: int) -> tuple[list[AnnotatedImage | None], list[Problem]]:
-    """Open and check every record, in order; None stands for one that is left out."""
+def annotate(
+    records: Sequence[Record], processes: int
+) -> tuple[list[AnnotatedImage | None], list[Problem], list[Path]]:
+    """Open and check every record, in order; None stands for one that is left out.
+
+    The paths are of photographs with masks which were turned without another size telling whether the masks were.
+    """
     # "disable" None: not in a log
     bar: dict[str, Any] = {"total": len(records), "unit": "image", "desc": "converting", "disable": None}
     if processes > 1 and len(records) > 1:
@@ -166,14 +176,19 @@ def annotate(records: Sequence[Record], processes: int) -> tuple[list[AnnotatedI
             results = list(tqdm(pool.map(annotate_one, records, chunksize=4), **bar))
     else:
         results = [annotate_one(record) for record in tqdm(records, **bar)]
-    return [image for image, _ in results], [problem for _, problem in results if problem]
+    images, problems, turns = zip(*results) if results else ((), (), ())
+    turned = [record.photograph for record, turn in zip(records, turns, strict=True) if turn]
+    return list(images), [problem for problem in problems if problem], turned
 
 
-def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None]:
-    """Read one record's photograph and masks; what cannot be used becomes a Problem, no image."""
+def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None, bool]:
+    """Read one record's photograph and masks; what cannot be used becomes a Problem, no image.
+
+    Returns with them whether the photograph has masks and was turned, its size staying the same.
+    """
     problem, disc, cup = None, None, None
     try:
-        shape = photograph_shape(record.photograph)
+        shape, number = shape_and_orientation(record.photograph)
         if record.read_masks:
             disc, cup = record.read_masks(shape)
         if disc is not None and not disc.any():
@@ -182,7 +197,7 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None]
         if disc is not None and cup is not None:
             cup, problem = cup_within_disc(record.photograph, disc, cup)
     except BadInput as error:
-        return None, error.problem
+        return None, error.problem, False
     image = AnnotatedImage(
         photograph=record.photograph,
         height=shape[0],
@@ -193,7 +208,8 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None]
         grade=record.grade,
         patient=record.patient,
     )
-    return image, problem
+    same_size = number in (2, 3, 4) or number > 4 and shape[0] == shape[1]
+    return image, problem, disc is not None and same_size
 
 
 def hold_out(images: Sequence[AnnotatedImage], number: int, seed: int) -> tuple[list, list]:
