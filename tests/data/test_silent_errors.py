@@ -260,6 +260,44 @@ def test_sheets_as_others_write_them(tmp_path):
     assert code == 0 and list(grades(root / "out/val.json").values()) == ["normal", "glaucoma"] * 2
 
 
+def test_a_sheets_names_of_photographs(tmp_path, capsys):
+    root = tmp_path / "in"
+    for name in ("A 1.jpg", "sub/b.png", "sub/c.png", "c.png", "rest.png"):
+        photograph(root / name, (8, 8))
+    rows = ["file,grade", "a 1.JPG,normal", "SUB\\B,Suspect", "c,glaucoma", "x" * 300 + ",normal", "sub/c.png,normal"]
+    (tmp_path / "s.csv").write_text("\n".join(rows))
+    options = ("--sheet", tmp_path / "s.csv", "--test-percent", 0, "--val-percent", 0)
+    code, output = convert("graded_sheet", root, *options)
+    captured = capsys.readouterr()
+    assert code == 1 and captured.err.count("left out: missing photograph") == 1
+    found = json.loads((output / "train_grading.json").read_text())["images"]
+    assert {Path(x["file_name"]).name: x["grade"] for x in found if "sub" not in x["file_name"]} == {
+        "A 1.jpg": "normal",
+        "c.png": "glaucoma",
+    }
+    assert "1 photographs below" in captured.out
+    (tmp_path / "s.csv").write_text("file,grade,label\na 1,normal,glaucoma\n")
+    assert convert("graded_sheet", root, *options)[0] == 2
+    assert "expected one column for the grade, found grade and label, which differ" in capsys.readouterr().err
+    (tmp_path / "s.csv").write_text("file,grade,label\na 1,normal,normal\n")
+    assert convert("graded_sheet", root, *options)[0] == 0
+    assert convert("graded_sheet", root, *options, "--patient", "(")[0] == 2
+    assert "--patient (: expected a regular expression" in capsys.readouterr().err
+
+
+def test_numbered_folders_and_stages(tmp_path):
+    for folder in ("0_normal", "1 Suspects", "2-early glaucoma", "3_Severe_Glaucoma"):
+        photograph(tmp_path / "in" / folder / f"{folder}.jpg", (8, 8))
+    options = ("--test-percent", 0, "--val-percent", 0, "--patient", ".+")
+    code, output = convert("graded_folders", tmp_path / "in", *options)
+    assert code == 0 and sorted(grades(output / "train_grading.json").values()) == [
+        "glaucoma",
+        "glaucoma",
+        "normal",
+        "suspicious",
+    ]
+
+
 def test_labels_that_are_of_no_photograph_or_contradict_are_told(tmp_path, capsys):
     root = tmp_path / "in"
     photograph(root / "val/Images/V0001.jpg")

@@ -24,8 +24,9 @@ from fundus_plugins.photographs.folders import (
     unused_pictures,
     walk_files,
 )
+from fundus_plugins.photographs.lookup import NamedPhotographs
 from fundus_plugins.photographs.problems import BadInput, Problem
-from fundus_plugins.photographs.sheets import file_of, normalised, read_sheet
+from fundus_plugins.photographs.sheets import normalised, read_sheet
 
 _SPLITS = {
     "train": ("train", "training", "trainset", "trainingset"),
@@ -44,6 +45,7 @@ _GRADES = {
     "glaucoma": (
         *("glaucoma", "glaucomas", "glaucomatous", "definiteglaucoma", "positive", "rg"),
         *("glaucomapositive", "positiveglaucoma", "withglaucoma"),
+        *(f"{x}glaucoma" for x in ("early", "mild", "moderate", "advanced", "midadvanced", "severe")),
     ),
 }
 _GRADE_WORDS = re.compile("normal|healthy|glaucom|suspe|suspic|positive|negative")  # what the name of a grade may hold
@@ -62,14 +64,15 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
 
     Raises NotThisDataset.
     """
+    _check_pattern(patient)
     listing, files, used = Listing(), walk_files(root), []
     photographs = [file for file in files if is_photograph(file)]
     common = os.path.commonpath([file.parent for file in photographs]) if photographs else ""
     ambiguous: dict[Path, tuple[str, int]] = {}
     for file in photographs:
         # A folder about all of them is the set's own name, unless nothing below it says more.
-        inner = [normalised(folder) for folder in file.parent.relative_to(common).parts]
-        outer = [normalised(folder) for folder in Path(common).parts]
+        inner = [_folder(name) for name in file.parent.relative_to(common).parts]
+        outer = [_folder(name) for name in Path(common).parts]
         words = _grade_words(inner) or _grade_words(outer)
         grades = {_GRADE_OF.get(word, word) for word in words}
         splits = {_SPLIT_OF[name] for name in inner if name in _SPLIT_OF} or {
@@ -82,7 +85,7 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
         elif grades:
             _add(listing, next(iter(splits), ""), root / file, grades.pop(), None, patient)
             used.append(file)
-    expected = "one grade, and one split at most, in the folders' names"
+    expected = "one grade, and one split at most, in the folders' names (rename them)"
     for folder, (found, number) in ambiguous.items():
         listing.problems.append(Problem("ambiguous folder", root / folder, expected, f"{found}: {number} photographs"))
     usual = ", ".join(f"{grade} ({', '.join(names[1:4])}, ...)" for grade, names in _GRADES.items())
@@ -95,6 +98,11 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
             f"the folder holds: {first_entries(root)}{problem}"
         )
     return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
+
+
+def _folder(name: str) -> str:
+    """Normalised, and without a number before it: 0_normal, 1_glaucoma."""
+    return normalised(name).lstrip("0123456789")
 
 
 def _grade_words(folders: Sequence[str]) -> list[str]:
@@ -119,7 +127,9 @@ def list_sheet(
     if columns["file"] is None or columns["grade"] is None:
         found = ", ".join(map(str, rows[0])) if rows else "nothing"
         raise NotThisDataset(f"{sheet}: expected a first row with the columns file and grade, found {found}")
-    listing = Listing()
+    _refuse_two_columns(sheet, rows, headings)
+    _check_pattern(patient)
+    listing, photographs = Listing(), NamedPhotographs(root)
     seen: dict[Path, tuple[int, str]] = {}
     conflicting: set[Path] = set()
     for number, row in enumerate(rows[1:], start=2):
@@ -128,7 +138,7 @@ def list_sheet(
             if any(cell is not None for cell in row):
                 listing.problems.append(Problem("no photograph", sheet, f"a file in row {number}", "none"))
             continue
-        file = _find(root, str(cells["file"]).strip())
+        file = photographs.find(str(cells["file"]).strip())
         grade = _GRADE_OF.get(normalised(cells["grade"]))
         split = _SPLIT_OF.get(normalised(cells["split"]), "" if cells["split"] is None else None)
         if grade is None or split is None:
@@ -142,7 +152,7 @@ def list_sheet(
             kind = "duplicate id" if its_grade == grade else "conflicting grades"
             found = f"also in row {number}, as {grade}"
             listing.problems.append(Problem(kind, sheet, f"{file.name} once, in row {before} as {its_grade}", found))
-        elif not file.is_file():
+        elif not os.path.isfile(file):
             listing.problems.append(
                 Problem("missing photograph", file, f"the file of {sheet.name} row {number}", "none")
             )
@@ -154,14 +164,26 @@ def list_sheet(
     if not listing.records:
         problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
         raise NotThisDataset(f"{sheet}: no row names a photograph below {root} and its grade{problem}")
+    unnamed = len({root / file for file in photographs.files} - seen.keys())
+    if unnamed:
+        listing.notes.append(f"{unnamed} photographs below {root} are not used by {sheet.name}")
     return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
 
 
-def _find(root: Path, cell: str) -> Path:
-    """The photograph that a sheet means: with slashes of either kind, and with or without its suffix."""
-    names = dict.fromkeys((cell, file_of(cell)))
-    names |= dict.fromkeys(f"{name}{suffix}" for name in list(names) for suffix in PHOTOGRAPH_SUFFIXES)
-    return next((root / name for name in names if (root / name).is_file()), root / file_of(cell))
+def _refuse_two_columns(sheet: Path, rows: Sequence[Sequence], headings: Sequence[str]) -> None:
+    """Raise NotThisDataset where two columns are of one meaning, and differ."""
+    for key, names in _COLUMNS.items():
+        columns = [i for i, heading in enumerate(headings) if heading in names]
+        if len({tuple(row[i] for row in rows[1:]) for i in columns}) > 1:
+            found = " and ".join(str(rows[0][i]) for i in columns)
+            raise NotThisDataset(f"{sheet}: expected one column for the {key}, found {found}, which differ")
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise NotThisDataset(f"--patient {pattern}: expected a regular expression, found {error}") from None
 
 
 def _add(listing: Listing, split: str, file: Path, grade: str, given: str | None, pattern: str) -> None:
