@@ -42,8 +42,8 @@ def command(sets, output, categories, processes):
         chosen = [x for name in names for x in strangest(check.examined.get(name, ()))][:16]
         if chosen:
             _draw(names, [x.file_name for x in chosen], categories, output / "strangest.png")
-    errors = len(check.of("error"))
-    print(f"{errors} errors, {len(check.of('warning'))} warnings in {', '.join(names)}", file=sys.stderr)
+    errors, warnings = len(check.of("error")), len(check.of("warning"))
+    print(f"{', '.join(names)}: errors: {errors}, warnings: {warnings}", file=sys.stderr)
     return 1 if errors else 0
 
 

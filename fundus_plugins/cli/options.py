@@ -130,6 +130,8 @@ def load_release(path: str, words: Sequence[str]) -> "CfgNode":
 
 def one_line(error: Exception) -> str:
     """An exception's text in one line; a KeyError's without the quotes that Python puts about it."""
+    if "in DataLoader worker process" in str(error):  # with a traceback, at whose end is what happened
+        return str(error).strip().splitlines()[-1].rpartition("problems.BadInput: ")[2]
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return " ".join(text.split()) or type(error).__name__
 

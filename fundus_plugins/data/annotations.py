@@ -12,7 +12,8 @@ from fundus_plugins.photographs.problems import BadInput, reason
 from fundus_plugins.photographs.sheets import normalised
 
 DISC, CUP = 0, 1  # contiguous class ids of the segmentation files, and of the models
-STRUCTURES = {"disc": DISC, "cup": CUP}
+IGNORED = -1  # a category that is meant to be neither
+STRUCTURES = {"disc": DISC, "cup": CUP, "ignore": IGNORED}
 
 # Names of categories, normalised: letters and digits, in lower case.
 _DISC_NAMES = ("opticdisc", "opticdisk", "disc", "disk", "od", "opticnervehead", "onh", "discs", "opticdiscs")
@@ -22,7 +23,7 @@ _MAX_BEYOND = 0.02  # of a side: how far a polygon may reach beyond the picture
 
 
 def parse_categories(words: Sequence[str]) -> dict[str, int]:
-    """Names (normalised) to structures, from `disc=NAME` and `cup=NAME`. Raises ValueError for other words."""
+    """Names (normalised) to structures, from `disc=NAME`, `cup=NAME` and `ignore=NAME`; ValueError for other words."""
     names = {}
     for word in words:
         structure, _, name = word.partition("=")
@@ -33,7 +34,7 @@ def parse_categories(words: Sequence[str]) -> dict[str, int]:
 
 
 def structures_of(names: Sequence[str], where: str | Path, own: Mapping[str, int] | None = None) -> list[int | None]:
-    """DISC, CUP or, for any other name, None, for every category, in their order.
+    """DISC, CUP, IGNORED or, for any other name, None, for every category, in their order.
 
     Args:
         names: of the categories, such as `optic_disc`, `OD`, `Optic Cup`.
@@ -144,6 +145,10 @@ def _runs(counts: str | bytes) -> np.ndarray:
 def _refuse_beyond(polygons: list[np.ndarray], size: tuple[int, int], where: Path) -> None:
     points = np.concatenate([x.reshape(-1, 2) for x in polygons])
     sides = np.array([size[1], size[0]])
+    if points.size and points.min() >= 0 and points.max() <= 1:
+        raise BadInput(
+            "polygon within a pixel", where, "points in pixels", "none beyond 1: are they parts of the sides?"
+        )
     if (points < -_MAX_BEYOND * sides).any() or (points > (1 + _MAX_BEYOND) * sides).any():
         reach = " to ".join(f"({x:.0f}, {y:.0f})" for x, y in (points.min(0), points.max(0)))
         expected = f"polygons within {size[1]} x {size[0]} pixels"
@@ -160,4 +165,4 @@ def _structure(annotation: Mapping, structures: Mapping | Sequence, where: Path)
 
 def _expected() -> str:
     names = "optic_disc, disc, OD, ... and optic_cup, cup, OC, ..."
-    return f"categories named {names}; others by --categories disc=NAME cup=NAME (DATASETS.CATEGORIES of a config)"
+    return f"categories named {names}; others by --categories disc=NAME cup=NAME ignore=NAME (DATASETS.CATEGORIES)"

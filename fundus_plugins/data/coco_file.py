@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fundus_plugins.data.annotations import structures_of
+from fundus_plugins.data.annotations import IGNORED, structures_of
 from fundus_plugins.photographs.masks import listed
 from fundus_plugins.photographs.problems import BadInput
 
@@ -108,6 +108,8 @@ def _records(document: dict, image_root: str, contiguous: Mapping[int, int | Non
 
     annotations: dict[Any, list[dict]] = {image["id"]: [] for image in document["images"]}
     for x in document["annotations"]:
+        if contiguous[x["category_id"]] == IGNORED:
+            continue
         # No crowds: some tools call every mask one that is RLE, and Detectron2 would pass over its photograph.
         kept = {key: x[key] for key in ("segmentation", "score") if key in x}
         box = {"bbox": x.get("bbox") or [0.0] * 4, "bbox_mode": BoxMode.XYWH_ABS}

@@ -174,7 +174,7 @@ def test_the_command(tmp_path, capsys):
     own(tmp_path / "a.json", images)
     assert main(["check", str(tmp_path / "a.json"), "--output", str(tmp_path / "out"), "--processes", "1"]) == 0
     captured = capsys.readouterr()
-    assert "17  in all" in captured.out and "0 errors, 0 warnings" in captured.err
+    assert "17  in all" in captured.out and "errors: 0, warnings: 0" in captured.err
     document = json.loads((tmp_path / "out/check.json").read_text())
     assert document["sets"] == [str(tmp_path / "a.json")]
     assert {x["kind"] for x in document["findings"]} == {"photographs", "vCDR"}

@@ -16,6 +16,7 @@ import fundus_plugins
 from fundus_plugins.data.annotations import (
     CUP,
     DISC,
+    IGNORED,
     decode_segmentation,
     disc_and_cup,
     parse_categories,
@@ -110,7 +111,9 @@ def test_a_cup_before_the_disc_is_a_cup_on_every_road(tmp_path, small_cfg, forge
 def test_unknown_names_are_refused_before_the_first_iteration(tmp_path, small_cfg, forget):
     path = own_json(tmp_path / "own.json", names=("excavation", "papilla"))
     require_dataset(path)
-    with pytest.raises(BadInput, match=r"optic_disc, disc, OD.*--categories disc=NAME.*found excavation, papilla"):
+    with pytest.raises(
+        BadInput, match=r"optic_disc, disc, OD.*--categories disc=NAME cup=NAME ignore=NAME.*found excavation, papilla"
+    ):
         DatasetCatalog.get(path)
     register_coco_instances("own_unknown", {}, path, str(tmp_path))
     small_cfg.DATASETS.TRAIN, small_cfg.DATASETS.TEST = (), ("own_unknown",)
@@ -126,6 +129,7 @@ def test_unknown_names_are_refused_before_the_first_iteration(tmp_path, small_cf
 def test_names():
     assert structures_of(["objects", "Cup", "OPTIC_DISC", "fovea"], "x") == [None, CUP, DISC, None]
     assert structures_of(["a", "b"], "x", parse_categories(["disc=b"])) == [None, DISC]
+    assert structures_of(["disc", "Fovea"], "x", parse_categories(["ignore=fovea"])) == [DISC, IGNORED]
     with pytest.raises(ValueError, match="disc=papilla cup=excavation, found 'rim=x'"):
         parse_categories(["rim=x"])
     with pytest.raises(BadInput, match="unknown category: eye.png"):
@@ -159,6 +163,7 @@ BROKEN = {
     "another size": (mask_to_rle(DISC_MASK.T), "expected a mask of 70 x 60 pixels, found 60 x 70 pixels"),
     "a line": ([[1, 2, 3, 4]], "fewer than three points"),
     "not a number": ([[1, 2, 3, float("nan"), 5, 6]], "fewer than three points"),
+    "parts of the sides": ([[0.1, 0.1, 0.9, 0.1, 0.9, 0.9]], "none beyond 1: are they parts of the sides"),
     "on a larger picture": (rectangle(0, 0, 300, 300), r"polygon beyond.* points from \(0, 0\) to \(300, 300\)"),
     "too few pixels": ({"size": list(SIZE), "counts": [3, 4]}, "not the picture's pixels"),
     "garbage": ({"size": list(SIZE), "counts": "~~~~"}, "unreadable mask"),

@@ -35,6 +35,16 @@ def change(key, index, **values):
     return document
 
 
+def test_other_structures_are_refused_or_ignored(tmp_path):
+    document = change("categories", 0, name="fovea")
+    document["annotations"].append(document["annotations"][0] | {"category_id": 1})
+    path = write(tmp_path / "a.json", document)
+    with pytest.raises(BadInput, match="other categories.*found fovea"):
+        disc_cup_records(str(path), "")
+    (record,) = disc_cup_records(str(path), "", {"fovea": -1})
+    assert [x["category_id"] for x in record["annotations"]] == [0]
+
+
 REFUSED = {
     "no list": ([], "found list"),
     "no images": ({"annotations": [], "categories": []}, "a list of images, found annotations, categories"),
