@@ -203,12 +203,14 @@ def test_copies(tmp_path):
         record(tmp_path / "train/e.jpg", "train", "normal"),
         record(tmp_path / "train/e_flip.jpg", "train", "normal"),
         record(tmp_path / "train/f_rot90.jpg", "train", "normal"),  # of which there is no original
+        record(tmp_path / "train/efflip.jpg", "train", "normal"),  # a name of its own
         record(tmp_path / "train/_12_3456789.jpg", "train", "normal"),
         Record("train", tmp_path / "gone.jpg", "normal", None),
     ]
     kept, problems = without_copies(records)
     assert [x.photograph.name for x in kept] == [
-        "b.jpg", "n1_jpg.rf.4567abcdef.jpg", "n2_jpg.rf.4567abcdef.jpg", "e.jpg", "f_rot90.jpg", "gone.jpg"
+        "b.jpg", "n1_jpg.rf.4567abcdef.jpg", "n2_jpg.rf.4567abcdef.jpg", "e.jpg", "f_rot90.jpg", "efflip.jpg",
+        "gone.jpg",
     ]  # fmt: skip
     assert sorted((x.kind, x.file.name) for x in problems) == [
         ("augmented copy", "_12_3456789.jpg"),

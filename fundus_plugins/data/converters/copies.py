@@ -15,7 +15,7 @@ _TURNED = re.compile(r"^_\d+_[0-9a-z]+$", re.IGNORECASE)  # _12_3456789.jpg: a t
 # n1_jpg.rf.<hash>.jpg, as Roboflow names its copies
 _ROBOFLOW = re.compile(r"^(.+?)(?:_(?:jpe?g|png|bmp|tiff?|webp))?\.rf\.[0-9a-z]{6,}$", re.IGNORECASE)
 _ALTERED = re.compile(
-    r"^(.+?)[-_ .]*(?:aug(?:mented)?|[hv]?flip(?:ped)?|mirror(?:ed)?|rot(?:ated?)?|copy|noise|blur(?:red)?)[-_ .]?\d*$",
+    r"^(.+?)[-_ .]+(?:aug(?:mented)?|[hv]?flip(?:ped)?|mirror(?:ed)?|rot(?:ated?)?|copy|noise|blur(?:red)?)[-_ .]?\d*$",
     re.IGNORECASE,
 )
 
