@@ -9,7 +9,7 @@ from typing import Any
 
 import rich_click as click
 
-from .options import PATH, Command
+from .options import PATH, Command, one_line
 
 COUNT = click.IntRange(min=0)
 
@@ -87,7 +87,7 @@ def run(converter, root: Path, output: Path, options: dict, holdout: int, seed: 
             processes=processes,
         )
     except (NotThisDataset, OSError) as error:
-        print(f"{converter.name}: {error}", file=sys.stderr)
+        print(f"{converter.name}: {one_line(error)}", file=sys.stderr)
         return 2
     except BrokenProcessPool:
         print(f"{converter.name}: a process died, perhaps for want of memory: try fewer --processes", file=sys.stderr)

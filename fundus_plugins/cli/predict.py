@@ -25,6 +25,7 @@ def command(config_file, weights, photographs, output, words):
     """
     given, overrides = split_words(words)
     files = list_photographs([*photographs, *given])
+    unused = list_unused([*photographs, *given], files, output)
     if output.resolve() in {path.resolve().parent for path in files}:
         raise click.UsageError(f"{output} holds the photographs; choose another folder, so that none is overwritten")
 
@@ -39,7 +40,7 @@ def command(config_file, weights, photographs, output, words):
     result = predict_to_folder(FundusPredictor(cfg), files, output)
     photographs = f"{result.predicted} photograph{'s' * (result.predicted != 1)}"
     print(f"{photographs}, {result.missed} without a detected disc, {result.flagged} flagged for review -> {output}")
-    return report_failures(result.failures)
+    return report_failures([*unused, *result.failures])
 
 
 def split_words(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
@@ -55,6 +56,19 @@ def split_words(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
         else:
             photographs.append(Path(word))
     return photographs, pairs(overrides)
+
+
+def list_unused(paths: list[Path], files: list[Path], output: Path) -> list[str]:
+    """A line for every folder, and kind of file, below the folders that were given which is not read."""
+    from fundus_plugins.photographs.folders import unused_pictures, walk_files
+
+    lines = []
+    for root in (path for path in dict.fromkeys(paths) if path.is_dir()):
+        ours = {file.relative_to(root) for file in files if file.parent == root}
+        found = [x for x in walk_files(root) if not (root / x).resolve().is_relative_to(output.resolve())]
+        expected = "photographs in the folder itself; name a folder to read it, too"
+        lines += [str(problem) for problem in unused_pictures(root, found, ours, expected)]
+    return lines
 
 
 def list_photographs(paths: list[Path]) -> list[Path]:

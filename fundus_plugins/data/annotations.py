@@ -8,6 +8,7 @@ import numpy as np
 import pycocotools.mask as mask_util
 
 from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
+from fundus_plugins.photographs.picture import MAX_PIXELS
 from fundus_plugins.photographs.problems import BadInput, reason
 from fundus_plugins.photographs.sheets import normalised
 
@@ -78,7 +79,7 @@ def disc_and_cup(
     masks: dict[int, np.ndarray] = {}
     for structure, name in ((DISC, "disc"), (CUP, "cup")):
         same = [x for x in annotations if _structure(x, structures, where) == structure]
-        if same and all("score" in x for x in same):
+        if same and all(isinstance(x.get("score"), int | float) for x in same):
             same = [max(same, key=lambda x: x["score"])]
         for annotation in same:
             mask = decode_segmentation(annotation.get("segmentation"), size, where, name)
@@ -96,6 +97,8 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int], where: str | P
     where, expected = Path(where), f"a segmentation of the {name or 'structure'} as polygons or RLE"
     if not segmentation:
         raise BadInput("no mask", where, expected, "a box alone")
+    if size[0] * size[1] > MAX_PIXELS:  # pycocotools does not ask whether it got the memory
+        raise BadInput("size mismatch", where, f"at most {MAX_PIXELS:,} pixels", f"{size[1]} x {size[0]}")
     try:
         if isinstance(segmentation, Mapping):
             found = [int(side) for side in segmentation["size"]]
@@ -109,7 +112,8 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int], where: str | P
             if isinstance(counts, list):
                 segmentation = mask_util.frPyObjects(segmentation, *size)
         else:
-            polygons = [np.asarray(polygon, float).ravel() for polygon in segmentation]
+            flat = all(isinstance(x, int | float) for x in segmentation)  # one polygon, as some tools write it
+            polygons = [np.asarray(x, float).ravel() for x in ([segmentation] if flat else segmentation)]
             if any(len(x) < 6 or len(x) % 2 or not np.isfinite(x).all() for x in polygons):
                 raise ValueError("a polygon of fewer than three points")
             _refuse_beyond(polygons, size, where)

@@ -56,7 +56,7 @@ def check_coco(document: Any, path: Path) -> dict[str, Any]:
     for key in ("images", "categories"):
         ids = [x["id"] for x in document[key]]
         if len(set(ids)) < len(ids):
-            refuse(f"{key} of different ids", f"{min(x for x in ids if ids.count(x) > 1)} more than once")
+            refuse(f"{key} of different ids", f"{next(x for x in ids if ids.count(x) > 1)} more than once")
     for key, there in (("image_id", "images"), ("category_id", "categories")):
         known = {x["id"] for x in document[there]}
         named = [x.get(key) for x in document["annotations"]]

@@ -57,8 +57,11 @@ def write_folds(source: Path, folds: int, seed: int) -> list[tuple[Path, Path]]:
     if twice:
         raise ValueError(f"{source}: expected every photograph once, found {min(twice)} more often")
     patients = [_patient(image) for image in images]
-    if max(Counter(patients).values(), default=0) > MOST_OF_A_GUESS:
-        patients = [str(image.get("patient") or image["file_name"]) for image in images]
+    numbers = Counter(patients)
+    patients = [  # what more photographs share than a patient has is a date or a device
+        patient if image.get("patient") or numbers[patient] <= MOST_OF_A_GUESS else image["file_name"]
+        for image, patient in zip(images, patients, strict=True)
+    ]
     assigned = assign_folds([image.get("grade") for image in images], folds, seed, patients)
     written = []
     for fold in range(folds):

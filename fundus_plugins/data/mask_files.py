@@ -10,7 +10,7 @@ import numpy as np
 from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, structures_of
 from fundus_plugins.data.coco_file import check_coco, read_json
 from fundus_plugins.data.converters.record import Listing
-from fundus_plugins.data.converters.refuge import grade_of, read_labels, split_of
+from fundus_plugins.data.converters.refuge import grade_of, read_labels, split_of, without_illustrations
 from fundus_plugins.photographs.anatomy import refuse_impossible
 from fundus_plugins.photographs.folders import (
     MASK_SUFFIXES,
@@ -90,7 +90,7 @@ def list_masks(
 
 
 def _list_folder(root: Path, true: bool) -> MaskSet:
-    found, files, listing = MaskSet(), walk_files(root), Listing()
+    found, files, listing = MaskSet(), without_illustrations(walk_files(root)), Listing()
     sheet = read_labels(root, files, listing)
     found.problems += listing.problems
     masks = [file for file in files if file.suffix.lower() in MASK_SUFFIXES]
@@ -151,10 +151,14 @@ def _list_coco(path: Path, truth: MaskSet | None, categories: Mapping[str, int] 
         if truth is None or truth.document is None:
             expected = "a ground truth in COCO JSON beside COCO results, which know photographs by id only"
             raise BadInput("COCO results", path, expected, "none" if truth is None else "a folder of masks")
-        results = [x for x in document if isinstance(x, Mapping)]
+        if not all(isinstance(x, Mapping) for x in document):
+            raise BadInput("unreadable COCO JSON", path, "COCO results, a list of objects", "something else in it")
+        results = document
         there = {image["id"] for image in truth.document["images"]}
-        unknown = {str(x.get("image_id")) for x in results if x.get("image_id") not in there}
-        document = truth.document | {"annotations": [x for x in results if x.get("image_id") in there]}
+        ids = [x.get("image_id") for x in results]
+        is_known = [isinstance(x, int | str) and x in there for x in ids]
+        unknown = {str(x) for x, known in zip(ids, is_known, strict=True) if not known}
+        document = truth.document | {"annotations": [x for x, known in zip(results, is_known, strict=True) if known]}
     document = check_coco(document, path)
     names = {category["id"]: category["name"] for category in document["categories"]}
     structures = dict(zip(names, structures_of(list(names.values()), path, categories), strict=True))

@@ -72,9 +72,11 @@ def score_submission(truth: MaskSet, prediction: MaskSet, where: Mapping[str, Pa
         if true_disc is None or not true_disc.any():
             problems.append(Problem("no true disc", where["truth"], f"a disc for {stem}", "none: left out"))
             continue
-        disc, cup, problem = _predicted(prediction, stem, true_disc.shape, where["prediction"])
+        disc, cup, problem = _predicted(
+            prediction, stem, true_disc.shape, where["prediction"], with_cup=true_cup is not None
+        )
         problems += [problem] if problem else []
-        unusable += problem is not None
+        unusable += problem is not None and not (disc.any() or cup.any())
         rows.append({"name": stem, "label": truth.labels.get(stem)} | score_masks(disc, cup, true_disc, true_cup))
     for stem in sorted(prediction.masks.keys() - truth.masks.keys()):
         problems.append(Problem("no truth", where["prediction"], f"a true mask named {stem}", "none: left out"))
@@ -90,7 +92,7 @@ def as_json(metrics: Mapping[str, tuple[float, float, float]]) -> dict[str, floa
     return flat
 
 
-def _predicted(prediction: MaskSet, stem: str, shape: tuple[int, int], where) -> tuple:
+def _predicted(prediction: MaskSet, stem: str, shape: tuple[int, int], where: Path, *, with_cup: bool) -> tuple:
     nothing = np.zeros(shape, bool)
     if stem not in prediction.masks:
         return nothing, nothing, Problem("missing prediction", where, f"a mask named {stem}", "none: counts as empty")
@@ -102,7 +104,10 @@ def _predicted(prediction: MaskSet, stem: str, shape: tuple[int, int], where) ->
         if mask is not None and mask.shape != shape:
             sizes = (f"{width} x {height} pixels" for height, width in (shape, mask.shape))
             return nothing, nothing, Problem("size mismatch", where, f"{stem} of {next(sizes)}", next(sizes))
-    return (nothing if disc is None else disc), (nothing if cup is None else cup), None
+    wanted = {"disc": disc, "cup": cup} if with_cup else {"disc": disc}
+    missing = " and ".join(name for name, mask in wanted.items() if mask is None)
+    problem = Problem("missing prediction", where, f"a {missing} for {stem}", "none: counts as empty")
+    return (nothing if disc is None else disc), (nothing if cup is None else cup), problem if missing else None
 
 
 @dataclass(frozen=True)

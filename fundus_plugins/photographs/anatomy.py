@@ -51,6 +51,11 @@ def border_share(mask: np.ndarray) -> float:
     return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
 
 
+def sides_touched(mask: np.ndarray) -> int:
+    """How many of the picture's four sides an (H, W) bool mask touches."""
+    return sum(bool(side.any()) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1])) if mask.size else 0
+
+
 def hole_share(mask: np.ndarray) -> float:
     """The part of an (H, W) bool mask, once its holes are filled, that was holes; 0 for an empty one."""
     window = _window(mask)

@@ -11,24 +11,59 @@ from .problems import Problem
 # Everything that `read_photograph` reads; GIF is for masks.
 PHOTOGRAPH_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".ppm")
 MASK_SUFFIXES = (*PHOTOGRAPH_SUFFIXES, ".gif")
-# Pictures by their suffix that nothing here reads: whoever has them wants to be told.
-OTHER_PICTURES = (
-    *(".gif", ".dcm", ".dicom", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".raw", ".nef", ".cr2", ".dng"),
-    *(".fda", ".e2e", ".svg", ".psd", ".mat", ".npy", ".nii"),
-)
+# What lies beside photographs and is none; every other kind of file is told, for it may hold some.
+_NO_PICTURES = {
+    *(
+        ".txt",
+        ".csv",
+        ".tsv",
+        ".xls",
+        ".xlsx",
+        ".ods",
+        ".json",
+        ".xml",
+        ".yaml",
+        ".yml",
+        ".md",
+        ".html",
+        ".htm",
+        ".pdf",
+    ),
+    *(
+        ".doc",
+        ".docx",
+        ".zip",
+        ".gz",
+        ".tar",
+        ".rar",
+        ".7z",
+        ".db",
+        ".ini",
+        ".py",
+        ".ipynb",
+        ".log",
+        ".lnk",
+        ".url",
+        ".m",
+    ),
+    *(".bib", ".rst", ".cfg", ".toml", ".sh", ".bat", ".css", ".js"),
+}
+_NO_PICTURE_NAMES = {"readme", "license", "licence", "copying", "authors", "md5sums", "sha256sums"}
 
 # Names of folders of masks of one structure, their letters in lower case.
-_STRUCTURES = dict.fromkeys(
-    ("disc", "discs", "disk", "disks", "od", "opticdisc", "opticdisk", "discmask", "discmasks", "odmasks"), "disc"
-) | dict.fromkeys(("cup", "cups", "oc", "opticcup", "cupmask", "cupmasks", "ocmasks"), "cup")
+_STRUCTURES = dict.fromkeys(("disc", "discs", "disk", "disks", "od"), "disc") | dict.fromkeys(
+    ("cup", "cups", "oc"), "cup"
+)
+_BESIDE_STRUCTURES = re.compile("optic|masks?|gt|groundtruths?|seg(?:mentations?)?|annotations?|labels?")
 
 _MAX_DEPTH = 8  # a root that is no data set (a home folder) must not be searched for minutes
-_SKIPPED_FOLDERS = re.compile(r"^(\.|__MACOSX$)|_(cropped|square)$", re.IGNORECASE)
-_SKIPPED_FILES = re.compile(r"^(\.|~\$)|illustration", re.IGNORECASE)
+_SKIPPED_FOLDERS = re.compile(r"^(\.|__MACOSX$)", re.IGNORECASE)
+_COPIED_FOLDERS = re.compile(r"_(cropped|square)$", re.IGNORECASE)
+_SKIPPED_FILES = re.compile(r"^(\.|~\$)", re.IGNORECASE)
 
 
 def walk_files(root: Path) -> list[Path]:
-    """Files below `root`, relative to it, sorted; without hidden files, `__MACOSX`, illustrations, cropped copies.
+    """Files below `root`, relative to it, sorted; without hidden files, `__MACOSX`, cropped copies.
 
     Links to folders are followed where they lead to what is not here anyway, and once. A broken link is a file, which
     cannot be read.
@@ -43,13 +78,20 @@ def walk_files(root: Path) -> list[Path]:
         for folder, subfolders, names in os.walk(root / start):
             relative = Path(folder).relative_to(root)
             entered.add(os.path.realpath(folder))
-            wanted = [name for name in sorted(subfolders) if not _SKIPPED_FOLDERS.search(name)]
+            there = {name.lower() for name in subfolders}
+            wanted = [name for name in sorted(subfolders) if not _is_skipped(name, there)]
             links = [name for name in wanted if os.path.islink(os.path.join(folder, name))]
             deep = len(relative.parts) >= _MAX_DEPTH
             waiting += [] if deep else [relative / name for name in links]
             subfolders[:] = [] if deep else [name for name in wanted if name not in links]
             files += [relative / name for name in names if not _SKIPPED_FILES.search(name)]
     return sorted(files)
+
+
+def _is_skipped(name: str, siblings: set[str]) -> bool:
+    """Whether a folder is hidden, or `X_Cropped` or `X_Square` beside the whole photographs in `X`."""
+    copied = _COPIED_FOLDERS.search(name)
+    return bool(_SKIPPED_FOLDERS.search(name) or copied and name[: copied.start()].lower() in siblings)
 
 
 def folder_names(file: Path) -> list[str]:
@@ -63,7 +105,8 @@ def structure_of_folder(name: str) -> str | None:
     >>> structure_of_folder("Optic_Disc"), structure_of_folder("OC"), structure_of_folder("masks")
     ('disc', 'cup', None)
     """
-    return _STRUCTURES.get(re.sub(r"[^a-z]", "", name.lower()))
+    letters = re.sub(r"[^a-z]", "", name.lower())
+    return _STRUCTURES.get(letters) or _STRUCTURES.get(_BESIDE_STRUCTURES.sub("", letters))
 
 
 def first_entries(root: Path, limit: int = 6) -> str:
@@ -100,13 +143,19 @@ def unused_pictures(root: Path, files: Iterable[Path], used: Iterable[Path], exp
     """
     rest = sorted(set(files) - set(used))
     folders = Counter(file.parent for file in rest if is_photograph(file))
-    others = Counter((file.parent, file.suffix.lower()) for file in rest if file.suffix.lower() in OTHER_PICTURES)
+    others = Counter((file.parent, file.suffix.lower()) for file in rest if not is_photograph(file) and _may_be(file))
     found = [Problem("unused folder", root / folder, expected, _several(n, "picture")) for folder, n in folders.items()]
     known = " ".join(PHOTOGRAPH_SUFFIXES)
     return found + [
-        Problem("unread kind of file", root / folder, known, f"{_several(number, 'file')} {suffix}")
+        Problem(
+            "unread kind of file", root / folder, known, f"{_several(number, 'file')} {suffix or 'without a suffix'}"
+        )
         for (folder, suffix), number in others.items()
     ]
+
+
+def _may_be(file: Path) -> bool:
+    return file.suffix.lower() not in _NO_PICTURES and file.name.lower() not in _NO_PICTURE_NAMES
 
 
 def _several(number: int, noun: str) -> str:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .anatomy import border_share, is_within
+from .anatomy import border_share, is_within, sides_touched
 from .picture import decode_picture, open_picture, orientation, upright
 from .problems import BadInput
 
@@ -23,6 +23,7 @@ CODINGS = "0 cup, 128 rim, 255 background; or 0, 1, 2"
 
 # A part of a structure's pixels that may have other values: borders that a resampling blurred. More is another coding.
 MAX_BLURRED = 0.05
+_BLUR = 7  # pixels; edges that are blurred wider are no edges
 _NEAR = 16  # grey values this far from a value of the coding are not blurred
 
 KIND, VALUES = "unreadable mask", "unknown mask values"
@@ -35,8 +36,8 @@ def read_mask(path: Path, shape: tuple[int, int] | None) -> np.ndarray:
     Raises BadInput for a file that cannot be read, has another size, more than 8 bits, or more than 8 colours.
     """
     path = Path(path)
-    _, image = open_picture(path, KIND)
-    image = decode_picture(image, path, KIND)
+    data, image = open_picture(path, KIND)
+    image = decode_picture(data, image, path, KIND)
     turned, coloured = orientation(image), False
     if image.mode == "1" or image.mode == "P" and _has_grey_palette(image):
         image = image.convert("L")
@@ -51,6 +52,8 @@ def read_mask(path: Path, shape: tuple[int, int] | None) -> np.ndarray:
         )
         raise BadInput("size mismatch", path, f"the photograph's {expected}", found + turned_away)
     if mask.ndim == 3:
+        if _says_nothing_but_by_alpha(mask):
+            raise BadInput(VALUES, path, "values in the colours", "one colour, and a mask in the alpha channel")
         mask = mask[..., : 3 if mask.shape[2] > 2 else 1]  # the rest is an alpha channel
         coloured = not (mask == mask[..., :1]).all()
         mask = mask if coloured else mask[..., 0]
@@ -74,10 +77,16 @@ def read_structure(path: Path, shape: tuple[int, int] | None) -> np.ndarray:
     inside = mask > (low + high) // 2
     if border_share(inside) > 0.5:
         inside = ~inside
+        if sides_touched(inside) > 2:
+            found = "a structure on three sides or more: is it that, or what is about a disc beyond the picture?"
+            raise BadInput(VALUES, path, "0 outside, and one other value", found)
     between = values[(values > low + _NEAR) & (values < high - _NEAR) | (high - low <= 2 * _NEAR)]
     between = between[(between != low) & (between != high)]
-    if _pixels(mask, between) > MAX_BLURRED * np.count_nonzero(inside):
-        raise BadInput(VALUES, path, "0 and one other value", listed(values))
+    if between.size:
+        middle = np.isin(mask, between)
+        # A blurred edge is narrow; a region of a value of its own is another structure.
+        if np.count_nonzero(middle) > MAX_BLURRED * np.count_nonzero(inside) or _is_wide(middle):
+            raise BadInput(VALUES, path, "0 and one other value", listed(values))
     return inside
 
 
@@ -139,6 +148,18 @@ def _by_place(mask: np.ndarray, values: np.ndarray, path: Path) -> tuple[np.ndar
     return parts[0] | parts[1], cup
 
 
+def _says_nothing_but_by_alpha(mask: np.ndarray) -> bool:
+    """Whether (H, W, 2 or 4) pixels have one colour and several alpha values."""
+    if mask.shape[2] not in (2, 4):
+        return False
+    colours, alpha = mask[..., :-1], mask[..., -1]
+    return bool((colours == colours[:1, :1]).all() and (alpha != alpha[0, 0]).any())
+
+
+def _is_wide(mask: np.ndarray) -> bool:
+    return bool(cv2.erode(mask.astype(np.uint8), np.ones((_BLUR, _BLUR), np.uint8)).any())
+
+
 def _pixels(mask: np.ndarray, values: np.ndarray) -> int:
     return int(np.count_nonzero(np.isin(mask, values))) if values.size else 0
 
@@ -150,6 +171,8 @@ def _numbered(mask: np.ndarray, path: Path, limit: int = 8) -> np.ndarray:
     else:
         codes = mask.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
         values = np.unique(codes)
+    if len(values) == 1 and mask.any():
+        raise BadInput(VALUES, path, "several values", "one colour everywhere")
     if len(values) > limit:
         raise BadInput(VALUES, path, f"grey values, or at most {limit} colours", f"{len(values)} colours")
     return np.searchsorted(values, codes).astype(np.uint8)

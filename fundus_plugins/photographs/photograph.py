@@ -18,7 +18,7 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
     """Read a photograph, turned upright as its EXIF or TIFF data says, to (H, W, 3) uint8 RGB.
 
     Grey values become three equal channels, palettes and CMYK their colours; an alpha channel is dropped. Of 16 bits
-    the upper 8 are taken; where no value has more than 12 bits, as many cameras save them, the upper 8 of these 12.
+    the upper 8 are taken; where no value has more than 8, 10 or 12 bits, the upper 8 of these.
     Decoded by OpenCV where that gives the same pixels faster.
 
     Raises BadInput, naming the file, where it is no JPEG, PNG, TIFF, BMP, WebP, PPM or GIF, is cut off, too large, or
@@ -31,7 +31,7 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
         return cv2.cvtColor(upright(pixels, _orientation(data, image)), cv2.COLOR_BGR2RGB)
     if _bits(image, data) == 16:
         return _decode_deep(data, image, path)
-    image = decode_picture(image, path, KIND)
+    image = decode_picture(data, image, path, KIND)
     if image.mode not in _MODES:
         raise BadInput(KIND, path, "grey values or colours of 8 or 16 bits", f"pixels of Pillow's mode {image.mode}")
     turned = orientation(image)
@@ -93,14 +93,14 @@ def _decode_deep(data: bytes, image: Image.Image, path: Path) -> np.ndarray:
             found = f"photometric interpretation {tags.get(262)}, sample format {kinds}"
             raise BadInput(KIND, path, expected, found)
     else:
-        decode_picture(image, path, KIND)  # OpenCV does not say what is wrong with a file
+        decode_picture(data, image, path, KIND)  # OpenCV does not say what is wrong with a file
     deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if deep is None or deep.dtype != np.uint16:
         raise BadInput(KIND, path, expected, "one that OpenCV cannot read")
     if deep.ndim == 2:
         deep = deep[..., None]
     colours = deep[..., 2::-1] if deep.shape[2] >= 3 else np.repeat(deep[..., :1], 3, axis=2)
-    shift = 4 if colours.max(initial=0) < 1 << 12 else 8
-    pixels = (colours >> shift).astype(np.uint8)
+    used = next((bits for bits in (8, 10, 12) if colours.max(initial=0) < 1 << bits), 16)
+    pixels = (colours >> (used - 8)).astype(np.uint8)
     # OpenCV turns a TIFF, and leaves a PNG as it is.
     return upright(pixels, orientation(image) if image.format == "PNG" else 1)

@@ -3,6 +3,7 @@
 import io
 import os
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,10 @@ def open_picture(path: Path, kind: str) -> tuple[bytes, Image.Image]:
     return data, image
 
 
-def decode_picture(image: Image.Image, path: Path, kind: str) -> Image.Image:
-    """The same picture with its pixels decoded, to the last one. Raises BadInput of that `kind`."""
+def decode_picture(data: bytes, image: Image.Image, path: Path, kind: str) -> Image.Image:
+    """The same picture with its pixels decoded by Pillow, to the last one. Raises BadInput of that `kind`."""
+    if image.format == "PNG" and is_damaged(data):
+        raise BadInput(kind, path, "an image file", "a truncated or damaged one: PNG's checksums are wrong")
     try:
         with _quiet():
             image.load()
@@ -116,6 +119,22 @@ def png_metadata(png: bytes) -> bool | None:
             found |= name == b"eXIf" or png.startswith((b"Raw profile type", b"XML:com.adobe.xmp"), body)
         place = end + 4
     return None
+
+
+def is_damaged(png: bytes) -> bool:
+    """Whether a chunk of the pixels of a PNG is not what its checksum says; Pillow would show other pixels."""
+    place, length = 8, len(png)
+    while place + 12 <= length:
+        end = place + 8 + int.from_bytes(png[place : place + 4], "big")
+        name = png[place + 4 : place + 8]
+        if name == b"IEND":
+            return False
+        if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
+            checksum = int.from_bytes(png[end : end + 4], "big")
+            if end + 4 > length or zlib.crc32(memoryview(png)[place + 4 : end]) != checksum:
+                return True
+        place = end + 4
+    return True  # without its end
 
 
 def _pages(image: Image.Image) -> int:

@@ -15,7 +15,8 @@ class Problem:
     repaired: bool = False
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.file}: expected {self.expected}, found {self.found}"
+        text = f"{self.kind}: {self.file}: expected {self.expected}, found {self.found}"
+        return "".join(x if x.isprintable() or "\ud800" <= x <= "\udfff" else repr(x)[1:-1] for x in text)
 
 
 class BadInput(ValueError):

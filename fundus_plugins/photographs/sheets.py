@@ -15,13 +15,13 @@ _SEPARATORS = ",;\t|"
 _EMPTY = {"", "na", "n/a", "nan", "null", "none", "#n/a", "<na>"}
 
 
-def read_sheet(path: Path) -> list[list]:
+def read_sheet(path: Path, *, alone: bool = False) -> list[list]:
     """Rows of the first sheet of an Excel file, or of a text file with separators; the suffix is not trusted.
 
     Text is UTF-8 or UTF-16, with or without a byte-order mark, or Windows' western encoding; the separator is that of
     the first lines; cells may be quoted. Cells of text have no blanks about them; empty ones, NA and the like are
     None. Where every row but the first begins with one cell more, R has written their numbers: the first row gets an
-    empty cell. Raises BadInput if it is neither.
+    empty cell. Raises BadInput if it is neither, and, with `alone`, where an Excel file has several sheets with rows.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -30,7 +30,11 @@ def read_sheet(path: Path) -> list[list]:
         if data.startswith((b"PK", b"\xd0\xcf")):
             import pandas  # slow to import, and only Excel's files want it
 
-            frame = pandas.read_excel(io.BytesIO(data), header=None, sheet_name=0, dtype=object)
+            sheets = pandas.read_excel(io.BytesIO(data), header=None, sheet_name=None, dtype=object)
+            filled = [name for name, sheet in sheets.items() if len(sheet)]
+            if alone and len(filled) > 1:
+                raise ValueError(f"several sheets: {', '.join(map(str, filled))}; save one of them alone")
+            frame = next(iter(sheets.values()))
             rows = [[None if pandas.isna(cell) else cell for cell in row] for row in frame.to_numpy().tolist()]
             return [[_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
         rows = _text_rows(_decode(data))
@@ -89,7 +93,7 @@ def _text_rows(text: str) -> list[list]:
 def _separator(text: str) -> str:
     """The separator that the first lines have most often outside of quotes; blanks where they are R's, quoted."""
     lines = [re.sub(r'"[^"]*"', "x", line) for line in text.splitlines()[:10]]
-    best = max(_SEPARATORS, key=lambda x: sum(line.count(x) for line in lines))
+    best = max(_SEPARATORS, key=lambda x: (lines[0].count(x) if lines else 0, sum(line.count(x) for line in lines)))
     if any(best in line for line in lines):
         return best
     return " " if '" "' in text[:1000] else ","

@@ -151,7 +151,7 @@ def test_a_sheet_of_files_and_grades(tmp_path, capsys):
 def test_contact_sheet_without_masks(tmp_path):
     for grade in ("normal", "glaucoma"):
         photograph(tmp_path / "in" / grade / "1.jpg", (44, 40))
-    code, _ = convert("graded_folders", tmp_path / "in", "--preview", tmp_path / "sheet.png", "--patient", "^$")
+    code, _ = convert("graded_folders", tmp_path / "in", "--preview", tmp_path / "sheet.png", "--patient", ".+")
     assert Image.open(tmp_path / "sheet.png").size[0] == 1280
 
 

@@ -1,316 +1,489 @@
-"""What may happen to files and folders on their way: each a function of a random generator."""
+"""What may happen to files and folders on their way: functions of a random generator, and what is then still known."""
 
+import hashlib
+import io
+import json
 import os
+import re
 import shutil
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas
 from PIL import Image
 
 Rng = np.random.Generator
+PNG = b"\x89PNG"
 
 
-def _place(rng: Rng, data: bytes) -> int:
-    return int(rng.integers(0, len(data) + 1))
+def one(rng: Rng, items: Sequence) -> Any:
+    return items[int(rng.integers(len(items)))]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# Bytes.
 
 
 def _span(rng: Rng, data: bytes) -> tuple[int, int]:
-    start = _place(rng, data)
+    start = int(rng.integers(0, len(data) + 1))
     return start, min(len(data), start + int(rng.integers(1, 64)))
 
 
-def truncate(rng, data):
-    return data[: _place(rng, data)]
+def truncated(rng: Rng, data: bytes) -> bytes:
+    return data[: int(rng.integers(0, len(data) + 1))]
 
 
-def flip_bits(rng, data):
+def flipped(rng: Rng, data: bytes) -> bytes:
     changed = bytearray(data)
-    for _ in range(int(rng.integers(1, 9))):
-        if changed:
-            changed[int(rng.integers(0, len(changed)))] ^= 1 << int(rng.integers(0, 8))
+    for _ in range(int(rng.integers(1, 9)) if data else 0):
+        changed[int(rng.integers(len(changed)))] ^= 1 << int(rng.integers(8))
     return bytes(changed)
 
 
-def zero_run(rng, data):
+def zeroed(rng: Rng, data: bytes) -> bytes:
     start, end = _span(rng, data)
     return data[:start] + bytes(end - start) + data[end:]
 
 
-def delete_run(rng, data):
+def deleted(rng: Rng, data: bytes) -> bytes:
     start, end = _span(rng, data)
     return data[:start] + data[end:]
 
 
-def repeat_run(rng, data):
+def repeated(rng: Rng, data: bytes) -> bytes:
     start, end = _span(rng, data)
     return data[:end] + data[start:end] * int(rng.integers(1, 20)) + data[end:]
 
 
-def insert_noise(rng, data):
-    place = _place(rng, data)
-    return data[:place] + rng.bytes(int(rng.integers(1, 40))) + data[place:]
+def with_noise(rng: Rng, data: bytes) -> bytes:
+    start, _ = _span(rng, data)
+    return data[:start] + rng.bytes(int(rng.integers(1, 40))) + data[start:]
 
 
-def append_noise(rng, data):
+def with_noise_behind(rng: Rng, data: bytes) -> bytes:
     return data + rng.bytes(int(rng.integers(1, 4000)))
 
 
-def other_header(rng, data):
-    headers = (
-        b"\xff\xd8\xff\xe0",
-        b"\x89PNG\r\n\x1a\n",
-        b"II*\0",
-        b"BM",
-        b"PK\x03\x04",
-        b"GIF89a",
-        b"\xef\xbb\xbf",
-        b"%!PS",
-    )
-    return headers[int(rng.integers(len(headers)))] + data[int(rng.integers(0, 9)) :]
+_HEADERS = (b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"BM", b"PK\x03\x04", b"GIF89a")
+_HEADERS += (b"RIFF\x10\0\0\0WEBPVP8 ", b"P6\n9 9\n255\n", b"\xd0\xcf\x11\xe0", b"\xef\xbb\xbf", b"%!PS", b"\xff\xfe")
 
 
-def empty(rng, data):
+def other_header(rng: Rng, data: bytes) -> bytes:
+    return one(rng, _HEADERS) + data[int(rng.integers(0, 9)) :]
+
+
+def empty(rng: Rng, data: bytes) -> bytes:
     return b""
 
 
-BYTES: list[Callable[[Rng, bytes], bytes]] = [
-    truncate, flip_bits, flip_bits, zero_run, delete_run, repeat_run, insert_noise, append_noise, other_header, empty
-]  # fmt: skip
-
-_PIECES = [
-    b'"',
-    b",",
-    b";",
-    b"\t",
-    b"\r\n",
-    b"\0",
-    b"\xe9",
-    b"null",
-    b"-1",
-    b"1e999",
-    b"NaN",
-    b"[]",
-    b"{}",
-    b"\xff\xfe",
-    b"\\",
-]
+def noise(rng: Rng, data: bytes) -> bytes:
+    return rng.bytes(int(rng.integers(1, 2000)))
 
 
-def _lines(rng, data):
+Mutation = Callable[[Rng, bytes], bytes]
+BYTES: list[Mutation] = [truncated, flipped, flipped, zeroed, deleted, repeated, with_noise, with_noise_behind]
+BYTES += [other_header, empty, noise]
+
+
+# Text.
+
+_PIECES = (b'"', b",", b";", b"\t", b"|", b"\r\n", b"\r", b"\0", b"\xe9", b"\xef\xbb\xbf", b"\xff\xfe", b"\\", b"'")
+_WORDS = (b"null", b"true", b"-1", b"-7", b"1e999", b"NaN", b"Infinity", b"3.5", b"999999999999", b"[]", b"{}", b'""')
+_WORDS += (b"[1]", b'{"a": 1}', b'"two\\nlines"', b'"\\udce9"', b"1" * 5000, b"x" * 300)
+
+
+def lines_changed(rng: Rng, data: bytes) -> bytes:
     lines = data.split(b"\n")
-    one, other = (int(rng.integers(len(lines))) for _ in range(2))
-    lines[one], lines[other] = lines[other], lines[one]
-    return b"\n".join(lines + lines[one : one + 2] if rng.random() < 0.5 else lines[:one] + lines[one + 1 :])
+    first, other = int(rng.integers(len(lines))), int(rng.integers(len(lines)))
+    lines[first], lines[other] = lines[other], lines[first]
+    return b"\n".join(one(rng, [lines + lines[first : first + 2], lines[:first] + lines[first + 1 :], lines]))
 
 
-def _piece(rng, data):
-    place, piece = _place(rng, data), _PIECES[int(rng.integers(len(_PIECES)))]
-    return data[:place] + piece + data[place + int(rng.integers(0, 3)) :]
+def piece_inserted(rng: Rng, data: bytes) -> bytes:
+    start, _ = _span(rng, data)
+    return data[:start] + one(rng, _PIECES) + data[start + int(rng.integers(0, 3)) :]
 
 
-def _word(rng, data):
-    """Another value for a number or a string of JSON or CSV."""
-    words = [b"true", b"null", b'"x"', b"-7", b"3.5", b"1e400", b"[1]", b'{"a": 1}', b"999999999999"]
-    start = _place(rng, data)
-    end = start
-    while end < len(data) and data[end : end + 1] not in b',\n:]}"':
-        end += 1
-    return data[:start] + words[int(rng.integers(len(words)))] + data[end:]
+def word_replaced(rng: Rng, data: bytes) -> bytes:
+    words = list(re.finditer(rb'"[^"\n]*"|[^\s,;:"\[\]{}]+', data))
+    if not words:
+        return data
+    word = one(rng, words)
+    return data[: word.start()] + one(rng, _WORDS) + data[word.end() :]
 
 
-TEXT: list[Callable[[Rng, bytes], bytes]] = [*BYTES, _lines, _piece, _piece, _word, _word, _word]
+def line_ends(rng: Rng, data: bytes) -> bytes:
+    return data.replace(b"\n", one(rng, [b"\r\n", b"\r", b"\n\n"]))
 
 
-def mutate_bytes(rng: Rng, data: bytes, text: bool = False) -> bytes:
-    """`data` after one to three mutations."""
-    kinds = TEXT if text else BYTES
+def other_encoding(rng: Rng, data: bytes) -> bytes:
+    return data.decode("latin-1").encode(one(rng, ["utf-16", "utf-8-sig", "utf-16-le", "utf-32"]))
+
+
+TEXT: list[Mutation] = [lines_changed, piece_inserted, piece_inserted, word_replaced, word_replaced, line_ends]
+TEXT += [other_encoding]
+
+_VALUES: tuple = (
+    None,
+    True,
+    -1,
+    0,
+    1,
+    1.0,
+    2.5,
+    1e308,
+    float("nan"),
+    float("inf"),
+    10**12,
+    10**30,
+    "",
+    "x",
+    "1",
+    [],
+    {},
+)
+_VALUES += (
+    [1],
+    [[]],
+    {"a": 1},
+    "two\nlines",
+    "\udce9",
+    "\0",
+    [0.0] * 4,
+    {"size": [44, 40], "counts": "0"},
+    [[1, 2, 3]],
+)
+
+
+def json_changed(rng: Rng, data: bytes) -> bytes:
+    """A value replaced, copied from elsewhere, left out, or a key renamed, anywhere in a document."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return data
+    places = list(_places(document))
+    for _ in range(int(rng.integers(1, 4)) if places else 0):
+        holder, key = one(rng, places)
+        how = int(rng.integers(5))
+        if isinstance(holder, list) and key >= len(holder) or isinstance(holder, dict) and key not in holder:
+            continue
+        if how == 0:
+            del holder[key]
+        elif how == 1 and isinstance(holder, dict):
+            holder[key + one(rng, ["s", " ", "_"])] = holder.pop(key)
+        elif how == 1:
+            holder.append(json.loads(json.dumps(holder[key])))
+        elif how == 2:
+            other, name = one(rng, places)
+            if isinstance(other, list) and name < len(other) or isinstance(other, dict) and name in other:
+                holder[key] = json.loads(json.dumps(other[name]))
+        else:
+            holder[key] = one(rng, _VALUES)
+    return json.dumps(document).encode()
+
+
+def _places(node: Any):
+    for key in list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+        yield node, key
+        yield from _places(node[key])
+
+
+def mutate_bytes(rng: Rng, data: bytes, kind: str = "") -> bytes:
+    """`data` after one to three mutations; `kind` is "text", "json" or anything else."""
+    own = {"text": TEXT, "json": [json_changed]}.get(kind)
+    kinds = own if own and rng.random() < 0.7 else BYTES + TEXT if own else BYTES
     for _ in range(int(rng.integers(1, 4))):
-        data = kinds[int(rng.integers(len(kinds)))](rng, data)
+        data = one(rng, kinds)(rng, data)
     return data
 
 
-# Of folders. What is said to be of a photograph is then no longer known: by the stems that are given back.
-
-_NAMES = ["Normals", "glaucoma_maybe", "suspects", "TRAIN", "Test", "images", "masks", "misc", "Ünïcode", "a b", "cups"]
+# Sheets.
 
 
-def _files(root: Path) -> list[Path]:
-    return sorted(x for x in root.rglob("*") if x.is_file() and not x.is_symlink())
+def xlsx(frame: pandas.DataFrame, header: bool = True) -> bytes:
+    """An Excel file, of the same bytes every time."""
+    made, fixed = io.BytesIO(), io.BytesIO()
+    frame.to_excel(made, index=False, header=header)
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(
+                zipfile.ZipInfo(name), re.sub(rb"\d{4}(-\d\d){2}T[\d:]+Z", b"2000-01-01T00:00:00Z", old.read(name))
+            )
+    return fixed.getvalue()
 
 
-def _folders(root: Path) -> list[Path]:
-    return sorted(x for x in root.rglob("*") if x.is_dir() and not x.is_symlink())
+def rewritten_sheet(rng: Rng, rows: dict[str, list]) -> bytes:
+    """The same table as another program would write it: it must be read as the same."""
+    frame = pandas.DataFrame(rows)
+    frame = frame.iloc[rng.permutation(len(frame))][[frame.columns[i] for i in rng.permutation(len(frame.columns))]]
+    frame.columns = [one(rng, [x, x.upper(), f" {x} "]) for x in frame.columns]
+    if rng.random() < 0.2:
+        return xlsx(frame)
+    text = frame.to_csv(None, index=False, sep=one(rng, ",;\t|"), quoting=int(rng.integers(2)))
+    text = text.replace("\n", one(rng, ["\n", "\r\n", "\n\n"]))
+    return text.encode(one(rng, ["utf-8", "utf-8-sig", "utf-16", "cp1252"]))
 
 
-def _one(rng: Rng, items: list):
-    return items[int(rng.integers(len(items)))]
+# Folders.
 
 
-def _all(root: Path) -> set[str]:
-    return {x.stem for x in _files(root)}
+@dataclass(frozen=True)
+class Eye:
+    """One photograph as it was drawn."""
+
+    stem: str
+    split: str
+    grade: str | None
+    masks: dict[str, np.ndarray]  # "disc", "cup"
 
 
-def damage_file(rng, root):
-    file = _one(rng, _files(root))
-    file.write_bytes(mutate_bytes(rng, file.read_bytes(), text=file.suffix in (".csv", ".json")))
-    return _all(root) if file.suffix in (".csv", ".json", ".xlsx") else {_stem(file)}
+@dataclass(frozen=True)
+class Truth:
+    """What a mask file shows: the masks of one eye, or one of them."""
+
+    eye: Eye
+    structures: tuple[str, ...]
+    exact: bool = True
+    vague: bool = False  # damaged, in a format that cannot tell
 
 
-def _stem(file: Path) -> str:
-    """Of the photograph that a mask belongs to."""
-    return file.stem.removesuffix("_ODsegSoftmap").removesuffix("_cupsegSoftmap").split("-1-")[0]
+@dataclass
+class Known:
+    """What is known of the files below a root, by the digests of their bytes.
+
+    `moved`: names, places or contents were exchanged, so that a name may rightly lead to another eye's mask or grade.
+    `relabelled`: a sheet of text was damaged, so that it may rightly say another grade.
+    """
+
+    root: Path
+    eyes: dict[str, Eye] = field(default_factory=dict)
+    masks: dict[str, Truth] = field(default_factory=dict)
+    labels: dict[str, set[str]] = field(default_factory=dict)  # stem or relative path, lower case -> grades of sheets
+    sheet: dict[str, list] | None = None  # of graded_sheet
+    moved: bool = False
+    relabelled: bool = False
+    done: list[str] = field(default_factory=list)
+
+    def files(self) -> list[Path]:
+        return sorted(x for x in self.root.rglob("*") if x.is_file() and not x.is_symlink())
+
+    def folders(self) -> list[Path]:
+        return sorted(x for x in self.root.rglob("*") if x.is_dir() and not x.is_symlink())
+
+    def mask_files(self) -> list[tuple[Path, Truth]]:
+        found = ((x, self.masks.get(digest(x))) for x in self.files())
+        return [(x, truth) for x, truth in found if truth and not truth.vague]
 
 
-def rename_file(rng, root):
-    file = _one(rng, _files(root))
-    names = [
-        file.stem.upper() + file.suffix,
-        file.stem + " " + file.suffix,
-        "._" + file.name,
-        file.stem,
-        file.stem + ".gif",
-    ]
-    names += [
-        file.stem + "_flip" + file.suffix,
-        file.stem + ".dcm",
-        os.fsdecode(b"\xe9\xff") + file.suffix,
-        "é" + file.suffix,
-    ]
-    names += [f"{file.stem}_jpg.rf.0123456789abcdef{file.suffix}", "x" * 200 + file.suffix]
-    target = file.with_name(_one(rng, names))
+_SHEETS = (".csv", ".json", ".xlsx", ".xls", ".tsv")
+
+
+def damage_file(rng: Rng, known: Known) -> None:
+    file = one(rng, known.files())
+    data, before = file.read_bytes(), digest(file)
+    kind = {".csv": "text", ".json": "json"}.get(file.suffix, "")
+    changed = mutate_bytes(rng, data, kind)
+    file.write_bytes(changed)
+    after = digest(file)
+    known.relabelled |= bool(kind)
+    if before in known.eyes:
+        known.eyes.setdefault(after, known.eyes[before])
+    if before in known.masks and before != after:
+        checked = data.startswith(PNG) and changed.startswith(
+            PNG
+        )  # a PNG has checksums: what was damaged is not to be read as another
+        known.masks.setdefault(after, replace(known.masks[before], vague=known.masks[before].vague or not checked))
+
+
+def damage_sheet(rng: Rng, known: Known) -> None:
+    sheets = [x for x in known.files() if x.suffix in _SHEETS]
+    if sheets:
+        file = one(rng, sheets)
+        kind = {".csv": "text", ".json": "json"}.get(file.suffix, "")
+        file.write_bytes(mutate_bytes(rng, file.read_bytes(), kind))
+        known.relabelled |= bool(kind)
+
+
+def rewrite_sheet(rng: Rng, known: Known) -> None:
+    sheets = [x for x in known.files() if x.suffix == ".csv" and x.stem == "grades"]
+    if known.sheet and sheets and not known.relabelled:
+        sheets[0].write_bytes(rewritten_sheet(rng, known.sheet))
+
+
+def _names(rng: Rng, file: Path) -> str:
+    stem, suffix = file.stem, file.suffix
+    names = [stem.upper() + suffix, f"{stem} {suffix}", f" {stem}{suffix}", "._" + file.name, stem, stem + ".gif"]
+    names += [stem + suffix.upper(), stem + ".dcm", stem + "_flip" + suffix, os.fsdecode(b"\xe9\xff") + suffix]
+    names += ["é" + suffix, f"{stem}_jpg.rf.0123456789abcdef{suffix}", "x" * 200 + suffix, f"{stem}\u202e{suffix}"]
+    names += [f"two\nlines{suffix}", f"12_left{suffix}", f"{stem}.{suffix}", f"_12_345{suffix}", f"{stem}.tif"]
+    return one(rng, names)
+
+
+def rename_file(rng: Rng, known: Known) -> None:
+    file = one(rng, known.files())
+    target = file.with_name(_names(rng, file))
     if not target.exists():
         file.rename(target)
-    return {_stem(file), _stem(target)}
+    known.moved = True
 
 
-def move_file(rng, root):
-    file, folder = _one(rng, _files(root)), _one(rng, _folders(root))
+def move_file(rng: Rng, known: Known) -> None:
+    file, folder = one(rng, known.files()), one(rng, known.folders())
     if not (folder / file.name).exists():
         file.rename(folder / file.name)
-    return {_stem(file)}
+    known.moved = True
 
 
-def copy_file(rng, root):
-    file, folder = _one(rng, _files(root)), _one(rng, _folders(root))
-    target = folder / _one(rng, [file.name, "copy" + file.suffix])
+def copy_file(rng: Rng, known: Known) -> None:
+    file, folder = one(rng, known.files()), one(rng, known.folders())
+    target = folder / one(rng, [file.name, file.name, "other" + file.suffix, "copy" + file.suffix, _names(rng, file)])
     if not target.exists():
         shutil.copy(file, target)
-    return {_stem(file), _stem(target)}
+    known.moved = True
 
 
-def delete_file(rng, root):
-    file = _one(rng, _files(root))
-    file.unlink()
-    return _all(root) | {_stem(file)} if file.suffix in (".csv", ".json", ".xlsx") else {_stem(file)}
+def delete_file(rng: Rng, known: Known) -> None:
+    one(rng, known.files()).unlink()
 
 
-def replace_by_folder(rng, root):
-    file = _one(rng, _files(root))
+def replace_by_folder(rng: Rng, known: Known) -> None:
+    file = one(rng, known.files())
     file.unlink()
     file.mkdir()
-    return {_stem(file)}
 
 
-def link(rng, root):
-    folder = _one(rng, _folders(root))
-    target = _one(rng, [root, folder, root / "nowhere", _one(rng, _files(root))])
-    place = folder / _one(rng, ["link", "link.jpg", "link.png"])
+def replace_by_link(rng: Rng, known: Known) -> None:
+    """A broken one, one that leads to itself, to a folder above, or to another file of the kind."""
+    file = one(rng, known.files())
+    others = [x for x in known.files() if x.suffix == file.suffix]
+    target = one(rng, [file.with_name("nowhere"), file, known.root, file.parent, one(rng, others)])
+    known.moved |= target in others and target != file
+    file.unlink()
+    file.symlink_to(target)
+
+
+def add_link(rng: Rng, known: Known) -> None:
+    folder = one(rng, known.folders())
+    target = one(rng, [known.root, folder, known.root / "nowhere", one(rng, known.folders()), one(rng, known.files())])
+    place = folder / one(rng, ["link", "link.jpg", "link.png", "images", "normal", "Masks"])
     if not place.is_symlink() and not place.exists():
         place.symlink_to(target)
-    return set()
+    known.moved = True
 
 
-def rename_folder(rng, root):
-    folder = _one(rng, _folders(root))
-    target = folder.with_name(_one(rng, _NAMES))
+_FOLDERS = (
+    "Normals",
+    "glaucoma_maybe",
+    "suspects",
+    "glaucoma",
+    "TRAIN",
+    "Test",
+    "val",
+    "images",
+    "masks",
+    "misc",
+    "cups",
+)
+_FOLDERS += ("Ünïcode", "a b", "two\nlines", "disc", os.fsdecode(b"\xe9\xff"), "__MACOSX", ".hidden", "Non-Glaucoma")
+
+
+def rename_folder(rng: Rng, known: Known) -> None:
+    folder = one(rng, known.folders())
+    target = folder.with_name(one(rng, [*_FOLDERS, folder.name + "s", folder.name.upper(), f"{folder.name} "]))
     if not target.exists():
         folder.rename(target)
-    return _all(root)
+    known.moved = True
 
 
-def nest_folder(rng, root):
-    folder = _one(rng, _folders(root))
-    inner = folder.with_name("moving")
-    folder.rename(inner)
+def swap_folders(rng: Rng, known: Known) -> None:
+    first, other = one(rng, known.folders()), one(rng, known.folders())
+    if first not in (other, *other.parents) and other not in first.parents:
+        aside = first.with_name("moving")
+        first.rename(aside)
+        other.rename(first)
+        aside.rename(other)
+    known.moved = True
+
+
+def nest_folder(rng: Rng, known: Known) -> None:
+    folder = one(rng, known.folders())
+    aside = folder.with_name("moving")
+    folder.rename(aside)
     folder.mkdir()
-    inner.rename(folder / folder.name)
-    return set()
+    aside.rename(folder / folder.name)
 
 
-def empty_folder(rng, root):
-    folder = _one(rng, _folders(root))
+def empty_folder(rng: Rng, known: Known) -> None:
+    folder = one(rng, known.folders())
     shutil.rmtree(folder)
     folder.mkdir()
-    return _all(root)
 
 
-def _masks(root: Path) -> list[Path]:
-    places = ("gts", "masks", "cup", "disc_cup_masks", "rim-one_dl_reference_segmentations")
-    return [x for x in _files(root) if any(part.lower() in places for part in x.parts) and x.suffix in (".png", ".bmp")]
+def swap_files(rng: Rng, known: Known) -> None:
+    first = one(rng, known.files())
+    other = one(rng, [x for x in known.files() if x.suffix == first.suffix])
+    contents = first.read_bytes(), other.read_bytes()
+    first.write_bytes(contents[1])
+    other.write_bytes(contents[0])
+    known.moved = True
 
 
-def recode_mask(rng, root):
+def recode_mask(rng: Rng, known: Known) -> None:
     """Another coding of the same mask, which must be read as the same or refused."""
-    masks = _masks(root)
+    masks = known.mask_files()
     if not masks:
-        return set()
-    file = _one(rng, masks)
+        return
+    file, truth = one(rng, masks)
     try:
         codes = np.asarray(Image.open(file).convert("L"))
     except Exception:  # damaged before
-        return {_stem(file)}
-    values, numbers = np.unique(codes, return_inverse=True)
-    if len(values) > 3:
-        return {_stem(file)}
+        return
+    _, numbers = np.unique(codes, return_inverse=True)
     numbers = numbers.reshape(codes.shape)
-    how = int(rng.integers(5))
-    if how == 0:
-        image = Image.fromarray(255 - codes)
-    elif how == 1:
-        image = Image.fromarray(rng.permutation(3).astype(np.uint8)[numbers])
-    elif how == 2:
-        image = Image.fromarray(rng.integers(0, 256, (3, 3)).astype(np.uint8)[numbers])
-    elif how == 3:
-        image = Image.fromarray(rng.permutation(3).astype(np.uint8)[numbers]).convert("P")
+    if numbers.max() > 2:
+        return
+    how = one(
+        rng, ["inverted", "permuted", "0/1/2", "greys", "colours", "palette", "16 bits", "JPEG", "resized", "RGBA"]
+    )
+    if how == "greys" and "segsoftmap" in file.name.lower():
+        how = "inverted"  # greys of a soft map count experts
+    greys = rng.choice(256, 3, replace=False).astype(np.uint8)
+    image = {
+        "inverted": lambda: Image.fromarray(255 - codes),
+        "permuted": lambda: Image.fromarray(np.unique(codes)[rng.permutation(numbers.max() + 1)][numbers]),
+        "0/1/2": lambda: Image.fromarray(rng.permutation(3).astype(np.uint8)[numbers]),
+        "greys": lambda: Image.fromarray(greys[numbers]),
+        "colours": lambda: Image.fromarray(rng.integers(0, 256, (3, 3)).astype(np.uint8)[numbers]),
+        "palette": lambda: Image.fromarray(rng.permutation(3).astype(np.uint8)[numbers]).convert("P"),
+        "16 bits": lambda: Image.fromarray(codes.astype(np.uint16) * 257),
+        "JPEG": lambda: Image.fromarray(codes),
+        "resized": lambda: Image.fromarray(codes).resize((33, 51)),
+        "RGBA": lambda: Image.fromarray(codes).convert("RGBA"),
+    }[how]()
+    if how == "palette":
         image.putpalette(rng.integers(0, 256, 9).tolist())
-    else:
-        image = Image.fromarray(codes.astype(np.uint16) * 257)
-    image.save(file, "PNG")
-    # 0, 1, 2 in an arbitrary order, and a palette whose colours happen to be greys, say nothing that can be checked.
-    return {_stem(file)} if how in (2, 3) else set()
+    known.done.append(f"{how} {truth.structures}")
+    image.save(file, "JPEG" if how == "JPEG" else "PNG", **({"quality": 95} if how == "JPEG" else {}))
+    known.masks[digest(file)] = replace(truth, exact=truth.exact and how != "JPEG")
 
 
-def resize_mask(rng, root):
-    masks = _masks(root)
-    if masks:
-        file = _one(rng, masks)
-        try:
-            Image.open(file).resize((33, 51)).save(file)
-        except Exception:  # damaged before
-            return {_stem(file)}
-    return set()
-
-
-def swap_files(rng, root):
-    one, other = _one(rng, _files(root)), _one(rng, _files(root))
-    contents = one.read_bytes(), other.read_bytes()
-    one.write_bytes(contents[1])
-    other.write_bytes(contents[0])
-    return _all(root)
-
-
-FOLDERS: list[Callable[[Rng, Path], set[str]]] = [
-    damage_file, damage_file, damage_file, rename_file, rename_file, move_file, copy_file, copy_file, delete_file,
-    replace_by_folder, link, rename_folder, nest_folder, empty_folder, recode_mask, recode_mask, recode_mask,
-    resize_mask, swap_files,
+FOLDERS: list[Callable[[Rng, Known], None]] = [
+    *(3 * [damage_file]), damage_sheet, damage_sheet, rewrite_sheet, rewrite_sheet, rename_file, rename_file, move_file,
+    copy_file, copy_file, delete_file, replace_by_folder, replace_by_link, add_link, rename_folder, swap_folders,
+    nest_folder, empty_folder, swap_files, *(5 * [recode_mask]),
 ]  # fmt: skip
 
 
-def mutate_folder(rng: Rng, root: Path) -> set[str]:
-    """One to four mutations; the stems of photographs of which the masks or the grade may be others now."""
-    unsure: set[str] = set()
-    for _ in range(int(rng.integers(1, 5))):
-        if _files(root) and _folders(root):
-            unsure |= FOLDERS[int(rng.integers(len(FOLDERS)))](rng, root)
-    return unsure
+def mutate_folder(rng: Rng, known: Known, number: int) -> None:
+    for _ in range(number):
+        if known.files() and known.folders():
+            mutation = one(rng, FOLDERS)
+            known.done.append(mutation.__name__)
+            mutation(rng, known)

@@ -1,21 +1,27 @@
 """Mutated files and folders through the readers and converters: `python -m tests.fuzz.run --folders 1000 --files 1000`.
 
-Every file is read to something well formed or refused in one line; every folder is converted to JSON that is true, or
-what is wrong is listed. A case is known by its number, and runs alone with `--only files 17`.
+Every file is read to what is well formed, and what it was where it has checksums, or refused in one line. Every data
+set is converted to JSON that is true of it, or what is wrong is listed: each photograph's masks and grade differ, and
+those in the JSON must be its own. A case is known by its seed and number: `--first 17 --files 1 --folders 0`.
 """
 
 import argparse
 import contextlib
-import hashlib
 import io
+import itertools
 import json
+import multiprocessing
+import os
+import re
 import signal
 import sys
 import tempfile
 import traceback
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,191 +30,393 @@ from PIL import Image
 from pycocotools import mask as mask_util
 
 from fundus_plugins.cli.main import main as fundus
-from fundus_plugins.data.coco import AnnotatedImage, build_segmentation, mask_to_rle
-from fundus_plugins.data.coco_file import disc_cup_records, read_coco
+from fundus_plugins.data.annotations import disc_and_cup
+from fundus_plugins.data.coco import AnnotatedImage, build_grading, build_segmentation, mask_to_rle
+from fundus_plugins.data.coco_file import disc_cup_records, grading_records, read_coco
+from fundus_plugins.data.converters.record import Listing
+from fundus_plugins.data.converters.refuge import read_labels
+from fundus_plugins.data.mask_files import MaskSet, list_masks
 from fundus_plugins.photographs.masks import read_disc_and_cup, read_mask, read_structure
 from fundus_plugins.photographs.photograph import photograph_shape, read_photograph
 from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sheets import read_sheet
-from tests.data.folders import CUP, DISC, REFUGE_LAYOUTS, SHAPE, drishti, photograph, refuge
-from tests.fuzz.mutations import mutate_bytes, mutate_folder
+from tests.data.folders import REFUGE2, REFUGE_LAYOUTS, SHAPE
+
+from .mutations import PNG, Eye, Known, Rng, Truth, digest, mutate_bytes, mutate_folder, one, rewritten_sheet, xlsx
 
 SECONDS = 20  # a case that takes longer hangs
+CHECKED: Counter[str] = Counter()  # how many masks, grades, ... of a case were compared with the truth
+TOTAL: Counter[str] = Counter()  # the same of all cases
 
 
 class Failure(Exception):
     """A case that went wrong."""
 
 
-def require(true: bool, text: str) -> None:
+class Late(BaseException):
+    """A case that does not end; no reader may swallow it."""
+
+
+def require(true: Any, text: str) -> None:
     if not true:
         raise Failure(text)
+
+
+def draw_eye(rng: Rng, stem: str, split: str = "", grade: str | None = None) -> Eye:
+    """Masks that no other photograph has; the grade is given."""
+    row, column = rng.integers(17, 25), rng.integers(17, 23)
+    disc, cup = rng.integers(9, 13, 2), rng.integers(3, 7, 2)
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    masks = {}
+    for name, (height, width), shift in (("disc", disc, 0), ("cup", cup, rng.integers(-1, 2))):
+        masks[name] = ((rows - row - shift) / height) ** 2 + ((columns - column) / width) ** 2 <= 1
+    return Eye(stem, split, grade, masks)
+
+
+def codes_of(eye: Eye, coding: str = "official") -> np.ndarray:
+    inside, rim, outside = (0, 128, 255) if coding == "official" else (2, 1, 0)
+    return np.where(eye.masks["cup"], inside, np.where(eye.masks["disc"], rim, outside)).astype(np.uint8)
 
 
 # Files.
 
 
-def _picture(rng: np.random.Generator, kind: str, path: Path) -> None:
-    pixels = rng.integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
+def _noise(rng: Rng) -> np.ndarray:
+    return rng.integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
+
+
+def _saved(pixels: np.ndarray, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+def _picture(rng: Rng, kind: str) -> tuple[bytes, np.ndarray | None]:
+    """A photograph, and its pixels where a checksum guards them."""
+    pixels = _noise(rng)
     if kind == "PNG 16":
-        cv2.imwrite(str(path.with_suffix(".png")), pixels.astype(np.uint16) * 257)
-        path.with_suffix(".png").rename(path)
-    elif kind == "TIFF 16":
-        Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(path, "TIFF")
-    else:
-        Image.fromarray(pixels).save(path, kind)
+        return cv2.imencode(".png", pixels[..., ::-1].astype(np.uint16) * 257)[1].tobytes(), pixels
+    if kind == "TIFF 16":
+        return _saved(pixels[..., 0].astype(np.uint16) * 257, "TIFF"), None
+    turned = Image.Exif()
+    turned[0x0112] = int(rng.integers(1, 9))
+    options: dict = {"exif": turned} if kind == "JPEG" and rng.random() < 0.5 else {}
+    options |= {"compression": one(rng, [None, "tiff_lzw", "tiff_deflate"])} if kind == "TIFF" else {}
+    return _saved(pixels, kind, **options), pixels if kind == "PNG" else None
 
 
-def _text(rng: np.random.Generator, kind: str, path: Path) -> None:
+def _table(rng: Rng, kind: str) -> bytes:
     rows = {"file": [f"images\\{n}.jpg" for n in range(5)], "grade": ["normal", "glaucoma"] * 2 + ["suspect"]}
-    if kind == "CSV":
-        pandas.DataFrame(rows).to_csv(path, index=bool(rng.integers(2)), sep=",;\t"[int(rng.integers(3))])
-    elif kind == "XLSX":
-        pandas.DataFrame(rows).to_excel(path.with_suffix(".xlsx"))
-        path.with_suffix(".xlsx").rename(path)
-    else:
-        rles = mask_to_rle(DISC), mask_to_rle(CUP)
-        images = [AnnotatedImage(path.parent / f"{n}.jpg", *SHAPE, *rles, 0.5, None) for n in range(2)]
-        path.write_text(json.dumps(build_segmentation(images, path.parent, {}), indent=1))
+    if kind == "XLSX":
+        return xlsx(pandas.DataFrame(rows))
+    if kind == "index.json":
+        return json.dumps({str(n): {"ImgName": f"V{n}.jpg", "Label": n % 2} for n in range(4)}).encode()
+    return rewritten_sheet(rng, rows)
 
 
-def _try(read, *arguments):
+def _coco(rng: Rng, kind: str) -> bytes:
+    eyes = [draw_eye(rng, str(n), "", "normal") for n in range(2)]
+    images = [
+        AnnotatedImage(Path(f"/x/{e.stem}.jpg"), *SHAPE, *map(mask_to_rle, e.masks.values()), 0.5, e.grade)
+        for e in eyes
+    ]
+    if kind == "grading":
+        return json.dumps(build_grading(images, Path("/x"), {})).encode()
+    document = build_segmentation(images, Path("/x"), {})
+    if kind == "COCO polygons":
+        for annotation in document["annotations"]:
+            annotation["segmentation"] = [[10, 10, 30, 10, 30, 30.5, 10, 30]]
+    if kind == "results":
+        document = [annotation | {"score": 0.5} for annotation in document["annotations"]]
+    return json.dumps(document, indent=one(rng, [None, 1])).encode()
+
+
+def read(reader: Callable, path: Path) -> Any:
     """What a reader gives, or None where it refuses, in one line that names the file."""
     try:
-        return read(*arguments)
+        return reader(path)
     except BadInput as error:
-        require("\n" not in str(error) and str(arguments[0]) in str(error), f"refused with {str(error)!r}")
+        require(len(str(error).splitlines()) == 1, f"refused in several lines: {str(error)!r}")
+        require(str(path) in str(error), f"refused without the file's name: {str(error)!r}")
         return None
 
 
-def file_case(number: int, folder: Path) -> str:
-    rng = np.random.default_rng([1, number])
-    kinds = (
-        "JPEG",
-        "PNG",
-        "PNG 16",
-        "TIFF",
-        "TIFF 16",
-        "BMP",
-        "WEBP",
-        "GIF",
-        "mask",
-        "one mask",
-        "CSV",
-        "XLSX",
-        "COCO",
-    )
-    kind = kinds[number % len(kinds)]
-    path = folder / "file"
-    if kind in ("mask", "one mask"):
-        codes = np.where(CUP, 0, np.where(DISC, 128, 255)) if kind == "mask" else DISC * 255
-        Image.fromarray(codes.astype(np.uint8)).save(path, ("PNG", "BMP")[int(rng.integers(2))])
-    elif kind in ("CSV", "XLSX", "COCO"):
-        _text(rng, kind, path)
-    else:
-        _picture(rng, kind, path)
-    path.write_bytes(mutate_bytes(rng, path.read_bytes(), text=kind in ("CSV", "COCO")))
-    results = _read_all(path)
-    return f"{kind}: {'read' if any(x is not None for x in results) else 'refused'}"
-
-
-def _read_all(path: Path) -> list:
-    """Every reader on one file, whatever it is."""
-    image, shape = _try(read_photograph, path), _try(photograph_shape, path)
-    require((image is None) == (shape is None), "read_photograph and photograph_shape disagree")
+def check_photograph(path: Path, pixels: np.ndarray | None) -> bool:
+    image, shape = read(read_photograph, path), read(photograph_shape, path)
+    require((image is None) == (shape is None), f"read_photograph gave {image is not None}, photograph_shape {shape}")
     if image is not None:
         require(image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8, f"{image.shape} {image.dtype}")
-        require(image.shape[:2] == shape, f"{image.shape} and {shape}")
-    mask, one, two = (_try(read, path, None) for read in (read_mask, read_structure, read_disc_and_cup))
-    for found in (one, *(two or ())):
-        require(found is None or found.dtype == bool and mask is not None and found.shape == mask.shape, "masks")
-    require(two is None or not (two[1] & ~two[0]).any(), "a cup outside the disc")
-    rows = _try(read_sheet, path)
-    require(rows is None or len({len(row) for row in rows}) == 1, "rows of several lengths")
-    document, records = _try(read_coco, path), _try(lambda x: disc_cup_records(str(x), "."), path)
-    return [image, one, two, rows, document, records]
+        require(image.shape[:2] == shape and min(shape) > 0, f"{image.shape}, and photograph_shape {shape}")
+        require(image.flags.writeable and image.flags.c_contiguous, "not to be written to")
+        if pixels is not None:
+            CHECKED["pixels"] += 1
+            same = image.shape == pixels.shape and np.array_equal(image, pixels)
+            require(same, "a damaged PNG is read as other pixels")
+    return image is not None
+
+
+def check_masks(path: Path, masks: dict[str, np.ndarray] | None) -> bool:
+    """`masks`: what the file must show, where a checksum guards it: disc and cup, or one of them."""
+    mask, single, both = (read(lambda x, f=f: f(x, None), path) for f in (read_mask, read_structure, read_disc_and_cup))
+    for found in (single, *(both or ())):
+        require(
+            found is None or found.dtype == bool and mask is not None and found.shape == mask.shape, "a mask's form"
+        )
+    require(mask is None or mask.ndim == 2 and mask.dtype == np.uint8, "a mask's form")
+    require(both is None or not (both[1] & ~both[0]).any(), "a cup outside the disc")
+    results = [single] if masks and len(masks) == 1 else both
+    if masks and results is not None and results[0] is not None:
+        CHECKED["masks of files"] += 1
+        for found, truth in zip(results, masks.values(), strict=True):
+            require(np.array_equal(found, truth), "a damaged PNG is read as another mask")
+    return any(x is not None for x in (mask, single, both))
+
+
+def check_table(path: Path, kind: str) -> bool:
+    rows = read(read_sheet, path)
+    require(rows is None or rows and len({len(row) for row in rows}) == 1, "rows of several lengths")
+    listing = Listing()
+    name = Path(path.name)
+    labels = read_labels(path.parent, [name], listing)
+    require(
+        all(len(str(x).splitlines()) == 1 for x in listing.problems), f"problems {[str(x) for x in listing.problems]}"
+    )
+    require(set(labels.values()) <= {"normal", "suspicious", "glaucoma"}, f"labels {labels}")
+    return rows is not None
+
+
+def check_coco_file(path: Path, kind: str) -> bool:
+    document = read(read_coco, path)
+    records = read(lambda x: disc_cup_records(str(x), "/x"), path)
+    read(lambda x: grading_records(str(x), "/x"), path)
+    truth = MaskSet(document={"images": [{"id": 1, "file_name": "1.jpg", "height": SHAPE[0], "width": SHAPE[1]}]})
+    truth.document |= {"categories": [{"id": 1, "name": "disc"}, {"id": 2, "name": "cup"}]}
+    listed = read(lambda x: list_masks(x, truth=truth), path)
+    for record in records or ():
+        size = record["height"], record["width"]
+        where = Path(record["file_name"])
+        masks = read(lambda x, r=record, s=size: disc_and_cup(r["annotations"], (0, 1), s, x), where)
+        require(all(x.shape == size and x.max(initial=0) <= 1 for x in (masks or {}).values()), "a mask's form")
+    for reader in (listed.masks if listed else {}).values():
+        read(lambda _, reader=reader: reader(), path)
+    return any(x is not None for x in (document, listed))
+
+
+PICTURES = ("JPEG", "PNG", "PNG 16", "TIFF", "TIFF 16", "BMP", "WEBP")
+MASKS = ("REFUGE mask", "mask of 0, 1, 2", "disc", "GIF mask", "BMP mask")
+TABLES = ("CSV", "XLSX", "index.json")
+DOCUMENTS = ("COCO", "COCO polygons", "grading", "results")
+FILES = (*PICTURES, *MASKS, *TABLES, *DOCUMENTS)
+
+
+def file_case(rng: Rng, number: int, folder: Path) -> str:
+    kind = FILES[number % len(FILES)]
+    pixels, masks, path = None, None, folder / "file"
+    if kind in PICTURES:
+        data, pixels = _picture(rng, kind)
+    elif kind in MASKS:
+        eye = draw_eye(rng, "eye")
+        codes = (
+            eye.masks["disc"] * np.uint8(255)
+            if kind == "disc"
+            else codes_of(eye, "012" if "012" in kind else "official")
+        )
+        data = _saved(codes, {"GIF mask": "GIF", "BMP mask": "BMP"}.get(kind, "PNG"))
+        masks = None if kind in ("GIF mask", "BMP mask") else eye.masks
+        masks = {"disc": eye.masks["disc"]} if kind == "disc" else masks
+    elif kind in TABLES:
+        data, path = _table(rng, kind), folder / {"CSV": "a.csv", "XLSX": "a.xlsx"}.get(kind, kind)
+    else:
+        data, path = _coco(rng, kind), folder / "file.json"
+    if number % 50:  # now and then a sound one
+        data = mutate_bytes(
+            rng, data, "json" if kind in (*DOCUMENTS, "index.json") else "text" if kind == "CSV" else ""
+        )
+    path.write_bytes(data)
+    if not data.startswith(PNG):
+        pixels = masks = None
+    # The header may be another's now: every reader of pictures has a look.
+    if kind in PICTURES or kind in MASKS:
+        done = check_photograph(path, pixels) | check_masks(path, masks)
+    else:
+        done = check_table(path, kind) if kind in TABLES else check_coco_file(path, kind)
+        check_photograph(path, None)
+    require(done or number % 50, "a sound file is refused")
+    return f"{kind}: {'read' if done else 'refused'}"
 
 
 # Folders.
 
 
-@dataclass
-class Drawn:
-    """A data set on disk: what converts it, and grades, where they are known, by digest of the photographs' bytes."""
+class Data:
+    """A data set being drawn below a root, and what is known of it."""
 
-    arguments: list[str]
-    grades: dict[str, str | None]
-    digests: dict[str, str]  # stem -> digest
-    masks: bool = True
+    def __init__(self, rng: Rng, root: Path):
+        self.rng, self.known, self.options = rng, Known(root), []
 
+    def write(self, name: str, data: bytes) -> str:
+        path = self.known.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return digest(path)
 
-def _mask(path: Path, mask: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(mask * np.uint8(255)).save(path)
+    def photograph(self, name: str, split: str = "", grade: str | None = None) -> Eye:
+        eye = draw_eye(self.rng, Path(name).stem, split, grade)
+        kind = "JPEG" if name.endswith(".jpg") else "PNG"
+        self.known.eyes[self.write(name, _saved(_noise(self.rng), kind))] = eye
+        return eye
 
+    def mask(self, name: str, eye: Eye, codes: np.ndarray, *structures: str) -> None:
+        self.known.masks[self.write(name, _saved(codes, "BMP" if name.endswith(".bmp") else "PNG"))] = Truth(
+            eye, structures
+        )
 
-def draw(rng: np.random.Generator, kind: str, root: Path) -> Drawn:
-    grades: dict[str, str | None] = {}
-    options: list[str] = []
-    if kind == "refuge":
-        refuge(root, list(REFUGE_LAYOUTS.values())[int(rng.integers(len(REFUGE_LAYOUTS)))])
-        grades = {"g0001": "glaucoma", "n0001": "normal"}
-    elif kind == "drishti_gs1":
-        drishti(root, 4, images="graded")
-        drishti(root, 2, part="Test", gt="Test_GT", first=5)
-        options = ["--holdout", "1"]
-    elif kind == "rim_one_dl":
-        for n, (split, grade) in enumerate(
-            (s, g) for s in ("training_set", "test_set") for g in ("normal", "glaucoma")
-        ):
-            photograph(root / "partitioned_randomly" / split / grade / f"r1_Im00{n}.png")
-            for name, mask in (("Disc", DISC), ("Cup", CUP)):
-                _mask(root / "RIM-ONE_DL_reference_segmentations" / grade / f"r1_Im00{n}-1-{name}-T.png", mask)
-            grades[f"r1_Im00{n}"] = grade
-        options = ["--holdout", "1"]
-    elif kind == "masked":
-        for n, split in enumerate(("train", "train", "val", "test", "test")):
-            photograph(root / split / "images" / f"e{n}.png")
-            _mask(root / split / "masks" / f"e{n}.png", DISC)
-            _mask(root / split / "cup" / f"e{n}.png", CUP)
-    else:
-        names = [
-            (f"{grade}/{grade[0]}{n}.png", grade) for grade in ("normal", "suspicious", "glaucoma") for n in range(4)
-        ]
-        for name, grade in names:
-            photograph(root / name)
-            grades[Path(name).stem] = grade
-        if kind == "graded_sheet":
-            pandas.DataFrame(names, columns=["file", "grade"]).to_csv(root / "grades.csv", index=False)
-            options = ["--sheet", str(root / "grades.csv")]
-    pictures = {path.stem: _digest(path) for path in root.rglob("*") if path.suffix in (".png", ".jpg")}
-    known = {pictures[stem]: grade for stem, grade in grades.items() if stem in pictures}
-    return Drawn([kind, *options], known, pictures, masks=not kind.startswith("graded"))
+    def sheet(self, name: str, rows: dict[str, list]) -> None:
+        frame = pandas.DataFrame(rows)
+        self.write(name, xlsx(frame) if name.endswith(".xlsx") else frame.to_csv(index=False).encode())
+
+    def label(self, key: str, grade: str) -> None:
+        self.known.labels.setdefault(key.lower(), set()).add(grade)
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def draw_refuge(data: Data) -> None:
+    """One of its layouts; the grades are those of the sheets and folders there."""
+    layout = one(data.rng, [*REFUGE_LAYOUTS.values(), REFUGE2])
+    named = {"glaucoma": "glaucoma", "g": "glaucoma", "non-glaucoma": "normal", "n": "normal"}
+    for name, content in layout.items():
+        if isinstance(content, str):
+            first = name.lower()
+            split = next(s for s in ("train", "val", "test") if s in first.split("/")[0] or s == first.split("/")[1])
+            eye = data.photograph(name, split)
+            coding = "012" if "/Masks/" in content else "official"
+            data.mask(content, eye, codes_of(eye, coding), "disc", "cup")
+            for folder in (Path(name).parent.name.lower(), Path(content).parent.name.lower()):
+                if folder in named:
+                    data.label(eye.stem, named[folder])
+        elif name.endswith(".json"):
+            data.write(name, json.dumps(content).encode())
+        else:
+            data.sheet(name, content)
+        if not isinstance(content, str):
+            entries = list(content.values()) if name.endswith(".json") else _entries(content)
+            for entry in entries:
+                label = next((x for key, x in entry.items() if "label" in key.lower() or "risk" in key.lower()), None)
+                if label is not None:
+                    data.label(Path(entry.get("ImgName") or entry["FileName"]).stem, ("normal", "glaucoma")[label])
 
 
-KINDS = ("refuge", "drishti_gs1", "rim_one_dl", "masked", "graded_folders", "graded_sheet")
+def _entries(columns: dict[str, list]) -> list[dict]:
+    return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
 
-def folder_case(number: int, folder: Path) -> str:
-    rng = np.random.default_rng([2, number])
-    kind = KINDS[number % len(KINDS)]
+def draw_drishti(data: Data) -> None:
+    graded = data.rng.random() < 0.5
+    rows = []
+    for number in range(1, 7):
+        stem, part, gt = f"drishtiGS_{number:03d}", *(("Training", "GT") if number < 5 else ("Test", "Test_GT"))
+        grade = "normal" if number % 2 else "glaucoma"
+        folder = grade.upper() if graded else "ALL"
+        eye = data.photograph(f"{part}/Images/{folder}/{stem}.png", {"Training": "train", "Test": "test"}[part])
+        for name, structure in (("OD", "disc"), ("cup", "cup")):
+            levels = eye.masks[structure] * np.uint8(255)
+            data.mask(f"{part}/{gt}/{stem}/SoftMap/{stem}_{name}segSoftmap.png", eye, levels, structure)
+        rows.append((number, grade[0].upper()))
+        data.label(stem, grade)
+    if not graded:
+        columns = dict(zip(("IMAGE NUMBER", "Normal/Glaucomal"), map(list, zip(*rows))))
+        data.sheet("Training/GT/Notching.xlsx", columns)
+    data.options = ["--holdout", "1"]
+
+
+def draw_rim_one(data: Data) -> None:
+    names = [("r1_Im001", "normal"), ("r1_Im002", "glaucoma"), ("r3_N-1-L", "normal"), ("r3_S-2-R", "glaucoma")]
+    for (stem, folder), split in itertools.product(names, ("train", "test")):
+        stem = stem if split == "train" else stem.replace("Im0", "Im1").replace("-L", "4-L").replace("-R", "4-R")
+        grade = {"r3_N": "normal", "r3_S": "suspicious"}.get(stem[:4], folder)
+        eye = data.photograph(
+            f"partitioned_randomly/{split}ing_set/{folder}/{stem}.png".replace("testing", "test"), split
+        )
+        data.label(stem, grade)
+        for name in ("Disc", "Cup"):
+            codes = (eye.masks[name.lower()] ^ (data.rng.random() < 0.3)) * np.uint8(255)
+            data.mask(f"RIM-ONE_DL_reference_segmentations/{folder}/{stem}-1-{name}-T.png", eye, codes, name.lower())
+    data.options = ["--holdout", "1"]
+
+
+def draw_masked(data: Data) -> None:
+    discs, cups = one(data.rng, [("masks", "cup"), ("disc", "cup"), ("OD", "OC")])
+    suffix = one(data.rng, [".png", ".jpg"])
+    for number, split in enumerate(("train", "train", "val", "test", "test")):
+        eye = data.photograph(f"{split}/images/e{number}{suffix}", split)
+        for folder, structure in ((discs, "disc"), (cups, "cup")):
+            codes = eye.masks[structure] * np.uint8(one(data.rng, [1, 255]))
+            data.mask(f"{split}/{folder}/e{number}.{one(data.rng, ['png', 'bmp'])}", eye, codes, structure)
+
+
+_GRADED = ("normal", "suspicious", "glaucoma")
+
+
+def _draw_graded(data: Data, given: bool) -> list[tuple[str, str, str]]:
+    rows = []
+    for number, grade in itertools.product(range(6), _GRADED):
+        patient = f"{10 * number + _GRADED.index(grade)}"
+        split = ("train", "val", "test")[number % 3] if given else ""
+        for eye in ("left", "right")[: int(data.rng.integers(1, 3))]:
+            name = f"{split}/{grade}/{patient}_{eye}.png".strip("/")
+            data.photograph(name, split, grade)
+            rows.append((name, grade, patient))
+    return rows
+
+
+def draw_graded_folders(data: Data) -> None:
+    _draw_graded(data, bool(data.rng.integers(2)))
+
+
+def draw_graded_sheet(data: Data) -> None:
+    rows = _draw_graded(data, False)
+    data.known.sheet = {"file": [x[0] for x in rows], "grade": [x[1] for x in rows]}
+    if data.rng.random() < 0.5:
+        data.known.sheet["patient"] = [x[2] for x in rows]
+    for name, grade, _ in rows:
+        data.label(name, grade)
+    name = one(data.rng, ["grades.csv", "grades.csv", "grades.xlsx"])
+    data.sheet(name, data.known.sheet)
+    data.options = ["--sheet", str(data.known.root / name)]
+
+
+SETS: dict[str, Callable[[Data], None]] = {
+    "refuge": draw_refuge,
+    "drishti_gs1": draw_drishti,
+    "rim_one_dl": draw_rim_one,
+    "masked": draw_masked,
+    "graded_folders": draw_graded_folders,
+    "graded_sheet": draw_graded_sheet,
+}
+_LINES = re.compile(r"left out: |repaired: |warning: |\d+ x |error: |nothing was written|no contact sheet")
+
+
+def folder_case(rng: Rng, number: int, folder: Path) -> str:
+    kind = list(SETS)[number % len(SETS)]
     root, output = folder / "in", folder / "out"
     root.mkdir()
-    drawn = draw(rng, kind, root)
-    unsure = {drawn.digests[stem] for stem in mutate_folder(rng, root) if stem in drawn.digests}
-    code, errors = run("convert", *drawn.arguments, "--root", root, "--output", output, "--processes", "1")
+    data = Data(rng, root)
+    SETS[kind](data)
+    known = data.known
+    sound = number % 25 == 0
+    mutate_folder(rng, known, 0 if sound else int(rng.integers(1, 5)))
+    CASE[:] = [kind, *known.done]
+    code, errors = run("convert", kind, *data.options, "--root", root, "--output", output, "--processes", "1")
     require(code in (0, 1, 2), f"exit code {code}")
     require(code == 0 or bool(errors.strip()), f"exit code {code} and nothing on standard error")
+    for line in errors.splitlines():
+        require(_LINES.match(line) or line.startswith(f"{kind}: "), f"a line that begins with no word: {line!r}")
     files = sorted(output.iterdir()) if output.exists() else []
     require(all(x.suffix == ".json" and not x.name.startswith(".") for x in files), f"left over: {files}")
     require((code == 2) == (not files), f"exit code {code} and {len(files)} files")
-    sides: dict[str, str] = {}
-    for path in files:
-        check_json(path, drawn, unsure, sides)
+    photographs = {path: check_json(path, kind, known) for path in files}
+    check_splits({path.stem: found for path, found in photographs.items()})
+    there = {x for found in photographs.values() for x in found}
+    require(not sound or "left out" not in errors and there == set(known.eyes), f"a sound set: {code}, {errors}")
     masks = [path for path in files if not path.stem.endswith("_grading")]
     if masks and number % 5 == 0:
         require(run("check", *masks, "--processes", "1")[0] in (0, 1), "fundus check")
@@ -221,82 +429,219 @@ def run(*arguments) -> tuple[int, str]:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         code = fundus([str(x) for x in arguments])
     for text in (out.getvalue(), errors.getvalue()):
-        require("Traceback" not in text and "should not happen" not in text, text[-2000:])
+        require("Traceback" not in text and "should not happen" not in text, text[-3000:])
     return code, errors.getvalue()
 
 
-def check_json(path: Path, drawn: Drawn, unsure: set[str], sides: dict[str, str]) -> None:
-    """Raise Failure for a JSON that is not true; `sides` collects the split of every photograph's bytes."""
+def check_json(path: Path, kind: str, known: Known) -> list[str]:
+    """Digests of the photographs in a JSON. Raises Failure where it is not true."""
     document = read_coco(path)
-    split = path.stem.removesuffix("_grading")
-    annotations: dict[int, dict[int, dict]] = {}
+    names = {x["id"]: x["name"] for x in document["categories"]}
+    annotations: dict[int, dict[str, dict]] = {x["id"]: {} for x in document["images"]}
     for x in document["annotations"]:
-        require(x["category_id"] not in annotations.setdefault(x["image_id"], {}), f"{path.name}: two of a kind")
-        annotations[x["image_id"]][x["category_id"]] = x
+        require(names[x["category_id"]] not in annotations[x["image_id"]], f"{path.name}: two of a kind")
+        annotations[x["image_id"]][names[x["category_id"]]] = x
+    split = path.stem.removesuffix("_grading")
+    digests: list[str] = []
     for image in document["images"]:
-        file = path.parent / image["file_name"]
-        size, digest = read_photograph(file).shape[:2], _digest(file)
-        require(size == (image["height"], image["width"]), f"{file.name}: size")
-        if split not in ("fit", "val") or not (path.parent / "fit.json").exists():
-            require(sides.setdefault(digest, split) == split, f"{file.name} in {split} and {sides[digest]}")
-        found = annotations.get(image["id"], {})
-        if path.stem.endswith("_grading"):
-            grade = document["categories"][found[next(iter(found))]["category_id"] - 1]["name"]
-            if drawn.grades.get(digest) and digest not in unsure:
-                require(grade == drawn.grades[digest], f"{file.name}: {grade}, and it is {drawn.grades[digest]}")
+        file = Path(os.path.normpath(path.parent / image["file_name"]))
+        size = read_photograph(file).shape[:2]
+        require(size == (image["height"], image["width"]), f"{file.name}: size {size}")
+        digests.append(digest(file))
+        eye = known.eyes.get(digests[-1])
+        require(eye or digests[-1] in known.masks, f"{file.name} is no photograph that was drawn")
+        if not eye:  # a mask's picture in the place of a photograph
             continue
-        masks = {key: mask_util.decode(x["segmentation"]) > 0 for key, x in found.items()}
-        require(all(mask.shape == size for mask in masks.values()), f"{file.name}: a mask's size")
-        require(all(found[key]["area"] == mask.sum() for key, mask in masks.items()), f"{file.name}: area")
-        if 2 in masks:
-            require(not (masks[2] & ~masks[1]).any(), f"{file.name}: a cup outside the disc")
-        if drawn.masks and digest in drawn.digests.values() and digest not in unsure:
-            for key, truth in ((1, DISC), (2, CUP)):
-                require(key not in masks or bool((masks[key] == truth).all()), f"{file.name}: another mask {key}")
+        if eye.split and split not in ("fit", "val") and not known.moved:
+            require(eye.split == split, f"{file.name} of {eye.split} is in {split}")
+        check_grade(image["grade"], file, eye, kind, known)
+        found = annotations[image["id"]]
+        if path.stem.endswith("_grading"):
+            require(list(found) == [image["grade"]], f"{file.name}: {list(found)} and {image['grade']}")
+        else:
+            check_masks_of(file, eye, size, image["vcdr"], found, known)
+    require(len(set(digests)) == len(digests), f"{path.name}: a photograph twice")
+    return digests
+
+
+def check_grade(grade: str | None, file: Path, eye: Eye, kind: str, known: Known) -> None:
+    """It must be the photograph's own; where names have changed, one that folders, sheet or name say of it now."""
+    if known.relabelled or grade is None:
+        CHECKED["grades not compared"] += 1
+        return
+    CHECKED["grades"] += 1
+    if kind == "graded_sheet":
+        place = file.relative_to(known.root).as_posix() if file.is_relative_to(known.root) else file.name
+        places = {place.lower(), place.lower().rpartition(".")[0] + ".png"}
+        allowed = set().union(*(known.labels.get(x, set()) for x in places))
+    elif kind == "graded_folders":
+        allowed = grades_of_folders(file, known.root) if known.moved else {eye.grade}
+    else:
+        stem = file.stem.lower() if known.moved else eye.stem.lower()
+        allowed = set(known.labels.get(stem, ())) | _grade_of_name(stem)
+        if known.moved:
+            allowed |= set().union(*(grades_of_folders(x, known.root) for x in (file, *mask_files(stem, known))))
+    require(grade in allowed, f"{file}: {grade}, and it is {allowed}")
+
+
+def _grade_of_name(stem: str) -> set[str]:
+    match = re.match(r"([gn])\d{4}$|r3_([nsg])[-_]", stem)
+    return {{"g": "glaucoma", "n": "normal", "s": "suspicious"}[match[1] or match[2]]} if match else set()
+
+
+_WORDS = {"normal": "normal", "normals": "normal", "suspicious": "suspicious", "suspects": "suspicious"}
+_WORDS |= {"glaucoma": "glaucoma", "glaucomas": "glaucoma", "non-glaucoma": "normal", "g": "glaucoma", "n": "normal"}
+
+
+def grades_of_folders(file: Path, root: Path) -> set[str]:
+    folders = [x.strip().lower() for x in Path(os.path.relpath(file, root)).parent.parts]
+    return {_WORDS[x] for x in folders if x in _WORDS}
+
+
+def mask_stem(file: Path) -> str:
+    """Of the photograph that a mask belongs to by its name."""
+    return re.sub(r"_(od|cup)segsoftmap$|-1-(disc|cup)-t$", "", file.stem.lower())
+
+
+def mask_files(stem: str, known: Known) -> list[Path]:
+    """Those that a photograph of this stem may have."""
+    return [x for x in known.root.rglob("*") if mask_stem(x) == stem and x.is_file() and digest(x) in known.masks]
+
+
+def check_masks_of(file: Path, eye: Eye, size: tuple, vcdr: float | None, found: dict[str, dict], known: Known) -> None:
+    masks = {}
+    for name, x in found.items():
+        mask = masks[name.removeprefix("optic_")] = mask_util.decode(x["segmentation"]) > 0
+        require(mask.shape == size, f"{file.name}: a mask of {mask.shape}")
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        box = [columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1] if len(rows) else [0] * 4
+        require(x["area"] == mask.sum() and x["bbox"] == box, f"{file.name}: {x['area']}, {x['bbox']}, and it is {box}")
+    require("disc" in masks and masks["disc"].any(), f"{file.name}: no disc")
+    require("cup" not in masks or not (masks["cup"] & ~masks["disc"]).any(), f"{file.name}: a cup outside the disc")
+    heights = [int(x.sum(0).max()) for x in masks.values()]
+    require((vcdr is None) == ("cup" not in masks), f"{file.name}: vCDR {vcdr}")
+    require(vcdr is None or abs(vcdr - heights[-1] / heights[0]) < 1e-5, f"{file.name}: vCDR {vcdr}, heights {heights}")
+    there = [known.masks[digest(x)] for x in mask_files(file.stem.lower(), known)]
+    for name, mask in masks.items():
+        fitting = [x for x in there if name in x.structures or known.moved]
+        if any(x.vague for x in fitting):
+            CHECKED["masks not compared"] += 1
+            continue
+        CHECKED["masks of other names" if known.moved else "masks"] += 1
+        truths = [(x.eye.masks[structure], x.exact) for x in fitting for structure in x.structures]
+        if not known.moved:
+            truths = [(eye.masks[name], all(x.exact for x in fitting))]
+        same = any(_same(mask, truth, masks["disc"] if name == "cup" else None, exact) for truth, exact in truths)
+        require(same, f"{file.name}: another {name}, of {mask.sum()} pixels, and it is {[t.sum() for t, _ in truths]}")
+
+
+def _same(mask: np.ndarray, truth: np.ndarray, disc: np.ndarray | None, exact: bool) -> bool:
+    if mask.shape != truth.shape:
+        return False
+    if exact:
+        return np.array_equal(mask, truth) or disc is not None and np.array_equal(mask, truth & disc)
+    return np.count_nonzero(mask ^ truth) <= 0.3 * truth.sum()
+
+
+def check_splits(photographs: dict[str, list[str]]) -> None:
+    """No photograph is on two sides; fit and val, where they were drawn, are train."""
+    for suffix in ("", "_grading"):
+        parts = {x: set(photographs.get(x + suffix, ())) for x in ("train", "val", "test", "fit")}
+        drawn = "fit" + suffix in photographs
+        if drawn:
+            both = parts["fit"] | parts["val"]
+            require(both == parts["train"] and not parts["fit"] & parts["val"], f"fit and val are not train{suffix}")
+        for first, other in (("train", "test"), ("val", "test"), *([] if drawn else [("train", "val")])):
+            require(not parts[first] & parts[other], f"a photograph in {first} and {other}")
 
 
 # All of them.
 
+CASE: list[str] = []  # what the case at hand consists of
 
-def attempt(kind: str, number: int) -> str:
+
+def attempt(kind: str, number: int, seed: int = 0) -> str:
     """One case's outcome. Raises Failure."""
 
     def late(*_):
-        raise Failure(f"no end after {SECONDS} s")
+        raise Late
 
     case = {"files": file_case, "folders": folder_case}[kind]
+    CASE.clear()
     with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
         signal.signal(signal.SIGALRM, late)
         signal.alarm(SECONDS)
         try:
-            return case(number, Path(folder).resolve())
-        except Failure:
-            raise
+            return case(np.random.default_rng([seed, kind == "files", number]), number, Path(folder).resolve())
+        except Failure as error:
+            raise Failure(f"{' '.join(CASE)}: {error}") from None
+        except Late:
+            raise Failure(f"{' '.join(CASE)}: no end after {SECONDS} s; {traceback.format_exc()}") from None
         except Exception:
-            raise Failure(traceback.format_exc()) from None
+            raise Failure(f"{' '.join(CASE)}: {traceback.format_exc()}") from None
         finally:
             signal.alarm(0)
+
+
+def _work(connection: Connection, cases: list[tuple[str, int]], seed: int) -> None:
+    for kind, number in cases:
+        CHECKED.clear()
+        try:
+            connection.send((attempt(kind, number, seed), "", CHECKED))
+        except Failure as error:
+            connection.send(("", str(error), CHECKED))
+
+
+def attempts(cases: list[tuple[str, int]], seed: int) -> Iterator[tuple[str, int, str, str]]:
+    """(kind, number, outcome, what failed) of every case, in a process that may die or hang in a library's code."""
+    while cases:
+        ours, theirs = multiprocessing.Pipe(duplex=False)
+        process = multiprocessing.get_context("fork").Process(target=_work, args=(theirs, cases, seed))
+        process.start()
+        theirs.close()
+        while cases:
+            try:
+                outcome, failure, checked = (
+                    ours.recv() if ours.poll(2 * SECONDS) else ("", f"no end after {SECONDS} s", {})
+                )
+            except EOFError:
+                process.join()
+                outcome, failure, checked = "", f"the process died: exit code {process.exitcode}", {}
+            TOTAL.update(checked)
+            (kind, number), cases = cases[0], cases[1:]
+            yield kind, number, outcome, failure
+            if not outcome and not checked and failure.startswith(("no end", "the process")):
+                break
+        process.kill()
+        process.join()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--folders", type=int, default=1000)
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    parser.add_argument("--only", nargs=2, metavar=("KIND", "NUMBER"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first case of either kind")
     args = parser.parse_args()
-    cases = [(kind, n) for kind in ("files", "folders") for n in range(args.first, args.first + vars(args)[kind])]
-    outcomes, failures = Counter(), 0
-    for kind, number in [(args.only[0], int(args.only[1]))] if args.only else cases:
-        try:
-            outcomes[f"{kind}: {attempt(kind, number)}"] += 1
-        except Failure as error:
-            failures += 1
-            print(f"{kind} {number} failed: {str(error).encode('ascii', 'backslashreplace').decode()}", flush=True)
+    outcomes: Counter[str] = Counter()
+    failed: dict[str, list[int]] = {"files": [], "folders": []}
+    cases = [(kind, number) for kind in failed for number in range(args.first, args.first + vars(args)[kind])]
+    for kind, number, outcome, failure in attempts(cases, args.seed):
+        if outcome:
+            outcomes[f"{kind}: {outcome}"] += 1
+        else:
+            failed[kind].append(number)
+            print(f"{kind} {number} failed: {_printable(failure)}", flush=True)
     for outcome, times in sorted(outcomes.items()):
         print(f"{times:6}  {outcome}")
-    print(f"{failures} failed of {sum(outcomes.values()) + failures}")
-    return 1 if failures else 0
+    print("compared with the truth:", ", ".join(f"{number} {what}" for what, number in sorted(TOTAL.items())))
+    for kind, numbers in failed.items():
+        print(f"{kind} failed: {len(numbers)}" + (f", numbers {' '.join(map(str, numbers))}" if numbers else ""))
+    return 1 if any(failed.values()) else 0
+
+
+def _printable(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 if __name__ == "__main__":

@@ -106,10 +106,10 @@ def _examine(
     structures = None if grading else disc_cup_structures(name, parse_categories(categories))
     metadata = MetadataCatalog.get(name)
     json_file = metadata.get("json_file")
-    kept = Kept(Path(json_file) if json_file else None, [VERSION, structures], records)
-    found = kept.read()
     keys = [json.dumps([structures, {**record, "image_id": 0}], sort_keys=True, default=str) for record in records]
-    if found is None:
+    kept = Kept(Path(json_file) if json_file else None, [VERSION, keys], records)
+    found = kept.read()
+    if found is None or len(found) != len(records):
         new = {key: record for key, record in zip(keys, records, strict=True) if key not in seen}
         examined = _map(partial(examine, structures=structures), list(new.values()), processes, name)
         seen.update(zip(new, examined, strict=True))

@@ -28,7 +28,7 @@ class Examined:
         problem: (kind, expected, found) of what makes it unusable; None where it is usable.
         grade: contiguous id of the category; None without one, or where these are masks.
         patient: "" where nothing tells.
-        turned: whether EXIF data or TIFF turn it.
+        turned: the number by which EXIF or TIFF data turn it; 1: not at all.
         brightness, spread: mean and standard deviation of the grey values, 0 to 255.
         disc_share: of the picture.
         vcdr: nan without a cup, too.
@@ -37,6 +37,7 @@ class Examined:
         at_edge: whether the picture's edge cuts the disc off.
         contrast: of the green channel, the mean within the disc less that about it, in grey levels.
         masks: a digest of the masks; "" without.
+        square: whether the photograph is one, so that no size tells a turn.
     """
 
     file_name: str
@@ -44,7 +45,7 @@ class Examined:
     problem: tuple[str, str, str] | None = None
     grade: int | None = None
     patient: str = ""
-    turned: bool = False
+    turned: int = 1
     brightness: float = NAN
     spread: float = NAN
     disc_share: float = NAN
@@ -54,6 +55,7 @@ class Examined:
     at_edge: bool = False
     contrast: float = NAN
     masks: str = ""
+    square: bool = False
 
 
 def examine(record: dict[str, Any], structures: Sequence[int | None] | None) -> Examined:
@@ -63,7 +65,8 @@ def examine(record: dict[str, Any], structures: Sequence[int | None] | None) -> 
         data, opened = open_picture(Path(record["file_name"]), "unreadable photograph")
         found.digest = hashlib.sha256(data).hexdigest()
         image = read_record(dict(record), "RGB")
-        found.turned = orientation(opened) != 1
+        found.turned = orientation(opened)
+        found.square = image.shape[0] == image.shape[1]
         small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
         found.brightness, found.spread = float(small.mean()), float(small.std())
         if structures is None:

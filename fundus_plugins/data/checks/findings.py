@@ -4,11 +4,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fundus_plugins.data.checks.examine import Examined
+from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 from fundus_plugins.data.registration import GRADING_SUFFIX
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -68,12 +70,11 @@ def of_photographs(name: str, found: Sequence[Examined]) -> list[Finding]:
     readable = [x for x in found if x.brightness == x.brightness]
     dark = [x for x in readable if x.brightness < MIN_BRIGHTNESS or x.spread < MIN_SPREAD]
     add(WARNING, "dark or blank", "there is hardly anything to see", dark)
-    add(
-        NOTE,
-        "turned",
-        "turned by their EXIF or TIFF data: masks must be of the upright picture",
-        [x for x in found if x.turned],
-    )
+    turned = [x for x in found if x.turned != 1]
+    unseen = [x for x in turned if x.masks and (x.turned < 5 or x.square)]  # no other size tells whether masks were
+    text = "turned by their EXIF or TIFF data: masks must be of the upright picture"
+    add(NOTE, "turned", text, [x for x in turned if x not in unseen])
+    add(WARNING, "turned", text, unseen)
     for same in _repeated(found, lambda x: x.digest):
         add(WARNING, "photograph twice", "the same bytes under several names", [x.file_name for x in same])
     patients = Counter(x.patient for x in found if x.patient)
@@ -154,8 +155,8 @@ def between_sets(examined: Mapping[str, Sequence[Examined]]) -> list[Finding]:
         for other in names[i + 1 :]:
             pair = (splits[one], splits[other])
             files = [{os.path.realpath(file) for file in part} for part in pair]
-            if files[0] <= files[1] or files[1] <= files[0]:
-                continue  # fit and val are parts of train
+            if (files[0] <= files[1] or files[1] <= files[0]) and _is_part(one, other, names):
+                continue
             both = f"{one}, {other}"
             for kind, key in (("photograph", "digest"), ("patient", "patient")):
                 there = [{getattr(x, key): x for x in part.values() if getattr(x, key)} for part in pair]
@@ -164,7 +165,43 @@ def between_sets(examined: Mapping[str, Sequence[Examined]]) -> list[Finding]:
                     shown = [f"{there[0][x].file_name} and {there[1][x].file_name}" for x in common]
                     text = f"the same {kind} on both sides: what is measured on one is not of unknown eyes"
                     findings.append(Finding(ERROR, f"{kind} in two sets", both, text, tuple(shown), len(common)))
-    return findings + _lacking(examined)
+    return findings + _parted_by_name(splits) + _lacking(examined)
+
+
+def _is_part(one: str, other: str, names: Sequence[str]) -> bool:
+    """Whether one is the fit or the val that was drawn from the other, a train."""
+    for whole, part in ((one, other), (other, one)):
+        base = whole.removesuffix("train")
+        if base != whole and (part == f"{base}fit" or part == f"{base}val" and f"{base}fit" in names):
+            return True
+    return False
+
+
+def _parted_by_name(splits: Mapping[str, Mapping[str, Examined]]) -> list[Finding]:
+    """Eyes of one patient, by names such as 12_left and 12_right, in two sets."""
+    owners: dict[str, set[tuple[str, str]]] = {}
+    for split, found in splits.items():
+        for x in found.values():
+            guess = None if x.patient else patient_of(Path(x.file_name).stem)
+            if guess:
+                owners.setdefault(guess, set()).add((split, x.file_name))
+    likely = [same for same in owners.values() if len({file for _, file in same}) <= MOST_OF_A_GUESS]
+    parted = [
+        same
+        for same in likely
+        if len({file for _, file in same}) > 1
+        and any(
+            not _is_part(one, other, list(splits))
+            for one, first in same
+            for other, second in same
+            if one < other and first != second
+        )
+    ]
+    if not parted:
+        return []
+    shown = tuple(" and ".join(sorted(os.path.basename(file) for _, file in same)) for same in parted)
+    text = "the eyes of one patient, by their names, in two sets: what is measured on one is not of unknown patients"
+    return [Finding(WARNING, "patient in two sets", ", ".join(splits), text, shown, len(shown))]
 
 
 def _lacking(examined: Mapping[str, Sequence[Examined]]) -> list[Finding]:

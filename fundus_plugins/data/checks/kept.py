@@ -9,7 +9,7 @@ from fundus_plugins.data.cache import file_state
 from fundus_plugins.data.checks.examine import Examined, as_row, from_row
 from fundus_plugins.files import atomic_write
 
-VERSION = 1  # of what is examined: another one makes what was kept void
+VERSION = 2  # of what is examined: another one makes what was kept void
 
 
 class Kept:
@@ -29,7 +29,7 @@ class Kept:
         try:
             document = json.loads(self.path.read_text(encoding="utf-8"))
             return [from_row(row) for row in document["photographs"]] if document["key"] == self.key else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def write(self, found: Sequence[Examined]) -> None:

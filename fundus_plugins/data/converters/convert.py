@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pycocotools import mask as mask_util
 from tqdm import tqdm
 
 from fundus_plugins.data.coco import (
@@ -26,6 +27,8 @@ from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
 from fundus_plugins.photographs.photograph import shape_and_orientation
 from fundus_plugins.photographs.problems import BadInput, Problem
+
+DISC_SHARES, MIN_FILL = (0.002, 0.65), 0.5  # of the picture, and of the box about it; an ellipse fills 0.79
 
 
 @dataclass
@@ -96,7 +99,7 @@ def convert_dataset(
                 f"no fit and val: cannot hold out {holdout} of {len(splits['train'])} photographs of train"
             )
 
-    listing.warnings += lacking_grades(splits) + parted_eyes(records)
+    listing.warnings += lacking_grades(splits) + parted_eyes(records) + no_discs(images)
     result = Conversion(splits, listing.problems + problems, listing.notes, listing.warnings)
     if strict and (result.problems or result.warnings):
         return result
@@ -150,15 +153,31 @@ def parted_eyes(records: Sequence[Record]) -> list[str]:
         guess = None if record.patient else patient_of(record.photograph.stem)
         if guess:
             patients.setdefault(guess, []).append(record)
-    if any(len(same) > MOST_OF_A_GUESS for same in patients.values()):
-        return []  # the names hold something else
-    parted = [same for same in patients.values() if len({record.split for record in same}) > 1]
+    likely = [same for same in patients.values() if len(same) <= MOST_OF_A_GUESS]  # more share a date or a device
+    parted = [same for same in likely if len({record.split for record in same}) > 1]
     if not parted:
         return []
     one, other = (next(x for x in parted[0] if x.split == split) for split in sorted({x.split for x in parted[0]})[:2])
     return [
         f"by their names, {len(parted)} patients are in two splits, such as {one.photograph.name} ({one.split}) and "
         f"{other.photograph.name} ({other.split}): what is measured on one is not of unknown patients"
+    ]
+
+
+def no_discs(images: Sequence[AnnotatedImage | None]) -> list[str]:
+    """A warning where most masks are no discs, but perhaps vessels, or the camera's field, by their size and fill."""
+    discs = [image for image in images if image and image.disc]
+    strange = []
+    for image in discs:
+        area, (_, _, width, height) = mask_util.area(image.disc), mask_util.toBbox(image.disc)
+        share = area / (image.height * image.width)
+        if not DISC_SHARES[0] <= share <= DISC_SHARES[1] or area < MIN_FILL * width * height:
+            strange.append(image)
+    if 2 * len(strange) <= len(discs):
+        return []
+    return [
+        f"{len(strange)} of {len(discs)} masks have not the size or the shape of a disc, such as that of "
+        f"{strange[0].photograph}: is it the disc's?"
     ]
 
 

@@ -55,7 +55,8 @@ def _without_altered(records: Sequence[Record]) -> tuple[list[Record], list[Prob
         elif altered and not roboflow and altered[1].lower() in stems:
             found = f"a copy of {altered[1]}, by its name"
         else:
-            families.setdefault(("rf", roboflow[1].lower()) if roboflow else record.photograph, []).append(record)
+            own = record.photograph.parent, stem.lower()  # a.jpg beside a.png is the same photograph
+            families.setdefault(("rf", roboflow[1].lower()) if roboflow else own, []).append(record)
             continue
         problems.append(Problem("augmented copy", record.photograph, expected, found))
     kept = set()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fundus_plugins.data.converters.copies import SPLIT_ORDER, without_copies
-from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, draw_patients, patient_of
+from fundus_plugins.data.converters.patients import EYE_FOLDERS, MOST_OF_A_GUESS, draw_patients, patient_of
 from fundus_plugins.data.converters.record import Listing, NotThisDataset, Record
 from fundus_plugins.photographs.problems import Problem
 
@@ -40,9 +40,7 @@ def _settle_patients(listing: Listing, root: Path, guess: bool) -> None:
     """Guess who is not known, if asked to; refuse guesses that cannot be; warn of patients that are most of the set."""
     known = Counter(record.patient for record in listing.records if record.patient)
     if guess:
-        listing.records = [
-            x if x.patient else replace(x, patient=patient_of(x.photograph.stem) or "") for x in listing.records
-        ]
+        listing.records = [x if x.patient else replace(x, patient=_guess(x.photograph)) for x in listing.records]
     numbers = Counter(record.patient for record in listing.records if record.patient)
     for patient, number in numbers.most_common(1):
         some = ", ".join([x.photograph.name for x in listing.records if x.patient == patient][:3])
@@ -58,6 +56,11 @@ def _settle_patients(listing: Listing, root: Path, guess: bool) -> None:
                 f"patient {patient} has {number} of {len(listing.records)} photographs ({some}, ...); if that is no "
                 f"patient, say what is with {settled}"
             )
+
+
+def _guess(photograph: Path) -> str:
+    in_eye_folder = photograph.parent.name.lower() in EYE_FOLDERS
+    return patient_of(photograph.stem) or (photograph.stem if in_eye_folder else "")
 
 
 def _draw(listing: Listing, split: str, percent: float, seed: int) -> None:

@@ -108,6 +108,8 @@ def count_experts(path: Path, shape: tuple[int, int]) -> np.ndarray:
     unknown = values[distances[values].min(axis=1) > SOFT_MAP_TOLERANCE]
     if unknown.size:
         raise BadInput("unknown mask values", path, "0, 64, 128, 191, 255 (within 8)", listed(unknown))
+    if values[-1] and values[-1] <= SOFT_MAP_TOLERANCE:  # labels, or the numbers of colours
+        raise BadInput("unknown mask values", path, "0, 64, 128, 191, 255 (within 8)", listed(values))
     return distances.argmin(axis=1).astype(np.uint8)[mask]
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fundus_plugins.data.converters.draws import with_splits
 from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
+from fundus_plugins.data.converters.splits import SPLITS, split_named, splits_within
 from fundus_plugins.photographs.folders import (
     PHOTOGRAPH_SUFFIXES,
     first_entries,
@@ -28,11 +29,6 @@ from fundus_plugins.photographs.lookup import NamedPhotographs
 from fundus_plugins.photographs.problems import BadInput, Problem
 from fundus_plugins.photographs.sheets import normalised, read_sheet
 
-_SPLITS = {
-    "train": ("train", "training", "trainset", "trainingset"),
-    "val": ("val", "valid", "validation", "valset", "validationset"),
-    "test": ("test", "testing", "testset", "testingset"),
-}
 _GRADES = {
     "normal": (
         *("normal", "normals", "healthy", "nonglaucoma", "noglaucoma", "notglaucoma", "negative", "nrg"),
@@ -49,12 +45,12 @@ _GRADES = {
     ),
 }
 _GRADE_WORDS = re.compile("normal|healthy|glaucom|suspe|suspic|positive|negative")  # what the name of a grade may hold
-_SPLIT_OF = {name: split for split, names in _SPLITS.items() for name in names}
 _GRADE_OF = {name: grade for grade, names in _GRADES.items() for name in names}
+_PATIENT_HEADING = re.compile(r"^(patient|subject|person|participant)|^(mrn|pid|case|caseid|caseno)$")
 _COLUMNS = {
     "file": {"file", "filename", "image", "imagename", "imgname", "path", "photograph"},
     "grade": {"grade", "label", "diagnosis", "class"},
-    "split": {"split", "set", "part"},
+    "split": {"split", "set", "part", "subset", "partition", "datasplit", "splitname", "usage", "traintest"},
     "patient": {"patient", "patientid", "subject", "subjectid"},
 }
 
@@ -75,9 +71,9 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
         outer = [_folder(name) for name in Path(common).parts]
         words = _grade_words(inner) or _grade_words(outer)
         grades = {_GRADE_OF.get(word, word) for word in words}
-        splits = {_SPLIT_OF[name] for name in inner if name in _SPLIT_OF} or {
-            _SPLIT_OF[name] for name in outer if name in _SPLIT_OF
-        }
+        splits = set().union(*map(splits_within, file.parent.relative_to(common).parts))
+        # Of the set's own folders only a name that says nothing else: glaucoma_test may be all of a set.
+        splits = splits or {split for name in Path(common).parts if (split := split_named(name))}
         if len(grades) > 1 or len(splits) > 1 or grades and not grades <= _GRADES.keys():
             found = " and ".join(sorted(words if len(splits) < 2 else splits))
             ambiguous[file.parent] = found, ambiguous.get(file.parent, ("", 0))[1] + 1
@@ -85,6 +81,7 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
         elif grades:
             _add(listing, next(iter(splits), ""), root / file, grades.pop(), None, patient)
             used.append(file)
+    _warn_of_pattern(listing, patient)
     expected = "one grade, and one split at most, in the folders' names (rename them)"
     for folder, (found, number) in ambiguous.items():
         listing.problems.append(Problem("ambiguous folder", root / folder, expected, f"{found}: {number} photographs"))
@@ -119,7 +116,7 @@ def list_sheet(
     """
     sheet = Path(sheet)
     try:
-        rows = read_sheet(sheet)
+        rows = read_sheet(sheet, alone=True)
     except BadInput as error:
         raise NotThisDataset(str(error.problem)) from None
     headings = [normalised(cell) for cell in rows[0]] if rows else []
@@ -127,6 +124,7 @@ def list_sheet(
     if columns["file"] is None or columns["grade"] is None:
         found = ", ".join(map(str, rows[0])) if rows else "nothing"
         raise NotThisDataset(f"{sheet}: expected a first row with the columns file and grade, found {found}")
+    columns = _columns_by_values(columns, rows, headings)
     _refuse_two_columns(sheet, rows, headings)
     _check_pattern(patient)
     listing, photographs = Listing(), NamedPhotographs(root)
@@ -139,11 +137,11 @@ def list_sheet(
                 listing.problems.append(Problem("no photograph", sheet, f"a file in row {number}", "none"))
             continue
         file = photographs.find(str(cells["file"]).strip())
-        grade = _GRADE_OF.get(normalised(cells["grade"]))
-        split = _SPLIT_OF.get(normalised(cells["split"]), "" if cells["split"] is None else None)
+        grade = None if "?" in str(cells["grade"]) else _GRADE_OF.get(normalised(cells["grade"]))
+        split = split_named(cells["split"]) or ("" if cells["split"] is None else None)
         if grade is None or split is None:
             kind, cell = ("grade", cells["grade"]) if grade is None else ("split", cells["split"])
-            expected = " or ".join(_GRADES if grade is None else _SPLITS)  # numbers: nobody knows their order
+            expected = " or ".join(_GRADES if grade is None else SPLITS)  # numbers: nobody knows their order
             listing.problems.append(Problem(f"unknown {kind}", sheet, f"{expected} in row {number}", repr(cell)))
         elif file in seen:
             before, its_grade = seen[file]
@@ -161,13 +159,31 @@ def list_sheet(
             given = None if cells["patient"] is None else str(cells["patient"]).strip()
             _add(listing, split, file, grade, given, patient)
     listing.records = [record for record in listing.records if record.photograph not in conflicting]
+    _warn_of_pattern(listing, patient)
     if not listing.records:
         problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
         raise NotThisDataset(f"{sheet}: no row names a photograph below {root} and its grade{problem}")
+    blank = [x.photograph.name for x in listing.records if not x.patient]
+    if columns["patient"] is not None and blank and not patient:
+        listing.warnings.append(f"{len(blank)} rows of {sheet.name} have no patient, such as that of {blank[0]}")
+    unused = [str(cell) for i, cell in enumerate(rows[0]) if cell is not None and i not in columns.values()]
+    if unused:
+        listing.notes.append(f"columns of {sheet.name} that are not used: {', '.join(unused)}")
     unnamed = len({root / file for file in photographs.files} - seen.keys())
     if unnamed:
         listing.notes.append(f"{unnamed} photographs below {root} are not used by {sheet.name}")
     return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
+
+
+def _columns_by_values(columns: dict, rows: Sequence[Sequence], headings: Sequence[str]) -> dict:
+    """With the split's and the patient's columns found by what is in them, where their headings are unusual."""
+    free = [i for i in range(len(headings)) if i not in columns.values()]
+    if columns["split"] is None:
+        cells = {i: [row[i] for row in rows[1:] if row[i] is not None] for i in free}
+        columns = columns | {"split": next((i for i in free if cells[i] and all(map(split_named, cells[i]))), None)}
+    if columns["patient"] is None:
+        columns = columns | {"patient": next((i for i in free if _PATIENT_HEADING.search(headings[i])), None)}
+    return columns
 
 
 def _refuse_two_columns(sheet: Path, rows: Sequence[Sequence], headings: Sequence[str]) -> None:
@@ -177,6 +193,18 @@ def _refuse_two_columns(sheet: Path, rows: Sequence[Sequence], headings: Sequenc
         if len({tuple(row[i] for row in rows[1:]) for i in columns}) > 1:
             found = " and ".join(str(rows[0][i]) for i in columns)
             raise NotThisDataset(f"{sheet}: expected one column for the {key}, found {found}, which differ")
+
+
+def _warn_of_pattern(listing: Listing, pattern: str) -> None:
+    """Raise NotThisDataset where --patient finds nobody; warn where it does not find all."""
+    without = [x.photograph.name for x in listing.records if not x.patient] if pattern else []
+    if not without:
+        return
+    if len(without) == len(listing.records):
+        raise NotThisDataset(f"--patient {pattern}: expected a patient in names such as {without[0]}, found none")
+    listing.warnings.append(
+        f"--patient {pattern} finds nobody in {len(without)} names, such as {without[0]}: each counts as a patient"
+    )
 
 
 def _check_pattern(pattern: str) -> None:
@@ -189,7 +217,7 @@ def _check_pattern(pattern: str) -> None:
 def _add(listing: Listing, split: str, file: Path, grade: str, given: str | None, pattern: str) -> None:
     match = re.search(pattern, file.stem) if pattern and given is None else None
     if match:
-        given = match[1] if match.re.groups and match[1] else match[0]
+        given = match[1] if match.re.groups else match[0]
     listing.records.append(Record(split, file, grade, None, patient=given or ""))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
+from fundus_plugins.data.converters.splits import SPLITS, splits_within
 from fundus_plugins.photographs.folders import (
     MASK_SUFFIXES,
     first_entries,
@@ -26,20 +27,24 @@ from fundus_plugins.photographs.folders import (
 from fundus_plugins.photographs.masks import read_structure
 from fundus_plugins.photographs.problems import Problem
 
-_SPLITS = ("train", "val", "test")
-_KINDS = dict.fromkeys(("images", "image", "photographs", "photos"), "photograph") | {"masks": "disc", "mask": "disc"}
+_PHOTOGRAPHS = ("images", "image", "img", "imgs", "photographs", "photos", "fundus")
+_KINDS = dict.fromkeys(_PHOTOGRAPHS, "photograph") | {"masks": "disc", "mask": "disc"}
 
 
 def list_records(root: Path) -> Listing:
     """Photographs with a disc mask below `root`; problems for those that lack one. Raises NotThisDataset."""
     files: dict[str, dict[tuple[str, str], list[Path]]] = {"photograph": {}, "disc": {}, "cup": {}}
     every, used = walk_files(root), []
+    parted: dict[Path, set[str]] = {}
     for file in every:
         folders = folder_names(file)
-        kinds = (_KINDS.get(folder) or structure_of_folder(folder) for folder in reversed(folders))
-        kind = next((kind for kind in kinds if kind), None)
-        split = next((folder for folder in folders if folder in _SPLITS), "test")
-        if kind and (is_photograph(file) or kind != "photograph" and file.suffix.lower() in MASK_SUFFIXES):
+        kind = _kind_of(folders)
+        splits = set().union(*map(splits_within, folders))
+        split = next(iter(splits), "test")
+        if len(splits) > 1:
+            parted.setdefault(file.parent, splits)
+            used.append(file)
+        elif kind and (is_photograph(file) or kind != "photograph" and file.suffix.lower() in MASK_SUFFIXES):
             files[kind].setdefault((split, file.stem.lower()), []).append(root / file)
             used.append(file)
     if not files["photograph"].keys() & files["disc"].keys():
@@ -50,6 +55,9 @@ def list_records(root: Path) -> Listing:
         )
     listing = Listing()
     listing.problems += unused_pictures(root, every, used, "a folder images, masks (disc, od) or cup (oc)")
+    for folder, splits in parted.items():
+        expected, found = "one split in the folders' names", " and ".join(sorted(splits))
+        listing.problems.append(Problem("ambiguous folder", root / folder, expected, found))
     for key in sorted(files["photograph"].keys() | files["disc"].keys() | files["cup"].keys()):
         photographs, discs, cups = (files[kind].get(key, []) for kind in ("photograph", "disc", "cup"))
         twice = next((same for same in (photographs, discs, cups) if len(same) > 1), None)
@@ -67,6 +75,15 @@ def list_records(root: Path) -> Listing:
     return listing
 
 
+def _kind_of(folders: list[str]) -> str | None:
+    """What is in a folder, by the names of those above, outermost first; a structure goes before `masks`."""
+    structures = [structure_of_folder(folder) for folder in folders]
+    for folder, structure in zip(reversed(folders), reversed(structures), strict=True):
+        if structure or _KINDS.get(folder) == "photograph":
+            return structure or "photograph"
+    return next((_KINDS[folder] for folder in reversed(folders) if folder in _KINDS), None)
+
+
 def read_mask_pair(disc: Path, cup: Path | None, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
     """Disc and cup, boolean (H, W), of two files of two values each. Raises BadInput for others."""
     return read_structure(disc, shape), None if cup is None else read_structure(cup, shape)
@@ -75,6 +92,6 @@ def read_mask_pair(disc: Path, cup: Path | None, shape: tuple[int, int]) -> tupl
 CONVERTER = Converter(
     name="masked",
     title="photographs with a folder of disc masks, and maybe one of cup masks",
-    splits=_SPLITS,
+    splits=SPLITS,
     list_records=list_records,
 )

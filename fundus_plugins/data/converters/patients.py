@@ -12,7 +12,10 @@ _PATIENTS = (
     re.compile(r"^(ret\d+)o[ds]$", re.IGNORECASE),  # PAPILA: RET002OD, RET002OS
     re.compile(r"^(\d+)_"),  # ODIR: 12_left, 12_right; eye pairs share the number
     re.compile(r"^(.*\d)[-_ ]?(?:od|os|left|right|l|r)$", re.IGNORECASE),
+    re.compile(r"^(.+?)[-_. ](?:od|os|left|right)(?:[-_. ].*)?$", re.IGNORECASE),  # P1_OD_1, P1_left_eye
+    re.compile(r"^(?:od|os|left|right)[-_. ](.+)$", re.IGNORECASE),  # OD_12
 )
+EYE_FOLDERS = {"od", "os", "left", "right"}  # left/001.png and right/001.png are of one patient
 MOST_OF_A_GUESS = 8  # photographs; what more of them share is a date or a device, and no patient
 
 

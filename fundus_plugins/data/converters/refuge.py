@@ -12,6 +12,7 @@ Drawn data may have a sheet with the column `Grade`; what is suspicious there is
 """
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from fundus_plugins.photographs.folders import (
 )
 from fundus_plugins.photographs.masks import read_disc_and_cup
 from fundus_plugins.photographs.problems import BadInput, Problem
-from fundus_plugins.photographs.sheets import SHEET_SUFFIXES, file_of, find_columns, read_sheet
+from fundus_plugins.photographs.sheets import SHEET_SUFFIXES, file_of, find_columns, normalised, read_sheet
 
 _SPLITS = {
     "train": re.compile(r"(^|[-_])train(ing)?(?![a-z])"),
@@ -46,7 +47,7 @@ _LABELS = {"0": "normal", "0.0": "normal", "1": "glaucoma", "1.0": "glaucoma"}
 
 def list_records(root: Path) -> Listing:
     """Photographs with a mask of the same name below `root`; problems for those without. Raises NotThisDataset."""
-    files = walk_files(root)
+    files = without_illustrations(walk_files(root))
     photographs: dict[str, list[Path]] = {split: [] for split in CONVERTER.splits}
     masks: dict[str, list[Path]] = {split: [] for split in CONVERTER.splits}
     for file in files:
@@ -113,6 +114,11 @@ def _list_split(root: Path, split: str, photographs: list, masks: list, labels: 
         )
 
 
+def without_illustrations(files: Sequence[Path]) -> list[Path]:
+    """REFUGE's archives have a picture that explains the masks."""
+    return [file for file in files if "illustration" not in file.name.lower()]
+
+
 def split_of(file: Path) -> str | None:
     for folder in folder_names(file):
         for split, pattern in _SPLITS.items():
@@ -170,7 +176,12 @@ def read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[s
         except BadInput as error:
             listing.problems.append(error.problem)
             continue
-        for name, label in _labelled(rows):
+        try:
+            labelled = _labelled(rows, root / file)
+        except BadInput as error:
+            listing.problems.append(error.problem)
+            continue
+        for name, label in labelled:
             if label is None:
                 continue
             text = str(label).strip().lower()
@@ -186,11 +197,18 @@ def read_labels(root: Path, files: list[Path], listing: Listing) -> dict[tuple[s
     return {key: grade for key, grade in labels.items() if key not in conflicting}
 
 
-def _labelled(rows: list[list]) -> list[tuple]:
+def _labelled(rows: list[list], path: Path) -> list[tuple]:
     """(name, label) of the rows of a sheet; none if the sheet has no labels (REFUGE's sheets of fovea positions)."""
     columns = find_columns(rows, _NAME_COLUMNS, _LABEL_COLUMNS)
     if columns:
         header, name, label = columns
+        same = [i for i, cell in enumerate(rows[header]) if normalised(cell) in _LABEL_COLUMNS]
+        named = [i for i in same if "glaucoma" in normalised(rows[header][i])]
+        if len(named) == 1:
+            label = named[0]
+        elif len({tuple(str(row[i]) for row in rows[header + 1 :]) for i in same}) > 1:
+            found = " and ".join(str(rows[header][i]) for i in same)
+            raise BadInput("two label columns", path, "one column of labels", f"{found}, which differ")
         return [] if label is None else [(row[name], row[label]) for row in rows[header + 1 :] if row[name] is not None]
     # task1.xls has no heading: a name and a label.
     if rows and len(rows[0]) == 2 and re.match(r"[a-z]\d+", str(rows[0][0]).lower()):

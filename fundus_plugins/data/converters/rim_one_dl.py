@@ -53,7 +53,9 @@ def list_records(root: Path, *, part: str, grades: str) -> Listing:
         )
     listing = Listing()
     # Of photographs and of masks there may be several copies, by hospital and at random.
-    known = [file for file in files if _PHOTOGRAPH.match(file.stem)]
+    masked = [file for file in files if "rim-one_dl_reference_segmentations" in folder_names(file)]
+    copies = [file for file in files if "partitioned_by_hospital" in folder_names(file)]
+    known = [*masked, *copies, *(file for _, file in photographs)]
     listing.problems += unused_pictures(root, files, known, "names such as r1_Im001.png and r1_Im001-1-Disc-T.png")
     seen: dict[str, Path] = {}
     for split, file in photographs:
