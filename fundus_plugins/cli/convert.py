@@ -138,6 +138,6 @@ def print_problems(result) -> None:
     for problem in result.problems:
         print(f"{'repaired' if problem.repaired else 'left out'}: {problem}", file=sys.stderr)
     for warning in result.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {' '.join(warning.split())}", file=sys.stderr)
     for kind, number in Counter(problem.kind for problem in result.problems).items():
         print(f"{number} x {kind}", file=sys.stderr)

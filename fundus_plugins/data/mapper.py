@@ -18,17 +18,18 @@ from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.data.structures import DiscCupMasks
 
 
-def build_fundus_mapper(cfg: CfgNode, is_train: bool) -> Callable[[dict], dict]:
+def build_fundus_mapper(cfg: CfgNode, is_train: bool, **settings) -> Callable[[dict], dict]:
     """The dataset mapper that INPUT.TARGETS names: `disc_cup` (DiscCupMapper) or `instances` (DiscAndCupMapper).
 
-    Raises ValueError for another name, or for an augmentation of the first that the second has not.
+    `settings` are arguments of theirs, which go before the config. Raises ValueError for another name, or for an
+    augmentation of the first that the second has not.
     """
     if cfg.INPUT.TARGETS == "disc_cup":
-        return DiscCupMapper(cfg, is_train=is_train)
+        return DiscCupMapper(cfg, is_train=is_train, **settings)
     if cfg.INPUT.TARGETS == "instances":
         if cfg.INPUT.RANDOM_AFFINE.SIDE or cfg.INPUT.BOX_SCALE != 1:
             raise ValueError("INPUT.RANDOM_AFFINE.SIDE and BOX_SCALE need INPUT.TARGETS disc_cup, found instances")
-        return DiscAndCupMapper(cfg, is_train=is_train)
+        return DiscAndCupMapper(cfg, is_train=is_train, **settings)
     raise ValueError(f"INPUT.TARGETS {cfg.INPUT.TARGETS!r}: expected disc_cup or instances")
 
 

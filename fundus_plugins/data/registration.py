@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from .annotations import parse_categories, structures_of
+from .annotations import IGNORED, parse_categories, structures_of
 from .coco import GRADING_CATEGORIES, GRADING_COLORS, SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS
 from .coco_file import disc_cup_records, grading_records
 
@@ -103,6 +103,28 @@ def disc_cup_structures(name: str, own: Mapping[str, int] | None = None) -> list
     return structures_of(MetadataCatalog.get(name).get("thing_classes") or [], name, own)
 
 
+def disc_cup_dataset(names: Sequence[str], own: Mapping[str, int] | None = None) -> list[dict]:
+    """The photographs of several registered sets in one list, whose category ids are DISC and CUP; ignored ones gone.
+
+    Raises BadInput where a category that is annotated is neither, nor to be ignored.
+    """
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+
+    records = []
+    for name in names:
+        structures = disc_cup_structures(name, own)
+        for record in DatasetCatalog.get(name):
+            annotations = []
+            for x in record.get("annotations", ()):
+                structure = structures[x["category_id"]]
+                if structure is None:  # tells what was expected
+                    structures_of([MetadataCatalog.get(name).thing_classes[x["category_id"]]], name, own)
+                elif structure != IGNORED:
+                    annotations.append(x | {"category_id": structure, "iscrowd": 0})
+            records.append(record | {"annotations": annotations})
+    return records
+
+
 def is_registered(name: str) -> bool:
     """Whether Detectron2 knows a data set of this name."""
     from detectron2.data import DatasetCatalog
@@ -118,7 +140,8 @@ def require_dataset(name: str, categories: Sequence[str] = ()) -> None:
     """
     from detectron2.data import DatasetCatalog, MetadataCatalog
 
-    if name.endswith(".json") and name not in DatasetCatalog.list():
+    ours = name not in DatasetCatalog.list() or MetadataCatalog.get(name).get("fundus_set") == OWN
+    if name.endswith(".json") and ours:
         if not os.path.isfile(name):
             raise FileNotFoundError(f"data set {name}: there is no such file")
         _register(name, os.path.abspath(name), OWN, categories)

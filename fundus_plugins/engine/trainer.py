@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog, build_detection_test_loader, build_detection_train_loader
+from detectron2.data.build import filter_images_with_only_crowd_annotations
 from detectron2.engine import DefaultTrainer, hooks
 from detectron2.evaluation import DatasetEvaluators
 from detectron2.utils import comm
 
-from fundus_plugins.data.annotations import parse_categories
+from fundus_plugins.data.annotations import CUP, DISC, parse_categories
 from fundus_plugins.data.checks.check import require_sound
 from fundus_plugins.data.grading_mapper import GradingMapper
 from fundus_plugins.data.mapper import build_fundus_mapper
-from fundus_plugins.data.registration import disc_cup_structures
+from fundus_plugins.data.registration import disc_cup_dataset, disc_cup_structures
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, forget_checkpoints
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves
@@ -69,8 +70,14 @@ class FundusTrainer(DefaultTrainer):
     @classmethod
     def build_train_loader(cls, cfg):
         _refuse_proposal_files(cfg)
-        build = GradingMapper if is_grading(cfg) else build_fundus_mapper
-        return build_detection_train_loader(cfg, mapper=build(cfg, is_train=True))
+        if is_grading(cfg):
+            return build_detection_train_loader(cfg, mapper=GradingMapper(cfg, is_train=True))
+        # Detectron2's own list wants sets whose categories have the same numbers.
+        records = disc_cup_dataset(cfg.DATASETS.TRAIN, parse_categories(cfg.DATASETS.CATEGORIES))
+        if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
+            records = filter_images_with_only_crowd_annotations(records)
+        mapper = build_fundus_mapper(cfg, is_train=True, structures=(DISC, CUP))
+        return build_detection_train_loader(cfg, mapper=mapper, dataset=records)
 
     @classmethod
     def build_test_loader(cls, cfg, dataset_name):

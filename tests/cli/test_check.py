@@ -194,3 +194,32 @@ def test_as_a_process(phantoms):
     command = [sys.executable, "-m", "fundus_plugins", "check", "phantom"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "phantom_train" in done.stdout, done.stderr
+
+
+def test_other_names_of_categories_are_looked_at_anew(tmp_path):
+    images = varied(3, tmp_path / "p")
+    document = build_segmentation(images, tmp_path, {})
+    document["categories"] = [{"id": 1, "name": "papilla"}, {"id": 2, "name": "excavation"}]
+    write_json({tmp_path / "own.json": document})
+    path = str(tmp_path / "own.json")
+    assert main(["check", path, "--categories", "disc=papilla", "cup=excavation"]) == 0
+    assert main(["check", path, "--categories", "disc=excavation", "cup=papilla"]) == 1
+
+
+def test_a_test_set_within_the_training_set_and_the_eyes_of_a_patient(tmp_path):
+    images = varied(4, tmp_path / "p")
+    names = [own(tmp_path / "a.json", images), own(tmp_path / "b.json", images[:2])]
+    assert ("photograph in two sets", 2) in kinds(check_sets(names), ERROR)
+    left, right = eye(tmp_path / "p/7_left.png", seed=7), eye(tmp_path / "p/7_right.png", seed=8)
+    names = [own(tmp_path / "c.json", [left]), own(tmp_path / "d.json", [right])]
+    assert ("patient in two sets", 1) in kinds(check_sets(names), WARNING)
+
+
+def test_a_turned_photograph_with_masks_is_a_warning(tmp_path):
+    images = varied(3, tmp_path / "p")
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    pixels = Image.open(tmp_path / "p/1.png")
+    pixels.load()
+    pixels.save(tmp_path / "p/1.png", exif=exif)
+    assert ("turned", 1) in kinds(check_sets([own(tmp_path / "a.json", images)]), WARNING)

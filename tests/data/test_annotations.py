@@ -63,6 +63,12 @@ def own_json(path, *, names=("cup", "disc"), mark=b"", slash="/", changed=None):
     return str(path)
 
 
+def swap(document):
+    """The same with the numbers of the categories exchanged."""
+    for annotation in document["annotations"]:
+        annotation["category_id"] = 3 - annotation["category_id"]
+
+
 @pytest.fixture
 def forget():
     """Removes what a test registered."""
@@ -103,9 +109,14 @@ def test_a_cup_before_the_disc_is_a_cup_on_every_road(tmp_path, small_cfg, forge
         perfect(evaluator, record)
     found = evaluator.evaluate()["disc_cup"]
     assert found["dice_od"] == found["dice_oc"] == 1 and found["vcdr_mae"] == 0
-    if road == "path":
-        loader = fundus_plugins.FundusTrainer.build_train_loader(small_cfg)
-        assert len(next(iter(loader))[0]["instances"]) == 1
+    other = own_json(tmp_path / "other.json", names=("disc", "cup"), changed=swap)
+    register_coco_instances(f"other_{road}_{names[0]}", {}, other, str(tmp_path))
+    small_cfg.DATASETS.TRAIN = (name, f"other_{road}_{names[0]}")
+    loader = fundus_plugins.FundusTrainer.build_train_loader(small_cfg)
+    for batch, _ in zip(loader, range(3)):
+        for image in batch:
+            disc, cup = image["instances"].gt_disc_cup.masks[0].flatten(1).sum(1)
+            assert disc > 3 * cup > 0
 
 
 def test_unknown_names_are_refused_before_the_first_iteration(tmp_path, small_cfg, forget):

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from PIL import Image
 from pycocotools import mask as mask_util
@@ -349,3 +350,112 @@ def test_turned_photographs_with_masks_are_told(tmp_path, capsys, number, code):
     errors = capsys.readouterr().err
     assert ("a.jpg, are turned by their EXIF" in errors) == (number == 3)
     assert ("size mismatch" in errors) == (number == 6)
+
+
+@pytest.mark.parametrize(
+    "names", [("Training400", "Test400"), ("train_data", "data_test"), ("Training Images", "testing")]
+)
+def test_splits_are_read_from_longer_names(tmp_path, names):
+    for name in names:
+        for n in range(2):
+            photograph(tmp_path / "1/graded" / name / "normal" / f"{name}{n}.jpg", (8, 8))
+            photograph(tmp_path / "2/masked" / name / "images" / f"{name}{n}.jpg")
+            save(tmp_path / "2/masked" / name / "OD_masks" / f"{name}{n}.png", DISC * 255)
+    for dataset, root, kind in (("graded_folders", "1/graded", "_grading"), ("masked", "2/masked", "")):
+        code, output = convert(dataset, tmp_path / root, *(("--val-percent", 0) if kind else ()))
+        assert code == 0
+        assert all(len(grades(output / f"{split}{kind}.json")) == 2 for split in ("train", "test"))
+
+
+def test_a_folder_of_two_splits_is_left_out(tmp_path, capsys):
+    for folder in ("train", "train_test"):
+        photograph(tmp_path / "in" / folder / "images" / f"{folder}.png")
+        save(tmp_path / "in" / folder / "masks" / f"{folder}.png", DISC * 255)
+    code, output = convert("masked", tmp_path / "in")
+    assert code == 1 and list(grades(output / "train.json")) == ["train"] and not (output / "test.json").exists()
+    assert (
+        "train_test/images: expected one split in the folders' names, found test and train" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("heading, cells", [("subset", "train,test"), ("x", "Training,Testing")])
+def test_a_split_in_a_column_of_another_name(tmp_path, heading, cells):
+    for n in range(4):
+        photograph(tmp_path / "in" / f"e{n}.png", (8, 8))
+    rows = [f"file,grade,{heading},pid", *(f"e{n}.png,normal,{cells.split(',')[n % 2]},{n}" for n in range(4))]
+    (tmp_path / "s.csv").write_text("\n".join(rows))
+    code, output = convert("graded_sheet", tmp_path / "in", "--sheet", tmp_path / "s.csv", "--val-percent", 0)
+    assert code == 0 and list(grades(output / "train_grading.json")) == ["e0", "e2"]
+    assert [x["patient"] for x in json.loads((output / "test_grading.json").read_text())["images"]] == ["1", "3"]
+
+
+def test_what_sheets_leave_open_is_told(tmp_path, capsys):
+    for n in range(4):
+        photograph(tmp_path / "in" / f"e{n}.png", (8, 8))
+    options = ("--sheet", tmp_path / "s.csv", "--test-percent", 0, "--val-percent", 0)
+    (tmp_path / "s.csv").write_text("file,grade,patient\ne0.png,normal,a\ne1.png,normal,\ne2.png,normal?,b\n")
+    code, output = convert("graded_sheet", tmp_path / "in", *options)
+    errors = capsys.readouterr().err
+    assert code == 1 and list(grades(output / "train_grading.json")) == ["e0", "e1"]
+    assert "1 rows of s.csv have no patient, such as that of e1.png" in errors and "found 'normal?'" in errors
+    with pandas.ExcelWriter(tmp_path / "two.xlsx") as writer:
+        for name in ("one", "two"):
+            pandas.DataFrame({"file": ["e0.png"], "grade": ["normal"]}).to_excel(writer, sheet_name=name, index=False)
+    assert convert("graded_sheet", tmp_path / "in", "--sheet", tmp_path / "two.xlsx")[0] == 2
+    assert "several sheets: one, two; save one of them alone" in capsys.readouterr().err
+
+
+def test_a_pattern_that_finds_nobody_is_refused(tmp_path, capsys):
+    for name in ("p1a", "p2a", "x"):
+        photograph(tmp_path / "in/normal" / f"{name}.png", (8, 8))
+    options = ("--test-percent", 0, "--val-percent", 0, "--patient")
+    assert convert("graded_folders", tmp_path / "in", *options, "^none")[0] == 2
+    assert "--patient ^none: expected a patient in names such as" in capsys.readouterr().err
+    assert convert("graded_folders", tmp_path / "in", *options, r"^p(\d)")[0] == 1
+    assert "finds nobody in 1 names, such as x.png" in capsys.readouterr().err
+
+
+def test_labels_in_two_columns(tmp_path, capsys):
+    photograph(tmp_path / "in/val/Images/V0001.jpg")
+    refuge_mask(tmp_path / "in/val/gts/V0001.png")
+    (tmp_path / "in/val/s.csv").write_text("ImgName,Grade,Label\nV0001.jpg,1,0\n")
+    assert convert("refuge", tmp_path / "in")[0] == 1
+    assert "two label columns" in capsys.readouterr().err
+    (tmp_path / "in/val/s.csv").write_text("ImgName,Grade,Glaucoma Label\nV0001.jpg,1,0\n")
+    code, output = convert("refuge", tmp_path / "in")
+    assert code == 0 and grades(output / "val.json") == {"V0001": "normal"}
+
+
+def test_cropped_copies_are_left_alone_and_cropped_photographs_are_not(tmp_path):
+    for folder in ("normal", "normal_cropped", "glaucoma_cropped"):
+        photograph(tmp_path / "in" / folder / f"{folder}.png", (8, 8))
+    options = ("--test-percent", 0, "--val-percent", 0)
+    code, _ = convert("graded_folders", tmp_path / "in", *options)
+    assert code == 1  # glaucoma_cropped is told, as no grade's name
+
+
+def test_twins_of_one_name_are_one_photograph(tmp_path, capsys):
+    for name in ("a.png", "a.jpg", "b.png"):
+        photograph(tmp_path / "in/normal" / name, (8, 8))
+    code, output = convert("graded_folders", tmp_path / "in", "--test-percent", 0, "--val-percent", 0)
+    assert code == 1 and len(grades(output / "train_grading.json")) == 2
+    assert "expected one of each photograph" in capsys.readouterr().err
+
+
+def test_masks_that_are_no_discs_are_told(tmp_path, capsys):
+    for n in range(2):
+        photograph(tmp_path / "in/images" / f"{n}.png")
+        thin = np.zeros((44, 40), bool)
+        thin[np.arange(5, 40), np.arange(3, 38)] = True
+        save(tmp_path / "in/masks" / f"{n}.png", thin * 255)
+    assert convert("masked", tmp_path / "in")[0] == 1
+    assert "2 of 2 masks have not the size or the shape of a disc" in capsys.readouterr().err
+
+
+def test_structures_go_before_masks_in_folders(tmp_path):
+    for structure, mask in (("disc", DISC), ("cup", CUP)):
+        save(tmp_path / "in" / structure / "masks/a.png", mask * 255)
+    photograph(tmp_path / "in/images/a.png")
+    code, output = convert("masked", tmp_path / "in")
+    assert code == 0
+    np.testing.assert_array_equal(masks(output / "test.json"), [DISC, CUP])

@@ -165,3 +165,22 @@ def test_anatomy_worked_by_hand(tmp_path):
     assert same is inner and problem is None
     clipped, problem = cup_within_disc(tmp_path, disk(200, 200, 100, 100, 90), disk(200, 200, 100, 100, 90.4))
     assert problem is not None and problem.repaired and not (clipped & ~disk(200, 200, 100, 100, 90)).any()
+
+
+def test_a_mask_in_the_alpha_channel_is_refused(tmp_path):
+    pixels = np.zeros((*SHAPE, 4), np.uint8)
+    pixels[..., 3] = DISC * 255
+    Image.fromarray(pixels).save(tmp_path / "m.png")
+    with pytest.raises(BadInput, match="a mask in the alpha channel"):
+        read_structure(tmp_path / "m.png", SHAPE)
+
+
+def test_what_is_about_a_disc_beyond_the_picture_is_no_disc(tmp_path):
+    with pytest.raises(BadInput, match="a structure on three sides or more"):
+        read_structure(write(tmp_path / "m.png", disk(96, 96, 48, 48, 60) * 255), None)
+
+
+def test_a_third_value_in_a_region_of_its_own_is_no_blur(tmp_path):
+    large = disk(200, 200, 100, 100, 70)
+    with pytest.raises(BadInput, match="expected 0 and one other value"):
+        read_structure(write(tmp_path / "m.png", np.where(disk(200, 200, 100, 100, 8), 128, large * 255)), None)

@@ -213,3 +213,10 @@ def test_names_that_are_not_utf_8(tmp_path):
     name = b"\xe9t\xe9.png".decode("utf-8", "surrogateescape")
     path = save(Path(tmp_path) / name, Image.fromarray(noise(5, 6)), "PNG")
     assert read_photograph(path).shape == (5, 6, 3)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_fewer_bits_in_sixteen(tmp_path, bits):
+    pixels = noise(20, 30)
+    cv2.imwrite(str(tmp_path / "eye.png"), (pixels.astype(np.uint16) << (bits - 8))[..., ::-1])
+    np.testing.assert_array_equal(read_photograph(tmp_path / "eye.png"), pixels)
