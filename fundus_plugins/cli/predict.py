@@ -1,5 +1,6 @@
 """`fundus predict`: photographs to overlays and a table."""
 
+import sys
 from pathlib import Path
 
 import rich_click as click
@@ -59,15 +60,18 @@ def split_words(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
 
 
 def list_unused(paths: list[Path], files: list[Path], output: Path) -> list[str]:
-    """A line for every folder, and kind of file, below the folders that were given which is not read."""
+    """A line for every kind of file in the folders that were given which is not read; their folders are named alone."""
     from fundus_plugins.photographs.folders import unused_pictures, walk_files
 
     lines = []
     for root in (path for path in dict.fromkeys(paths) if path.is_dir()):
         ours = {file.relative_to(root) for file in files if file.parent == root}
         found = [x for x in walk_files(root) if not (root / x).resolve().is_relative_to(output.resolve())]
-        expected = "photographs in the folder itself; name a folder to read it, too"
-        lines += [str(problem) for problem in unused_pictures(root, found, ours, expected)]
+        problems = unused_pictures(root, found, ours, "")
+        lines += [str(x) for x in problems if x.kind != "unused folder" and x.file == root]
+        for problem in problems:
+            if problem.kind == "unused folder":
+                print(f"not searched: {problem.file}, {problem.found}; name it, too, to read it", file=sys.stderr)
     return lines
 
 
