@@ -81,6 +81,12 @@ def test_rim_one_dl_says_what_is_wrong(tmp_path, capsys):
     code, output = convert("rim_one_dl", root)
     assert code == 1 and "r1_Im001" not in grades(output / "train.json")
     assert "r1_Im001.png: expected a mask r1_Im001-1-Disc-T.png, found none" in capsys.readouterr().err
+    other = root / "RIM-ONE_DL_reference_segmentations/again/r1_Im002-1-Cup-T.png"
+    other.parent.mkdir()
+    Image.fromarray(DISC * np.uint8(255)).save(other)
+    code, output = convert("rim_one_dl", root)
+    assert code == 1 and "r1_Im002" not in grades(output / "train.json")
+    assert "expected one r1_Im002-1-Cup-T.png, found also" in capsys.readouterr().err
     empty = tmp_path / "empty"
     empty.mkdir()
     assert convert("rim_one_dl", empty)[0] == 2

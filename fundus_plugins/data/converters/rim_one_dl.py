@@ -35,12 +35,15 @@ def list_records(root: Path, *, part: str, grades: str) -> Listing:
     files = [file for file in walk_files(root) if file.suffix.lower() in MASK_SUFFIXES]
     masks: dict[tuple[str, str], Path] = {}
     photographs: list[tuple[str, Path]] = []
+    twice: dict[str, tuple[Path, Path]] = {}  # photographs with two masks that differ
     for file in files:
         folders = folder_names(file)
         match = _MASK.match(file.stem)
         split = next((_SPLITS[folder] for folder in folders if folder in _SPLITS), None)
         if match and "rim-one_dl_reference_segmentations" in folders:
-            masks[match["stem"].lower(), match["structure"].lower()] = file
+            first = masks.setdefault((match["stem"].lower(), match["structure"].lower()), file)
+            if first != file and (root / first).read_bytes() != (root / file).read_bytes():
+                twice[match["stem"].lower()] = file, first
         elif split and not match and _PHOTOGRAPH.match(file.stem):
             photographs.append((split, file))
     if any("partitioned_randomly" in folder_names(file) for _, file in photographs):
@@ -67,6 +70,9 @@ def list_records(root: Path, *, part: str, grades: str) -> Listing:
             listing.problems.append(
                 Problem("duplicate id", root / file, f"one {file.name}", f"also {root / seen[stem]}")
             )
+        elif stem in twice:
+            mask, other = (root / path for path in twice[stem])
+            listing.problems.append(Problem("duplicate id", mask, f"one {mask.name}", f"also {other}, which differs"))
         elif disc is None:
             listing.problems.append(Problem("missing mask", root / file, f"a mask {file.stem}-1-Disc-T.png", "none"))
         else:
