@@ -11,6 +11,7 @@ from .problems import BadInput, Problem
 # not belong together.
 MAX_CLIPPED = 0.02  # RIM-ONE DL has 0.011
 MAX_HOLES = 0.05  # of a filled structure; a rim without its cup, or an outline, has more
+DISC_SHARES = (0.002, 0.65)  # of the picture; docs/results/mask_limits.md has what true discs are
 MAX_BORDER = 0.5  # of the picture's outermost pixels
 _MIN_DIFFERENCE = 0.1  # of the parts by which two structures surround each other, to tell which is within
 _MAX_TOUCHING = 0.5  # of the inner one's outline

@@ -426,12 +426,14 @@ def test_labels_in_two_columns(tmp_path, capsys):
     assert code == 0 and grades(output / "val.json") == {"V0001": "normal"}
 
 
-def test_cropped_copies_are_left_alone_and_cropped_photographs_are_not(tmp_path):
+def test_cropped_copies_are_left_alone_and_cropped_photographs_are_not(tmp_path, capsys):
     for folder in ("normal", "normal_cropped", "glaucoma_cropped"):
         photograph(tmp_path / "in" / folder / f"{folder}.png", (8, 8))
     options = ("--test-percent", 0, "--val-percent", 0)
-    code, _ = convert("graded_folders", tmp_path / "in", *options)
-    assert code == 1  # glaucoma_cropped is told, as no grade's name
+    code, output = convert("graded_folders", tmp_path / "in", *options)
+    errors = capsys.readouterr().err
+    assert code == 1 and list(grades(output / "train_grading.json")) == ["normal"]
+    assert "ambiguous folder" in errors and "glaucoma_cropped" in errors and "normal_cropped" not in errors
 
 
 def test_twins_of_one_name_are_one_photograph(tmp_path, capsys):

@@ -10,20 +10,18 @@ from typing import Any
 import numpy as np
 
 from fundus_plugins.data.checks.examine import Examined
-from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
+from fundus_plugins.data.converters.patients import LARGE_SHARE, MOST_OF_A_GUESS, SMALL_SET, patient_of
 from fundus_plugins.data.registration import GRADING_SUFFIX
+from fundus_plugins.photographs.anatomy import DISC_SHARES
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 LEVELS = (ERROR, WARNING, NOTE)
 
-# Of the 935 masks of disc and cup of Drishti-GS1 (training), RIM-ONE DL and REFUGE (validation): discs are 0.008 to
-# 0.60 of the picture, ratios 0.07 to 0.95, medians of the sets 0.45 to 0.72; discs are like an ellipse to 0.92 or more.
-# Beyond these limits something is wrong, or worth a look.
-DISC_SHARES, RATIOS, MEDIANS, MIN_ELLIPSE = (0.002, 0.65), (0.05, 0.95), (0.25, 0.8), 0.85
+# Beyond what true masks have (docs/results/mask_limits.md) something is wrong, or worth a look; so with DISC_SHARES.
+RATIOS, MEDIANS, MIN_ELLIPSE = (0.05, 0.95), (0.25, 0.8), 0.85
 MAX_PIECES = 0.02  # of a disc, beside its largest region
-MIN_BRIGHTNESS, MIN_SPREAD = 5, 3  # grey values; the darkest photograph there has 18 and 15
-MAX_DARK_DISCS = 0.1  # of a set: discs darker than what is about them; there 0.01
-LARGE_SHARE, SMALL_SET = 0.2, 20  # of a set, for one patient
+MIN_BRIGHTNESS, MIN_SPREAD = 5, 3  # grey values
+MAX_DARK_DISCS = 0.1  # of a set: discs darker than what is about them
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,12 @@ def of_photographs(name: str, found: Sequence[Examined]) -> list[Finding]:
     dark = [x for x in readable if x.brightness < MIN_BRIGHTNESS or x.spread < MIN_SPREAD]
     add(WARNING, "dark or blank", "there is hardly anything to see", dark)
     turned = [x for x in found if x.turned != 1]
-    unseen = [x for x in turned if x.masks and (x.turned < 5 or x.square)]  # no other size tells whether masks were
+    seen: list[Examined] = []
+    unseen: list[Examined] = []
+    for x in turned:  # another size tells whether the masks were turned, too
+        (unseen if x.masks and (x.turned < 5 or x.square) else seen).append(x)
     text = "turned by their EXIF or TIFF data: masks must be of the upright picture"
-    add(NOTE, "turned", text, [x for x in turned if x not in unseen])
+    add(NOTE, "turned", text, seen)
     add(WARNING, "turned", text, unseen)
     for same in _repeated(found, lambda x: x.digest):
         add(WARNING, "photograph twice", "the same bytes under several names", [x.file_name for x in same])
@@ -94,7 +95,7 @@ def of_masks(name: str, found: Sequence[Examined]) -> list[Finding]:
         WARNING,
         "no disc",
         "without an annotated disc: neither trained on nor evaluated",
-        [x for x in usable if x not in discs],
+        [x for x in usable if x.disc_share != x.disc_share],
     )
     add(NOTE, "no cup", "without an annotated cup: they teach the disc alone", [x for x in discs if x.vcdr != x.vcdr])
     if ratios:

@@ -24,11 +24,11 @@ from fundus_plugins.data.converters.copies import without_copies
 from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
-from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
+from fundus_plugins.photographs.anatomy import DISC_SHARES, cup_within_disc, refuse_impossible
 from fundus_plugins.photographs.photograph import shape_and_orientation
 from fundus_plugins.photographs.problems import BadInput, Problem
 
-DISC_SHARES, MIN_FILL = (0.002, 0.65), 0.5  # of the picture, and of the box about it; an ellipse fills 0.79
+MIN_FILL = 0.5  # of the box about a disc; an ellipse fills 0.79
 
 
 @dataclass

@@ -6,12 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from fundus_plugins.data.converters.copies import SPLIT_ORDER, without_copies
-from fundus_plugins.data.converters.patients import EYE_FOLDERS, MOST_OF_A_GUESS, draw_patients, patient_of
+from fundus_plugins.data.converters.patients import (
+    EYE_FOLDERS,
+    LARGE_SHARE,
+    MOST_OF_A_GUESS,
+    SMALL_SET,
+    draw_patients,
+    patient_of,
+)
 from fundus_plugins.data.converters.record import Listing, NotThisDataset, Record
 from fundus_plugins.photographs.problems import Problem
-
-_LARGE_SHARE = 0.2  # of a set's photographs, for one patient
-_SMALL_SET = 20
 
 
 def with_splits(
@@ -51,7 +55,7 @@ def _settle_patients(listing: Listing, root: Path, guess: bool) -> None:
                 f"patient, {patient}, which looks like a date or a device; what is the patient, say with {settled}, or "
                 "with a column patient of a sheet"
             )
-        if number > _LARGE_SHARE * len(listing.records) >= _LARGE_SHARE * _SMALL_SET:
+        if number > LARGE_SHARE * len(listing.records) >= LARGE_SHARE * SMALL_SET:
             listing.warnings.append(
                 f"patient {patient} has {number} of {len(listing.records)} photographs ({some}, ...); if that is no "
                 f"patient, say what is with {settled}"

@@ -16,6 +16,7 @@ _PATIENTS = (
     re.compile(r"^(?:od|os|left|right)[-_. ](.+)$", re.IGNORECASE),  # OD_12
 )
 EYE_FOLDERS = {"od", "os", "left", "right"}  # left/001.png and right/001.png are of one patient
+LARGE_SHARE, SMALL_SET = 0.2, 20  # of a set's photographs, for one patient; and photographs, to say so
 MOST_OF_A_GUESS = 8  # photographs; what more of them share is a date or a device, and no patient
 
 
