@@ -85,9 +85,11 @@ REFUGE2 = {
 
 
 def photograph(path: Path, shape: tuple[int, int] = SHAPE) -> Path:
-    """Write a photograph of noise, another for every path."""
+    """Write a photograph of noise, another for every path; its end counts, for temporary folders change their names."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(zlib.crc32(os.fsencode(path))).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(zlib.crc32(os.fsencode("/".join(path.parts[-4:])))).integers(
+        0, 255, (*shape, 3), dtype=np.uint8
+    )
     Image.fromarray(pixels).save(path)
     return path
 
