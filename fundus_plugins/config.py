@@ -31,6 +31,11 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.MODEL.RFNET.FOCAL_GAMMA = 3.0
     cfg.MODEL.RFNET.MASK_ROIS_PER_IMAGE = 0  # positives the mask branch learns from, per image; 0: all (the paper)
 
+    # Readers draw the cup each in their own way: names of those whose style the mask branch learns, each with the
+    # training set that they drew, such as rim_one=rim_one_dl_train; []: no styles (the paper).
+    cfg.MODEL.RFNET.READERS = []
+    cfg.MODEL.RFNET.READER_DROPOUT = 0.5  # part of the RoIs that are learned without their reader's style
+
     # The memory layout of the fast convolutions, on CPUs and on CUDA's tensor cores; the results are the same.
     cfg.MODEL.CHANNELS_LAST = True
 
@@ -45,6 +50,8 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.INPUT.RANDOM_AFFINE.ROTATION = 0.0  # up to so many degrees
     cfg.INPUT.RANDOM_AFFINE.SHIFT = 0.0  # up to this part of the side
     cfg.INPUT.RANDOM_AFFINE.SHEAR = 0.0  # scales along perpendicular directions differ by up to this part
+
+    cfg.INPUT.RANDOM_AFFINE.CLOSER = 0.0  # part of the pictures framed as by TEST.CROP, the predictor's second look
 
     # Random photometric changes, as another camera would see it (data/augmentation/photometric.py); each comes half of
     # the times.
@@ -62,6 +69,10 @@ def add_fundus_config(cfg: CfgNode) -> None:
     # Names of categories beside optic_disc, disc, OD, optic_cup, cup, OC and the like, such as disc=papilla.
     cfg.DATASETS.CATEGORIES = []
     cfg.DATASETS.CHECK = True  # look at all photographs and masks before training starts, as `fundus check` does
+
+    # Parts of the training photographs that each set gives, whatever its size, such as drishti_gs1_train=0.3 (weights:
+    # only their ratios count); []: each photograph as often as any other.
+    cfg.DATASETS.SHARES = []
 
     # A folder that keeps the resized photographs and masks, which are else decoded every time; "": none.
     cfg.DATALOADER.CACHE = ""
@@ -88,6 +99,9 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.TEST.FLAG_BELOW = 0.0  # predictions whose views agree less than this are flagged
     cfg.TEST.FLAG_ELLIPSE_BELOW = 0.0  # and those whose disc has a lower IoU with the ellipse of its moments
     cfg.TEST.VCDR_MARGIN = 0.0  # how far the interval of the cup-to-disc ratio reaches to either side; 0: no interval
+
+    # Of MODEL.RFNET.READERS, those whose styles' mean is predicted; []: the style that belongs to nobody.
+    cfg.TEST.READERS = []
 
     # The metric of the first TEST set that decides which checkpoint is kept as model_best.pth.
     cfg.TEST.BEST_METRIC = "disc_cup/miou"
@@ -151,6 +165,17 @@ def merge_with_old_names(cfg: CfgNode, merge: Callable[[CfgNode], None]) -> list
     for section in ("VIEW", "CAMERA"):
         del cfg.INPUT[section]
     return used
+
+
+def parse_readers(words: Sequence[str]) -> dict[str, str]:
+    """Reader -> data set, in their order, from `NAME=DATASET` words; ValueError for other words, or a name twice."""
+    readers: dict[str, str] = {}
+    for word in words:
+        name, _, dataset = word.partition("=")
+        if not name or not dataset or name in readers:
+            raise ValueError(f"MODEL.RFNET.READERS: expected words such as rim_one=rim_one_dl_train, found {word!r}")
+        readers[name] = dataset
+    return readers
 
 
 def refuse_remote_bases(path: str) -> None:

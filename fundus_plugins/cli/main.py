@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "explain": "explain",
     "table": "table",
+    "pseudo-masks": "pseudo_masks",
     "robustness": "robustness",
     "compare-grading": "compare_grading",
     "mask-side": "mask_side",

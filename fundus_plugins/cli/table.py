@@ -23,8 +23,12 @@ class _Integers(click.ParamType):
 
 @click.command(cls=Command)
 @click.option("--table", "path", required=True, type=PATH, help="a YAML file such as those in tables/")
-@dataset_option("a registered set, such as drishti_gs1_train", required=True)
-@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
+@dataset_option("a registered set, such as drishti_gs1_train; a table that names its sets wants none")
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    help="default: 5; a table that names its sets holds out a whole set at a time by default",
+)
 @click.option("--fold-seed", type=int, default=0, show_default=True, help="which photographs share a fold")
 @click.option("--seeds", type=_Integers(), default="0", show_default=True, help="of training; each repeats all folds")
 @click.option("--output", required=True, type=PATH, help="a folder for runs and figures")
@@ -35,26 +39,35 @@ def command(path, dataset, folds, fold_seed, seeds, output, overrides):
     Tables with one --output share the runs they have in common. Run the same command again after an interruption:
     what is finished is skipped, what is not goes on from its last checkpoint. The figures, .md and .json in --output,
     are written after every run.
+
+    A table may name several sets as `held_out`, and sets as `always`: each of the first is then left out of its rows'
+    DATASETS.TRAIN in turn and measured, or with --folds a part of each at once; the others are measured every time.
     """
     from fundus_plugins.data.registration import register_fundus_datasets
-    from fundus_plugins.experiments.report import report_table, write_report
+    from fundus_plugins.experiments.held_out import folds_of_each, without_each
+    from fundus_plugins.experiments.held_out_report import held_out_markdown, report_held_out
+    from fundus_plugins.experiments.report import report_table, to_markdown, write_report
     from fundus_plugins.experiments.runs import RunFailed, execute
-    from fundus_plugins.experiments.table import plan_runs, read_table
+    from fundus_plugins.experiments.table import plan_held_out, plan_runs, read_table
 
     register_fundus_datasets()
     table = read_table(path)
-    runs = plan_runs(
-        table,
-        dataset=dataset,
-        folds=folds,
-        fold_seed=fold_seed,
-        seeds=seeds,
-        output=output,
-        options=pairs(overrides),
-    )
+    if bool(dataset) == bool(table.held_out):
+        raise click.UsageError(f"either --dataset or a table that names its sets as held_out, {path}")
+    common = {"seeds": seeds, "output": output, "options": pairs(overrides)}
+    if table.held_out:
+        cuts = (
+            folds_of_each(table.held_out, table.always, folds, fold_seed)
+            if folds
+            else without_each(table.held_out, table.always)
+        )
+        runs = plan_held_out(table, cuts, **common)
+    else:
+        folds = folds or 5
+        runs = plan_runs(table, dataset=dataset, folds=folds, fold_seed=fold_seed, **common)
     results, failures = [], []
     for number, run in enumerate(runs, start=1):
-        name = f"[{number}/{len(runs)}] {run.row}, seed {run.seed}, fold {run.fold}"
+        name = f"[{number}/{len(runs)}] {run.row}, seed {run.seed}, {run.held_out or f'fold {run.fold}'}"
         print(f"{name}: {run.folder}", flush=True)
         try:
             result, done = execute(run, TRAINER)
@@ -63,8 +76,13 @@ def command(path, dataset, folds, fold_seed, seeds, output, overrides):
             continue
         print(f"{name}: {'done' if done else 'was there'}", flush=True)
         results.append(result)
-        report = report_table(table, results, dataset=dataset, folds=folds, seeds=seeds, command=command_line())
-        write_report(report, output, path.stem)
+        if table.held_out:
+            report = report_held_out(table, results, seeds=seeds, command=command_line())
+            text = held_out_markdown(report)
+        else:
+            report = report_table(table, results, dataset=dataset, folds=folds, seeds=seeds, command=command_line())
+            text = to_markdown(report)
+        write_report(report, text, output, path.stem)
     if results:
         print(f"{len(results)} of {len(runs)} runs -> {output / path.stem}.md")
     return report_failures(failures)

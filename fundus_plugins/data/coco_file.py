@@ -123,5 +123,6 @@ def _records(document: dict, image_root: str, contiguous: Mapping[int, int | Non
             "annotations": annotations[image["id"]],
         }
         | ({"patient": str(image["patient"])} if image.get("patient") else {})
+        | ({"grade_name": str(image["grade"])} if image.get("grade") else {})  # `grade` is a number, the mapper's
         for image in document["images"]
     ]

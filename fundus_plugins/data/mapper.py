@@ -10,6 +10,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data import DatasetCatalog
 from detectron2.structures import BitMasks, Boxes, Instances
 
+from fundus_plugins.config import parse_readers
 from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categories
 from fundus_plugins.data.augmentation import build_fundus_augmentations
 from fundus_plugins.data.cache import ArrayCache, file_state
@@ -48,6 +49,8 @@ class DiscCupMapper:
         cache: a folder that keeps what the first augmentation, the resize, gives; "" to decode and resize every time.
         box_scale: the boxes are the tight ones times this, about their middles, within the image.
         structures: DISC, CUP or None (neither) of every `category_id`.
+        readers: the data sets whose readers' styles are learned; `gt_reader` of the targets is the place of the
+            record's `source` among them, from 1, and 0 for any other.
 
     Raises:
         ValueError: a cache, and a first augmentation that differs from call to call; another image format.
@@ -64,6 +67,7 @@ class DiscCupMapper:
         cache: str = "",
         box_scale: float = 1,
         structures: Sequence[int | None] = (DISC, CUP),
+        readers: Sequence[str] = (),
     ):
         self.is_train = is_train
         self.fixed = T.AugmentationList(augmentations[:1] if cache else [])
@@ -72,6 +76,7 @@ class DiscCupMapper:
         self.cache = ArrayCache(cache)
         self.box_scale = box_scale
         self.structures = list(structures)
+        self.readers = {source: number for number, source in enumerate(readers, start=1)}
         if image_format not in ("RGB", "BGR"):
             raise ValueError(f"INPUT.FORMAT {image_format!r}: expected RGB or BGR")
         if cache and not _is_fixed_resize(augmentations):
@@ -92,6 +97,7 @@ class DiscCupMapper:
             "image_format": cfg.INPUT.FORMAT,
             "cache": cfg.DATALOADER.CACHE,
             "box_scale": cfg.INPUT.BOX_SCALE,
+            "readers": list(parse_readers(cfg.MODEL.RFNET.READERS).values()),
         }
 
     def __call__(self, dataset_dict: dict) -> dict:
@@ -107,7 +113,10 @@ class DiscCupMapper:
         dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
         if self.is_train:
             masks = torch.from_numpy(np.stack([transforms.apply_segmentation(mask) for mask in kept["masks"]]))
-            dataset_dict["instances"] = self.targets(masks, torch.from_numpy(kept["known"]))
+            targets = self.targets(masks, torch.from_numpy(kept["known"]))
+            if self.readers:
+                targets.gt_reader = torch.full((len(targets),), self.readers.get(dataset_dict.get("source", ""), 0))
+            dataset_dict["instances"] = targets
         return dataset_dict
 
     def targets(self, masks: torch.Tensor, known: torch.Tensor) -> Instances:

@@ -37,12 +37,16 @@ def register_fundus_datasets(root: str | None = None, categories: Sequence[str] 
     """Register `<set>_<split>` and `<set>_<split>_grading` of FUNDUS_DATASETS with Detectron2; no file is read.
 
     `root` holds `<set>/<split>.json`; default: the environment's DETECTRON2_DATASETS, else `./datasets`. Files of
-    folds (folds.py) that lie there are registered too, as `<set>_<file's stem>`. Their disc and cup are known by the
-    names of their categories, the usual ones and `categories` (such as `disc=papilla`). Calling again with the same
-    arguments does nothing, with another root the names move there. Raises AssertionError (Detectron2's) if somebody
-    else registered such a name.
+    folds (folds.py) that lie there are registered too, as `<set>_<file's stem>`, and the splits that lie in folders of
+    other names, as `<folder>_<split>`. Their disc and cup are known by the names of their categories, the usual ones
+    and `categories` (such as `disc=papilla`). Calling again with the same arguments does nothing, with another root
+    the names move there. Raises AssertionError (Detectron2's) if somebody else registered such a name.
     """
     root = datasets_root(root)
+    for own in sorted(x for x in Path(root).glob("*") if x.is_dir() and x.name not in FUNDUS_DATASETS):
+        files = [own / f"{split}{suffix}.json" for split in _OFFICIAL_SPLITS for suffix in ("", GRADING_SUFFIX)]
+        for path in [x for x in files if x.is_file()] + sorted(own.glob(FOLD_FILES)):
+            _register(f"{own.name}_{path.stem}", str(path), own.name, categories)
     for dataset, (splits, _) in FUNDUS_DATASETS.items():
         folder = os.path.join(root, dataset)
         stems = [split + suffix for split in splits for suffix in ("", GRADING_SUFFIX)]
@@ -106,6 +110,8 @@ def disc_cup_structures(name: str, own: Mapping[str, int] | None = None) -> list
 def disc_cup_dataset(names: Sequence[str], own: Mapping[str, int] | None = None) -> list[dict]:
     """The photographs of several registered sets in one list, whose category ids are DISC and CUP; ignored ones gone.
 
+    `source` of each is its set's name.
+
     Raises BadInput where a category that is annotated is neither, nor to be ignored.
     """
     from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -121,8 +127,16 @@ def disc_cup_dataset(names: Sequence[str], own: Mapping[str, int] | None = None)
                     structures_of([MetadataCatalog.get(name).thing_classes[x["category_id"]]], name, own)
                 elif structure != IGNORED:
                     annotations.append(x | {"category_id": structure, "iscrowd": 0})
-            records.append(record | {"annotations": annotations})
+            records.append(record | {"annotations": annotations, "source": name})
     return records
+
+
+def part_name(name: str, path: Path) -> str:
+    """What a part of a registered set of ours, the file of a fold, is registered as, or will be."""
+    from detectron2.data import MetadataCatalog
+
+    fundus_set = MetadataCatalog.get(name).fundus_set
+    return str(path) if fundus_set == OWN else f"{fundus_set}_{path.stem}"
 
 
 def is_registered(name: str) -> bool:
@@ -151,7 +165,8 @@ def require_dataset(name: str, categories: Sequence[str] = ()) -> None:
     if dataset in (None, OWN) or os.path.isfile(MetadataCatalog.get(name).json_file):
         return
     folder = MetadataCatalog.get(name).image_root
-    command = f"fundus convert {FUNDUS_DATASETS[dataset][1].format(folder=folder)} --output {folder}"
+    made = FUNDUS_DATASETS.get(dataset, FUNDUS_DATASETS["masked"])[1].format(folder=folder)
+    command = f"fundus convert {made} --output {folder}"
     if dataset == "phantom":
         command = f"fundus draw-phantoms --output {os.path.join(folder, 'raw')} && {command}"
     raise FileNotFoundError(

@@ -16,6 +16,7 @@ from fundus_plugins.data.checks.check import require_sound
 from fundus_plugins.data.grading_mapper import GradingMapper
 from fundus_plugins.data.mapper import build_fundus_mapper
 from fundus_plugins.data.registration import disc_cup_dataset, disc_cup_structures
+from fundus_plugins.data.shares import shares_sampler
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, forget_checkpoints
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves
@@ -77,7 +78,9 @@ class FundusTrainer(DefaultTrainer):
         if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
             records = filter_images_with_only_crowd_annotations(records)
         mapper = build_fundus_mapper(cfg, is_train=True, structures=(DISC, CUP))
-        return build_detection_train_loader(cfg, mapper=mapper, dataset=records)
+        seed = cfg.SEED if cfg.SEED >= 0 else None
+        sampler = shares_sampler(records, cfg.DATASETS.TRAIN, cfg.DATASETS.SHARES, seed)
+        return build_detection_train_loader(cfg, mapper=mapper, dataset=records, sampler=sampler)
 
     @classmethod
     def build_test_loader(cls, cfg, dataset_name):

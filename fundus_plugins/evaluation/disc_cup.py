@@ -10,24 +10,34 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import numpy as np
 from detectron2.data import DatasetCatalog
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 from tabulate import tabulate
 
 from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categories
+from fundus_plugins.data.coco import GRADES
 from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.data.structures import best_disc_and_cup
 from fundus_plugins.files import atomic_write
-from fundus_plugins.measures.bootstrap import mean_interval
+from fundus_plugins.measures.agreement import agreement_intervals
+from fundus_plugins.measures.bootstrap import mean_interval, stratified_interval
 from fundus_plugins.measures.disc_cup import METRICS, compare_disc_and_cup
+from fundus_plugins.measures.screening import auc
+
+GLAUCOMA = GRADES[-1]
 
 
 class DiscCupEvaluator(DatasetEvaluator):
-    """Dice, IoU, vertical cup-to-disc ratio and detection rate, each with a 95 % bootstrap interval over images.
+    """Overlap and outlines of disc and cup, their vertical ratio and the detection rate, with 95 % bootstrap intervals.
 
-    Every metric is the mean over images of what `compare_disc_and_cup` gives, at the original resolution against the
+    Each of METRICS is the mean over images of what `compare_disc_and_cup` gives, at the original resolution against the
     original mask; images with no annotated disc are left out, and images with no annotated cup count for the disc only.
+    `vcdr_pearson`, `vcdr_icc`, `vcdr_limit_low` and `vcdr_limit_high` are of predicted and true ratios, `vcdr_auc` of
+    predicted ratios and grades: glaucoma against others, where there are both. A grade is `grade_name` of Detectron2's
+    record, as our files have it. Intervals are over images.
+
     Writes `<dataset>_images.csv`, a row an image, and `<dataset>_metrics.json` to `output_dir`.
 
     Args:
@@ -58,7 +68,7 @@ class DiscCupEvaluator(DatasetEvaluator):
             if DISC not in truth:
                 continue
             disc, cup, score = best_disc_and_cup(output["instances"], truth[DISC].shape)
-            row = compare_disc_and_cup(disc, cup, truth[DISC], truth.get(CUP))
+            row = compare_disc_and_cup(disc, cup, truth[DISC], truth.get(CUP), surfaces=True)
             self._rows.append({"file_name": image["file_name"], "image_id": image["image_id"], "score": score} | row)
 
     def evaluate(self) -> dict | None:
@@ -72,15 +82,26 @@ class DiscCupEvaluator(DatasetEvaluator):
             )
         results: OrderedDict[str, float] = OrderedDict()
         intervals = {name: mean_interval([row[name] for row in rows]) for name in METRICS}
-        for name, (mean, low, high) in intervals.items():
+        agreement = agreement_intervals([row["vcdr_predicted"] for row in rows], [row["vcdr_true"] for row in rows])
+        intervals |= {f"vcdr_{name}": interval for name, interval in agreement.items()} | self._screening(rows)
+        for name, (value, low, high) in intervals.items():
             # With a "-" in their name, Detectron2 leaves the bounds out of its one-line summary.
-            results |= {name: mean, f"{name}-low": low, f"{name}-high": high}
+            results |= {name: value, f"{name}-low": low, f"{name}-high": high}
         self._report(rows, intervals, results)
         return OrderedDict(disc_cup=results)
 
+    def _screening(self, rows: list[dict]) -> dict[str, tuple[float, float, float]]:
+        """`vcdr_auc` of the images whose grade is known; nothing where they are not of both kinds."""
+        grades = [str(self._truth[row["image_id"]].get("grade_name")).lower() for row in rows]
+        graded = [(grade == GLAUCOMA, row["vcdr_predicted"]) for grade, row in zip(grades, rows) if grade in GRADES]
+        if len({label for label, _ in graded}) < 2:
+            return {}
+        labels, ratios = zip(*graded)
+        return {"vcdr_auc": stratified_interval(auc, np.array(labels, int), np.array(ratios))}
+
     def _report(self, rows: list[dict], intervals: dict, results: dict) -> None:
-        cells = [(name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}") for name, (mean, low, high) in intervals.items()]
-        table = tabulate(cells, headers=("metric", "mean", "95 % interval"), disable_numparse=True)
+        cells = [(name, f"{value:.4f}", f"{low:.4f} to {high:.4f}") for name, (value, low, high) in intervals.items()]
+        table = tabulate(cells, headers=("metric", "value", "95 % interval"), disable_numparse=True)
         logging.getLogger(__name__).info(f"{self.dataset_name}, {len(rows)} images:\n{table}")
         if not self.output_dir:
             return

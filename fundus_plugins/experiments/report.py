@@ -58,13 +58,13 @@ def report_table(
     }
 
 
-def write_report(report: dict, folder: Path, name: str) -> None:
-    """Write `<name>.md` and `<name>.json`, never half of one."""
+def write_report(report: dict, text: str, folder: Path, name: str) -> None:
+    """Write `<name>.json` and, as `text` says it, `<name>.md`, never half of one."""
     with atomic_write(folder / f"{name}.json") as file:
         json.dump(report, file, indent=1)
         file.write("\n")
     with atomic_write(folder / f"{name}.md") as file:
-        file.write(to_markdown(report))
+        file.write(text)
 
 
 def to_markdown(report: dict) -> str:

@@ -50,6 +50,7 @@ def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence
                     "score": found.score,
                     "agreement": found.agreement,
                     "ellipse": found.ellipse,
+                    "flagged": float(found.flagged),
                     "regular": float(is_regular(found.disc, found.cup)),
                 } | compare_disc_and_cup(found.disc, found.cup, true_disc, true_cup)
 

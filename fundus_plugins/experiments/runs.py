@@ -10,8 +10,8 @@ import re
 import shlex
 import statistics
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from detectron2.modeling import build_model
 
 from fundus_plugins.config import OLD_NAMES, get_fundus_cfg, without_weights
 from fundus_plugins.evaluation.disc_cup import file_stem
+from fundus_plugins.experiments.robustness import measure
 from fundus_plugins.files import atomic_write
+from fundus_plugins.prediction.predictor import FundusPredictor
 from fundus_plugins.provenance import current_commit
 
 
@@ -31,7 +33,11 @@ class RunFailed(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """A row's training on one fold with one seed; `options` are KEY VALUE pairs, `files` the fold's fit and val."""
+    """A row's training on one fold with one seed.
+
+    `options` are KEY VALUE pairs; `files` are the data sets' that decide it, by what they are. A run of many training
+    sets has the name of what it holds out, and what it is measured on (see `HeldOut`).
+    """
 
     row: str
     seed: int
@@ -39,7 +45,9 @@ class Run:
     folder: Path
     config: str
     options: tuple[str, ...]
-    files: tuple[Path, Path]
+    files: Mapping[str, Path]
+    held_out: str = ""
+    measured: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def result_file(self) -> Path:
@@ -111,7 +119,7 @@ def _settings(run: Run) -> dict:
     """All that decides a run's figures: the whole config but for where it writes, and the fold's files."""
     flat = _flatten(get_fundus_cfg(run.config, run.options))
     del flat["OUTPUT_DIR"]
-    for part, path in zip(("fit", "val"), run.files):
+    for part, path in run.files.items():
         flat[f"{part} sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return flat
 
@@ -149,27 +157,42 @@ def _drop_torn_pointer(folder: Path) -> None:
 def _collect(run: Run, commits: list[str]) -> dict:
     cfg = without_weights(get_fundus_cfg(run.config, run.options))
     cfg.MODEL.DEVICE = "cpu"
-    with open(run.folder / "evaluation" / f"{file_stem(cfg.DATASETS.TEST[0])}_images.csv", newline="") as file:
-        images = list(csv.DictReader(file))
     return {
         "config": run.config,
         "seed": run.seed,
         "fold": run.fold,
+        **({"held_out": run.held_out} if run.held_out else {}),
         "command": shlex.join(["fundus", "train", *run.command]),
         "commits": commits,
         "iterations": cfg.SOLVER.MAX_ITER,
         "parameters": sum(parameter.numel() for parameter in build_model(cfg).parameters()),
         "seconds_per_iteration": _seconds_per_iteration(run.folder / "metrics.json"),
         "seconds_per_image": _seconds_per_image(run.folder / "log.txt"),
-        "images": [_numbers(image) for image in images],
+        "images": _measured(run) if run.measured else _evaluated(run, cfg.DATASETS.TEST[0]),
     }
 
 
-def _numbers(image: dict[str, str]) -> dict:
+def _evaluated(run: Run, dataset: str) -> list[dict]:
+    with open(run.folder / "evaluation" / f"{file_stem(dataset)}_images.csv", newline="") as file:
+        images = [_numbers(image) for image in csv.DictReader(file)]
+    return [image | {"image_id": int(image["image_id"])} for image in images]
+
+
+def _measured(run: Run) -> list[dict]:
+    weights = ["MODEL.WEIGHTS", str(run.folder / "model_final.pth")]
+    predictor = FundusPredictor(get_fundus_cfg(run.config, [*run.options, *weights]))
+    return [
+        {"set": label} | _numbers({key: value for key, value in row.items() if key not in ("alteration", "level")})
+        for label, dataset in run.measured.items()
+        for row in measure(predictor, dataset, ())
+    ]
+
+
+def _numbers(image: dict) -> dict:
     name = image.pop("file_name")
     numbers = {key: float(value) for key, value in image.items()}
     values = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
-    return {"file_name": os.path.basename(name)} | values | {"image_id": int(image["image_id"])}
+    return {"file_name": os.path.basename(name)} | values
 
 
 def _seconds_per_iteration(metrics: Path) -> float | None:

@@ -3,16 +3,19 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 
 from fundus_plugins.config import get_fundus_cfg
 from fundus_plugins.data.folds import write_folds
-from fundus_plugins.data.registration import OWN, require_dataset
+from fundus_plugins.data.registration import part_name, require_dataset
+from fundus_plugins.experiments.held_out import HeldOut
 from fundus_plugins.experiments.runs import Run
 from fundus_plugins.model_zoo import find_config_file
 
@@ -31,12 +34,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its rows, the name of the row that the others are compared with, and where the paper measured."""
+    """A table: its rows, the name of the row that the others are compared with, and where the paper measured.
+
+    A table of many training sets names those to be held out, in turn or in folds (`held_out`), and those that every
+    run is measured on and none may train on (`always`).
+    """
 
     title: str
     reference: str
     paper_data: str
     rows: list[Row]
+    held_out: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
 
 
 def read_table(path: Path) -> Table:
@@ -56,7 +65,8 @@ def read_table(path: Path) -> Table:
             )
             for row in document["rows"]
         ]
-        table = Table(document["title"], str(document["reference"]), document.get("paper_data", ""), rows)
+        sets = {key: tuple(map(str, document.get(key, ()))) for key in ("held_out", "always")}
+        table = Table(document["title"], str(document["reference"]), document.get("paper_data", ""), rows, **sets)
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         expected = "title, reference, and rows with name and config"
         raise ValueError(f"{path}: expected {expected}, found {type(error).__name__}: {error}") from None
@@ -104,26 +114,54 @@ def plan_runs(
     metadata = MetadataCatalog.get(dataset)
     if metadata.get("fundus_set") is None:
         raise ValueError(f"data set {dataset}: not one that fundus_plugins registers")
-    files = write_folds(Path(metadata.json_file), folds, fold_seed)
+    cut = write_folds(Path(metadata.json_file), folds, fold_seed)
     runs = []
     for seed in seeds:
-        for fold, (fit, val) in enumerate(files):
+        for fold, (fit, val) in enumerate(cut):
             for row in table.rows:
                 folder = output / "runs" / _run_name(row) / f"seed{seed}" / f"{fit.stem.removesuffix('_fit')}"
                 keys = {
-                    "DATASETS.TRAIN": f'("{_dataset_name(metadata.fundus_set, fit)}",)',
-                    "DATASETS.TEST": f'("{_dataset_name(metadata.fundus_set, val)}",)',
+                    "DATASETS.TRAIN": f'("{part_name(dataset, fit)}",)',
+                    "DATASETS.TEST": f'("{part_name(dataset, val)}",)',
                     "SEED": seed,
                     "TEST.EVAL_PERIOD": 0,  # once, after the last iteration: held-out photographs choose nothing
                     "OUTPUT_DIR": folder,
                 }
                 own = [str(part) for pair in (row.overrides | keys).items() for part in pair]
-                runs.append(Run(row.name, seed, fold, folder, row.config, (*options, *own), (fit, val)))
+                files = {"fit": fit, "val": val}
+                runs.append(Run(row.name, seed, fold, folder, row.config, (*options, *own), files))
     return runs
 
 
-def _dataset_name(fundus_set: str, path: Path) -> str:
-    return str(path) if fundus_set == OWN else f"{fundus_set}_{path.stem}"
+def plan_held_out(
+    table: Table, cuts: Sequence[HeldOut], *, seeds: Sequence[int], output: Path, options: Sequence[str] = ()
+) -> list[Run]:
+    """The runs of a table of many training sets, all rows of a cut before the next cut.
+
+    Each trains on what a cut leaves of its config's DATASETS.TRAIN, and is measured, as FundusPredictor sees, on what
+    the cut says. Raises ValueError as `plan_runs` and `HeldOut.options`, and for a row that trains on what no run may.
+    """
+    _check_keys(list(options)[::2], "options")
+    runs = []
+    for seed in seeds:
+        for number, cut in enumerate(cuts):
+            for row in table.rows:
+                cfg = _check_config(row, options)
+                if forbidden := set(table.always) & set(cfg.DATASETS.TRAIN):
+                    raise ValueError(f"row {row.name}: it trains on {min(forbidden)}, which no run may")
+                folder = output / "runs" / _run_name(row) / f"seed{seed}" / re.sub(r"[^\w.-]+", "_", cut.name)
+                keys = cut.options(cfg) | {
+                    "DATASETS.TEST": (),
+                    "SEED": seed,
+                    "TEST.EVAL_PERIOD": 0,
+                    "OUTPUT_DIR": folder,
+                }
+                own = [str(part) for pair in (row.overrides | keys).items() for part in pair]
+                names = {*get_fundus_cfg(row.config, own).DATASETS.TRAIN, *cut.measured.values()}
+                files = {name: Path(MetadataCatalog.get(name).json_file) for name in sorted(names)}
+                where = (*options, *own)
+                runs.append(Run(row.name, seed, number, folder, row.config, where, files, cut.name, cut.measured))
+    return runs
 
 
 def _check_keys(keys: Sequence[str], where: str) -> None:
@@ -132,9 +170,9 @@ def _check_keys(keys: Sequence[str], where: str) -> None:
             raise ValueError(f"{where}: {key} is set by the table's runs")
 
 
-def _check_config(row: Row, options: Sequence[str]) -> None:
+def _check_config(row: Row, options: Sequence[str]) -> CfgNode:
     try:
-        get_fundus_cfg(row.config, [*options, *(part for pair in row.overrides.items() for part in pair)])
+        return get_fundus_cfg(row.config, [*options, *(part for pair in row.overrides.items() for part in pair)])
     except Exception as error:  # yacs and YAML have many ways to say no
         raise ValueError(f"row {row.name}: {type(error).__name__}: {error}") from error
 

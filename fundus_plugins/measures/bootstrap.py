@@ -25,6 +25,28 @@ def mean_interval(values: ArrayLike, *, resamples: int = 2000, seed: int = 0) ->
     return mean, float(interval.low), float(interval.high)
 
 
+def statistic_interval(
+    statistic: Callable[..., float], *values: ArrayLike, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """A statistic of vectors that go together, each (N,), such as predicted and true values, with its interval.
+
+    The interval is the 95 % percentile bootstrap's over photographs, each drawn with all of its values; resamples for
+    which the statistic is nan, such as a correlation of one photograph drawn N times, are left out.
+
+    Returns:
+        value, low, high; all nan where the value is.
+    """
+    vectors = [np.asarray(x) for x in values]
+    value = float(statistic(*vectors))
+    if not np.isfinite(value):
+        return (float("nan"),) * 3
+    rng, n = np.random.default_rng(seed), len(vectors[0])
+    drawn = (rng.integers(n, size=n) for _ in range(resamples))
+    found = np.array([statistic(*(x[places] for x in vectors)) for places in drawn])
+    low, high = np.percentile(found[np.isfinite(found)], [2.5, 97.5])
+    return value, float(low), float(high)
+
+
 def two_sample_interval(
     first: np.ndarray, second: np.ndarray, statistic: Callable, value: float, *, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """RF-Net's multi-class mask branch (section 3.3): two feature scales in, a disc and a cup probability map out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import fvcore.nn.weight_init as weight_init
 import torch
@@ -12,7 +12,10 @@ from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from torch import nn
 
+from fundus_plugins.config import parse_readers
 from fundus_plugins.modeling.losses import build_mask_loss
+
+NOBODY = 0  # among the readers: no style
 
 
 def _conv(in_channels: int, out_channels: int, norm: str) -> Conv2d:
@@ -43,13 +46,34 @@ class RFNetMaskHead(nn.Module):
         num_classes: output channels.
         mask_loss: function of logits (R, K, S, S), target (R, K, S, S) and weight (R, K) to a scalar.
         norm: Detectron2's name of a normalisation; "" for none.
+        readers: names of the readers whose styles are learned: each scales and shifts the channels of the fused map
+            (FiLM, Perez et al. 2018), by nothing at first. Empty, the paper's: no styles.
+        reader_dropout: part of the RoIs that are learned without their reader's style, which is that of nobody.
+        test_readers: whose styles' mean inference gives; empty: nobody's.
     """
 
     @configurable
     def __init__(
-        self, *, in_channels: int, conv_dim: int, num_conv: int, num_classes: int, mask_loss: Callable, norm: str = ""
+        self,
+        *,
+        in_channels: int,
+        conv_dim: int,
+        num_conv: int,
+        num_classes: int,
+        mask_loss: Callable,
+        norm: str = "",
+        readers: Sequence[str] = (),
+        reader_dropout: float = 0.5,
+        test_readers: Sequence[str] = (),
     ):
         super().__init__()
+        self.reader_dropout = reader_dropout
+        if unknown := set(test_readers) - set(readers):
+            raise ValueError(f"TEST.READERS: expected some of {', '.join(readers) or 'none'}, found {min(unknown)}")
+        self.test_readers = [list(readers).index(name) + 1 for name in test_readers]
+        self.styles = nn.Embedding(len(readers) + 1, 2 * conv_dim, padding_idx=0) if readers else None  # 0: nobody
+        if self.styles is not None:
+            nn.init.zeros_(self.styles.weight)
         before = num_conv // 2
         self.high = nn.Sequential(*(_conv(in_channels if i == 0 else conv_dim, conv_dim, norm) for i in range(before)))
         self.upsample = ConvTranspose2d(conv_dim if before else in_channels, conv_dim, kernel_size=2, stride=2)
@@ -63,6 +87,14 @@ class RFNetMaskHead(nn.Module):
         nn.init.zeros_(self.predictor.bias)
         self.mask_loss = mask_loss
 
+    def _drawn_by(self, instances: list[Instances]) -> torch.Tensor | None:
+        """The reader of each RoI, some of them at random nobody; None where no styles are learned."""
+        if self.styles is None:
+            return None
+        readers = cat([x.gt_reader for x in instances if len(x)] or [torch.zeros(0, dtype=torch.int64)])
+        kept = torch.rand(len(readers)) >= self.reader_dropout
+        return readers * kept.to(readers.device)
+
     @classmethod
     def from_config(cls, cfg, input_shape: ShapeSpec):
         rfnet, head = cfg.MODEL.RFNET, cfg.MODEL.ROI_MASK_HEAD
@@ -72,19 +104,31 @@ class RFNetMaskHead(nn.Module):
             "num_conv": head.NUM_CONV,
             "num_classes": cfg.MODEL.ROI_HEADS.NUM_CLASSES,
             "norm": head.NORM,
+            "readers": list(parse_readers(rfnet.READERS)),
+            "reader_dropout": rfnet.READER_DROPOUT,
+            "test_readers": cfg.TEST.READERS,
             "mask_loss": build_mask_loss(
                 rfnet.MASK_LOSS, focal_weight=rfnet.FOCAL_WEIGHT, alpha=rfnet.FOCAL_ALPHA, gamma=rfnet.FOCAL_GAMMA
             ),
         }
 
-    def layers(self, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-        """low (R, C, S, S) and high (R, C, S/2, S/2) to float32 logits (R, K, S, S)."""
+    def layers(self, low: torch.Tensor, high: torch.Tensor, readers: torch.Tensor | None = None) -> torch.Tensor:
+        """low (R, C, S, S) and high (R, C, S/2, S/2) to float32 logits (R, K, S, S).
+
+        readers: (R,) int64, the reader of each, from 1; 0 and None: nobody.
+        """
         fused = F.relu(self.upsample(self.high(high)) + self.lateral(low))
+        if self.styles is not None and readers is not None:
+            scale, shift = self.styles(readers)[..., None, None].to(fused.dtype).chunk(2, dim=1)
+            fused = fused * (1 + scale) + shift
         return self.predictor(self.fused(fused)).float()
 
     def probabilities(self, features: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         """Pooled features (low, high) to probabilities (R, K, S, S) in which no later class exceeds an earlier one."""
-        return self.layers(*features).sigmoid().cummin(dim=1).values
+        rois, device = len(features[0]), features[0].device
+        readers = self.test_readers or [NOBODY]
+        seen = [self.layers(*features, torch.full((rois,), x, device=device)).sigmoid() for x in readers]
+        return torch.stack(seen).mean(0).cummin(dim=1).values
 
     def forward(
         self,
@@ -109,7 +153,7 @@ class RFNetMaskHead(nn.Module):
                 x.pred_masks = masks_of_image
             return instances
 
-        logits = self.layers(*features)
+        logits = self.layers(*features, self._drawn_by(instances))
         annotated = [x for x in instances if len(x)]
         if not annotated:
             return {"loss_mask": logits.sum() * 0}

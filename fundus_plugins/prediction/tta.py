@@ -105,8 +105,9 @@ def predict_in_views(
 
     Returns:
         Detectron2's Instances at the photograph's size (a disc's row and its cup's, or none), and the agreement of
-        the views (see Detection), nan where there is no disc or one view. Where the second pass finds no disc, or one
-        elsewhere (neither box holds the other's middle), the first pass's masks stay and the agreement is 0.
+        the views (see Detection), or of the two passes where each has one view; nan where there is no disc or one view
+        in all. Where the second pass finds no disc, or one elsewhere (neither box holds the other's middle), the first
+        pass's masks stay and the agreement is 0.
     """
     height, width = photograph.shape[:2]
     seen = detect_in_views(model, image, flips)
@@ -129,13 +130,33 @@ def predict_in_views(
             matrix = torch.from_numpy(transform.matrix).to(box)
             second_box = ((second.box.reshape(2, 2) - matrix[:, 2]) / matrix[0, 0]).reshape(4)
             if _same_place(box, second_box):
-                seen, box, agreement = second, second_box, second.agreement
+                agreement = second.agreement if len(flips) > 1 else _agreement_of_passes(seen, box, second, second_box)
+                seen, box = second, second_box
     found = _both_classes(box[None], (height, width))
     found.scores = box.new_full((2,), seen.score)
     # Pasted before the box is clipped: the masks are those of the whole box, which may reach beyond the photograph.
     found.pred_masks = paste_masks_in_image(seen.probabilities.mean(0), found.pred_boxes.tensor, (height, width), 0.5)
     found.pred_boxes.clip((height, width))
     return found, agreement
+
+
+def _agreement_of_passes(first: Detection, first_box: torch.Tensor, second: Detection, box: torch.Tensor) -> float:
+    """The Dice of the passes' masks, the lower of disc and cup, on the second's grid; boxes (4,), photograph's pixels.
+
+    What the first pass has beyond the second's box counts as well.
+    """
+    masks = first.probabilities.mean(0), second.probabilities.mean(0)
+    side = masks[0].shape[-1]
+    places = (torch.arange(side, device=box.device) + 0.5) / side  # of the cells' middles in the second box, 0 to 1
+    extent, first_extent = box[2:] - box[:2], first_box[2:] - first_box[:2]
+    x, y = (2 * (box[i] + places * extent[i] - first_box[i]) / first_extent[i] - 1 for i in (0, 1))
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[None]
+    seen = F.grid_sample(masks[0][None], grid, align_corners=False)[0] > 0.5
+    there = masks[1] > 0.5
+    cells = (first_extent.prod() / extent.prod()).item()  # of the second's grid that one of the first's covers
+    areas = torch.maximum((masks[0] > 0.5).sum((1, 2)) * cells, seen.sum((1, 2))) + there.sum((1, 2))
+    dice = torch.where(areas > 0, 2 * (seen & there).sum((1, 2)) / areas.clamp(min=1), 1.0)
+    return float(dice.min())
 
 
 def _detect_at_half_size(model: nn.Module, image: torch.Tensor, flips: Sequence[tuple[int, ...]]) -> Detection | None:

@@ -48,8 +48,8 @@ def trainer(tmp_path):
 
 @pytest.fixture
 def run(tmp_path):
-    files = tmp_path / "fit.json", tmp_path / "val.json"
-    for path in files:
+    files = {"fit": tmp_path / "fit.json", "val": tmp_path / "val.json"}
+    for path in files.values():
         path.write_text("{}")
     folder = tmp_path / "run"
     options = [*SMALL, "DATASETS.TEST", ("here",), "SOLVER.MAX_ITER", 7, "OUTPUT_DIR", folder]
@@ -100,7 +100,7 @@ def test_other_settings_are_refused(run, trainer, finished):
     other = dataclasses.replace(run, options=(*run.options, "SOLVER.MAX_ITER", "8"))
     with pytest.raises(RunFailed, match="other settings: SOLVER.MAX_ITER is 7 there and 8 now; choose another"):
         execute(other, trainer)
-    run.files[1].write_text("{ }")
+    run.files["val"].write_text("{ }")
     with pytest.raises(RunFailed, match="other settings: val sha256"):
         execute(run, trainer)
     assert calls(run) == 1

@@ -81,7 +81,7 @@ def test_runs(table, phantoms, tmp_path):
     ]
     assert (
         len({run.folder for run in runs}) == 12
-        and runs[0].files == write_folds(phantoms / "phantom" / "train.json", 3, 5)[0]
+        and tuple(runs[0].files.values()) == write_folds(phantoms / "phantom" / "train.json", 3, 5)[0]
     )
     cfg = fundus_plugins.get_fundus_cfg(runs[0].config, runs[0].options)
     assert cfg.DATASETS.TRAIN == ("phantom_train_fold0of3_seed5_fit",) and cfg.SOLVER.MAX_ITER == 9
@@ -137,7 +137,7 @@ def test_figures_worked_by_hand(table, tmp_path):
     assert (a["seconds_per_iteration"], a["seconds_per_image"], a["commits"]) == (2.0, None, ["abc", "def"])
     assert a["interruptions"] == 1
     assert (b["runs"], b["images"]) == (1, 2) and "difference_mean" not in b["metrics"]["dice_od"]
-    write_report(report, tmp_path / "out", "two")
+    write_report(report, to_markdown(report), tmp_path / "out", "two")
     assert json.loads((tmp_path / "out" / "two.json").read_text()) == report
     text = (tmp_path / "out" / "two.md").read_text()
     assert "| a  | 4/4    | 0.500 (0.500 to 0.500) | 0.575 (" in text and "| 0.9000  |" in text

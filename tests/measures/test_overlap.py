@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score, jaccard_score
 
 from fundus_plugins.measures import overlap
 from fundus_plugins.measures.bootstrap import mean_interval
-from fundus_plugins.measures.disc_cup import compare_disc_and_cup
+from fundus_plugins.measures.disc_cup import METRICS, SURFACES, compare_disc_and_cup
 from tests.conftest import SHARED, disk
 
 
@@ -48,20 +48,56 @@ def test_worked_by_hand():
     assert row["iou_disc"] == pytest.approx(12 / 20) and row["iou_cup"] == pytest.approx(2 / 6)
     # Rims have 12 pixels each and share 6 (the cups hide 6 of the 12 columns 2 to 4): 6 / 18. Background: 16 of 24.
     assert row["miou"] == pytest.approx((16 / 24 + 6 / 18 + 2 / 6) / 3)
-    assert row["vcdr_predicted"] == row["vcdr_true"] == 0.5 and row["vcdr_mae"] == 0
+    assert row["vcdr_predicted"] == row["vcdr_true"] == 0.5 and row["vcdr_mae"] == row["vcdr_bias"] == 0
+    assert row["right_place"] == 1
 
 
 def test_missed_disc_scores_zero():
     true_disc, true_cup, nothing = disk(60, 60, 30, 30, 20), disk(60, 60, 30, 30, 10), np.zeros((60, 60), bool)
     row = compare_disc_and_cup(nothing, nothing, true_disc, true_cup)
     assert row["dice_od"] == row["dice_oc"] == row["iou_cup"] == row["detection_rate"] == 0
-    assert row["vcdr_mae"] == row["vcdr_true"] > 0.4
+    assert row["vcdr_mae"] == row["vcdr_true"] == -row["vcdr_bias"] > 0.4
+    assert row["right_place"] == 0
+
+
+def test_right_place_is_a_shared_pixel():
+    true, beside = np.zeros((2, 8, 12), bool)
+    true[2:6, 2:6] = beside[2:6, 6:10] = True
+    assert compare_disc_and_cup(beside, beside, true, true)["right_place"] == 0  # neighbours share nothing
+    beside[5, 5] = True
+    assert compare_disc_and_cup(beside, beside, true, true)["right_place"] == 1
+
+
+def test_outlines_in_pixels_and_in_diameters():
+    # Squares of 5 and 3, the predicted ones a column to the right.
+    true_disc, true_cup, disc, cup = np.zeros((4, 9, 12), bool)
+    true_disc[2:7, 2:7] = true_cup[3:6, 3:6] = disc[2:7, 3:8] = cup[3:6, 4:7] = True
+    row = compare_disc_and_cup(disc, cup, true_disc, true_cup, surfaces=True)
+    # Either way: of the disc's 16 pixels the 5 of one side and 3 of the other are 1 away, of the cup's 8 it is 3 and 1.
+    assert row["hd95_od"] == row["hd95_oc"] == 1
+    assert row["asd_od"] == pytest.approx(8 / 16) and row["asd_oc"] == pytest.approx(4 / 8)
+    assert row["hd95_od_dd"] == row["hd95_oc_dd"] == pytest.approx(1 / 5)  # the true disc is 5 high
+    assert row["asd_od_dd"] == pytest.approx(0.1) and row["asd_oc_dd"] == pytest.approx(0.1)
+    assert set(METRICS) < set(row)
+    assert row.keys() - set(SURFACES) == compare_disc_and_cup(disc, cup, true_disc, true_cup).keys()
+
+    nothing = np.zeros_like(disc)
+    without_cup = compare_disc_and_cup(disc, nothing, true_disc, true_cup, surfaces=True)
+    assert without_cup["asd_od"] == row["asd_od"] and np.isnan([without_cup[x] for x in SURFACES if "_oc" in x]).all()
+    unknown = compare_disc_and_cup(disc, cup, true_disc, None, surfaces=True)
+    assert unknown["asd_od"] == row["asd_od"] and np.isnan([unknown[x] for x in SURFACES if "_oc" in x]).all()
+    missed = compare_disc_and_cup(nothing, nothing, true_disc, true_cup, surfaces=True)
+    assert np.isnan([missed[x] for x in SURFACES]).all()
+    assert row.keys() == without_cup.keys() == unknown.keys() == missed.keys()  # a table's columns
+    no_disc = compare_disc_and_cup(disc, cup, nothing, true_cup, surfaces=True)
+    assert row["asd_oc"] == no_disc["asd_oc"] and np.isnan(no_disc["asd_oc_dd"])  # of no diameter
 
 
 def test_no_cup_is_not_an_unknown_cup():
     disc, nothing = disk(60, 60, 30, 30, 20), np.zeros((60, 60), bool)
     unknown = compare_disc_and_cup(disc, disc, disc, None)
     assert unknown["dice_od"] == 1 and np.isnan([unknown[x] for x in ("dice_oc", "iou_cup", "miou", "vcdr_mae")]).all()
+    assert np.isnan(unknown["vcdr_bias"]) and unknown["right_place"] == 1
     assert compare_disc_and_cup(disc, nothing, disc, nothing)["dice_oc"] == 1
     assert compare_disc_and_cup(disc, disc, disc, nothing)["dice_oc"] == 0
 

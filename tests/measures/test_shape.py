@@ -2,9 +2,12 @@
 
 import cv2
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial import Delaunay
 
 from fundus_plugins.measures.overlap import dice
-from fundus_plugins.measures.shape import ellipse_iou, is_regular, regular_disc_and_cup
+from fundus_plugins.measures.shape import _convex, ellipse_iou, is_regular, regular_disc_and_cup
 from tests.conftest import disk
 
 
@@ -16,6 +19,41 @@ def test_smooth_masks_stay():
     disc, cup = disk(300, 400, 150, 200, 80), disk(300, 400, 155, 205, 40)
     regular = regular_disc_and_cup(disc, cup)
     assert dice(regular[0], disc) > 0.998 and dice(regular[1], cup) > 0.995
+
+
+def test_a_bitten_disc_is_made_whole_and_a_notched_cup_stays():
+    disc = disk(300, 400, 150, 200, 80)
+    bitten = disc & ~disk(300, 400, 150, 300, 40)
+    cup = disk(300, 400, 150, 190, 40)
+    notched = cup & ~disk(300, 400, 110, 190, 15)
+    regular = regular_disc_and_cup(bitten, notched)
+    assert dice(regular[0], disc) > 0.985 > dice(bitten, disc) and dice(regular[1], notched) > 0.98
+
+
+@given(st.integers(0, 10_000), st.integers(3, 30))
+def test_the_convex_hull_is_scipys(seed, number):
+    """By the triangles between the mask's pixels, which fill its hull."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((14, 17), bool)
+    mask[rng.integers(0, 14, number), rng.integers(0, 17, number)] = True
+    points = np.argwhere(mask)
+    if np.linalg.matrix_rank(points - points[0]) < 2:
+        return
+    inside = Delaunay(points).find_simplex(np.argwhere(np.ones_like(mask)), tol=1e-6) >= 0
+    assert np.array_equal(_convex(mask), inside.reshape(mask.shape))
+
+
+def test_the_hull_of_few_pixels():
+    for pixels in ([], [(3, 4)], [(3, 4), (3, 6)], [(2, 5), (6, 5)]):
+        mask = np.zeros((9, 9), bool)
+        for pixel in pixels:
+            mask[pixel] = True
+        hull = _convex(mask)
+        expected = np.zeros_like(mask)
+        if pixels:
+            (top, left), (bottom, right) = np.min(pixels, axis=0), np.max(pixels, axis=0)
+            expected[top : bottom + 1, left : right + 1] = True
+        assert np.array_equal(hull, expected)
 
 
 def test_islands_and_holes_go():

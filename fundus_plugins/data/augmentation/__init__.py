@@ -22,7 +22,8 @@ def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentat
         augmentations.append(T.RandomRotation([0, 90, 180, 270], expand=True, sample_style="choice"))
     view, camera = cfg.INPUT.RANDOM_AFFINE, {key.lower(): value for key, value in cfg.INPUT.PHOTOMETRIC.items()}
     if is_train and view.SIDE:
-        augmentations.append(RandomAffine(view.SIDE, view.DISC_SIZES, view.ROTATION, view.SHIFT, view.SHEAR))
+        ranges = view.DISC_SIZES, view.ROTATION, view.SHIFT, view.SHEAR
+        augmentations.append(RandomAffine(view.SIDE, *ranges, closer=view.CLOSER, crop=cfg.TEST.CROP))
     if is_train and camera != UNCHANGED:
         if cfg.INPUT.FORMAT != "RGB":
             raise ValueError(f"INPUT.PHOTOMETRIC changes RGB photographs; found INPUT.FORMAT {cfg.INPUT.FORMAT}")

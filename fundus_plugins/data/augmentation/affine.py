@@ -4,6 +4,8 @@ import cv2
 import detectron2.data.transforms as T
 import numpy as np
 
+_MISJUDGED = 0.15  # how far a first look may be off, in the disc's size (logarithm) and extents
+
 
 class AffineTransform(T.Transform):
     """An affine map of the plane; what it uncovers is black, as beyond a fundus camera's aperture.
@@ -56,12 +58,22 @@ class RandomAffine(T.Augmentation):
         rotation: degrees, either way.
         shift: part of the side, either way.
         shear: how far the scales along two perpendicular directions may differ, as a part; and sheared by as much.
+        closer: part of the pictures that are framed as FundusPredictor's second look frames them, about the disc, which
+            fills `crop` of the side; but for `_MISJUDGED`, as the first look misjudges its place and size.
+        crop: TEST.CROP.
     """
 
     input_args = ("image", "sem_seg")
 
     def __init__(
-        self, side: int, disc_sizes: tuple[float, float], rotation: float = 0, shift: float = 0, shear: float = 0
+        self,
+        side: int,
+        disc_sizes: tuple[float, float],
+        rotation: float = 0,
+        shift: float = 0,
+        shear: float = 0,
+        closer: float = 0,
+        crop: float = 0.25,
     ):
         super().__init__()
         if not 0 < disc_sizes[0] <= disc_sizes[1] <= 0.8:
@@ -80,6 +92,10 @@ class RandomAffine(T.Augmentation):
         wanted = np.exp(self._rand_range(*np.log(self.disc_sizes))) * self.side
         moved = np.array([self._rand_range(-self.shift, self.shift) for _ in range(2)]) * self.side
         middle, centre = np.array([width, height]) / 2, self.side / 2 + moved
+        closer = self.closer > 0 and self._rand_range() < self.closer
+        if closer:
+            wanted = self.crop * self.side * np.exp(self._rand_range(-_MISJUDGED, _MISJUDGED))
+            moved = wanted * np.array([self._rand_range(-_MISJUDGED, _MISJUDGED) for _ in range(2)])
 
         if disc is None or not disc.any():
             linear *= self.side / max(height, width)
@@ -89,5 +105,5 @@ class RandomAffine(T.Augmentation):
             linear *= wanted / extent.max()
             place = linear @ (np.array([columns[0], rows[0]]) + extent / 2 - middle)
             reach = 0.55 * wanted  # from the disc's middle to a little beyond its edge
-            centre = np.clip(centre + place, reach, self.side - reach) - place
+            centre = (self.side / 2 + moved if closer else np.clip(centre + place, reach, self.side - reach)) - place
         return AffineTransform(np.column_stack([linear, centre - linear @ middle]), (self.side, self.side))

@@ -4,8 +4,8 @@
     [{train,val,test}/]{disc,discs,od,masks}/*.png     two values, of which the border has the one outside
     [{train,val,test}/]{cup,cups,oc}/*.png             the same; may be missing, then the cups are unknown
 
-Folders with other pictures are listed. What is in no split's folder becomes `test`: few sets like these are large
-enough to train on.
+Folders with other pictures are listed. What is in no split's folder becomes `test`, or what `--rest` says: few sets
+like these are large enough to train on alone.
 """
 
 from functools import partial
@@ -31,7 +31,7 @@ _PHOTOGRAPHS = ("images", "image", "img", "imgs", "photographs", "photos", "fund
 _KINDS = dict.fromkeys(_PHOTOGRAPHS, "photograph") | {"masks": "disc", "mask": "disc"}
 
 
-def list_records(root: Path) -> Listing:
+def list_records(root: Path, *, rest: str) -> Listing:
     """Photographs with a disc mask below `root`; problems for those that lack one. Raises NotThisDataset."""
     files: dict[str, dict[tuple[str, str], list[Path]]] = {"photograph": {}, "disc": {}, "cup": {}}
     every, used = walk_files(root), []
@@ -40,7 +40,7 @@ def list_records(root: Path) -> Listing:
         folders = folder_names(file)
         kind = _kind_of(folders)
         splits = set().union(*map(splits_within, folders))
-        split = next(iter(splits), "test")
+        split = next(iter(splits), rest)
         if len(splits) > 1:
             parted.setdefault(file.parent, splits)
             used.append(file)
@@ -94,4 +94,5 @@ CONVERTER = Converter(
     title="photographs with a folder of disc masks, and maybe one of cup masks",
     splits=SPLITS,
     list_records=list_records,
+    options={"rest": {"choices": SPLITS, "default": "test", "help": "the split of what is in no split's folder"}},
 )

@@ -62,6 +62,7 @@ class PhantomParameters:
     atrophy_angle: float
     atrophy_spread: float  # 0.5 goes nearly around, 4 is a narrow crescent
     atrophy_lift: float  # how far its colour is on the way to the rim's
+    atrophy_mottle: float  # how uneven it is, with remnants of the choroid
     pigment: float  # darkness of the pigmented ring outside all this
     pigment_angle: float
     sheen: float  # brightness of the nerve fibres above and below the disc
@@ -102,4 +103,6 @@ class PhantomParameters:
     cotton_wool: int  # soft pale spots
     drusen: int
     haemorrhages: int
-    scars: int  # pale, sharply bounded patches, up to the disc's size
+    scars: int  # pale, sharply bounded patches
+    scar_size: float  # radius of the largest, in disc diameters
+    scar_strength: float  # how bright and opaque they are

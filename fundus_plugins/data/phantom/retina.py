@@ -67,7 +67,7 @@ def paint_disc(p: PhantomParameters, frame: Frame, outline: DiscOutline, rng: np
     patch *= 1 - (p.pigment * ring * np.clip(0.9 + 0.3 * ragged, 0, 1.4))[..., None].astype(np.float32)
     crescent = sigmoid((1 + reach - disc * around) / 0.03) * np.clip(reach / 0.08, 0, 1)
     pale = background + p.atrophy_lift * (np.maximum(rim, 1.1 * background) - background)
-    blend(patch, pale * (1 + 0.12 * ragged[..., None]), 0.85 * crescent)
+    blend(patch, np.clip(pale * (1 + p.atrophy_mottle * ragged[..., None]), 0, 1), 0.85 * crescent)
     blend(patch, np.minimum(1, rim * 1.12), p.scleral_ring * np.exp(-(((disc - 1) / 0.045) ** 2)))
 
     # Temporal rim paler, nasal rim fuller; then the cup, paler again, by a slope or a step.
@@ -92,11 +92,20 @@ def paint_lesions(p: PhantomParameters, frame: Frame, rng: np.random.Generator, 
     background = np.array(p.background)
     bright = background + (1 - background) * [0.45, 0.28, 0.1]
     for _ in range(p.scars):
-        place, radius = _place(p, rng, 1.5), rng.uniform(0.12, 0.5)
-        colour = bright * rng.uniform(0.75, 1.1)
+        place, radius = _place(p, rng, 1.5), rng.uniform(0.12, p.scar_size)
+        colour = np.minimum(1, bright * rng.uniform(0.75, 1.1) * p.scar_strength)
         # A pigmented border, more or less.
         _blob(frame, rng, image, place, radius * 1.2, background * 0.5, rng.uniform(0.0, 0.5), 0.12)
-        _blob(frame, rng, image, place, radius, colour, rng.uniform(0.3, 0.8), rng.uniform(0.06, 0.2))
+        _blob(
+            frame,
+            rng,
+            image,
+            place,
+            radius,
+            colour,
+            min(1, rng.uniform(0.3, 0.8) * p.scar_strength),
+            rng.uniform(0.06, 0.2),
+        )
     for _ in range(p.cotton_wool):
         _blob(frame, rng, image, _place(p, rng, 1.2), rng.uniform(0.06, 0.2), bright * [0.95, 1, 1.3], 0.6, 0.3)
     for _ in range(p.drusen):

@@ -22,8 +22,8 @@ _DISTINCT_VCDR = {
 }
 
 # Where the photographer aimed: "disc" (30 to 45 degrees), "macula" (45 to 50 degrees, the disc aside); "crop" is a
-# square cut about the disc, as RIM-ONE DL's.
-VIEWS = ("mixed", "disc", "macula", "crop")
+# square cut about the disc, as RIM-ONE DL's; "myopic": "mixed", of pathologically myopic eyes.
+VIEWS = ("mixed", "disc", "macula", "crop", "myopic")
 
 # What can be left out, to learn what it is worth, and the parameters of a phantom that lacks it.
 PARTS: dict[str, dict[str, Any]] = {
@@ -56,7 +56,10 @@ def sample_parameters(
     rest = {**_cup(rng, vcdr, sick), **_retina(rng)}
     if view == "crop":
         camera |= _cut_about(rng, disc["disc_diameter"])
-    parameters = PhantomParameters(grade=grade, eye=eye, **camera, **disc, **rest)
+    drawn = camera | disc | rest
+    if view == "myopic":
+        drawn |= _myopic(rng, drawn)
+    parameters = PhantomParameters(grade=grade, eye=eye, **drawn)
     return replace(parameters, **{key: value for part in without for key, value in PARTS[part].items()})
 
 
@@ -135,7 +138,7 @@ def _cut_about(rng, disc_diameter) -> dict:
 def _disc(rng, sick, view) -> dict:
     if view == "crop":
         x, y, diameter = rng.normal(0.0, 0.012), rng.normal(0.0, 0.012), rng.uniform(0.13, 0.23)
-    elif rng.random() < {"mixed": 0.55, "disc": 1, "macula": 0}[view]:
+    elif rng.random() < {"mixed": 0.55, "disc": 1, "macula": 0, "myopic": 0.35}[view]:
         x, y, diameter = rng.normal(0.0, 0.06), rng.normal(-0.02, 0.05), rng.uniform(0.13, 0.23)
     else:
         x, y, diameter = rng.normal(0.31, 0.06), rng.normal(-0.02, 0.06), rng.uniform(0.10, 0.165)
@@ -159,6 +162,7 @@ def _disc(rng, sick, view) -> dict:
         atrophy_angle=float(rng.normal(15, 50)),
         atrophy_spread=float(rng.uniform(0.5, 4)),
         atrophy_lift=float(rng.uniform(0.15, 0.75)),
+        atrophy_mottle=0.12,
         pigment=_sometimes(rng, 0.5, 0.08, 0.45),
         pigment_angle=float(rng.uniform(0, 360)),
         sheen=float(rng.uniform(0.0, 0.16)) * (0.6 if sick else 1.0),
@@ -214,4 +218,34 @@ def _retina(rng) -> dict:
         drusen=int(rng.poisson(25)) if rng.random() < 0.2 else 0,
         haemorrhages=int(rng.poisson(5)) if rng.random() < 0.25 else 0,
         scars=int(rng.poisson(1.5)) if rng.random() < 0.2 else 0,
+        scar_size=0.5,
+        scar_strength=1.0,
+    )
+
+
+def _myopic(rng, p: dict) -> dict:
+    """A pathologically myopic eye: bright atrophy larger than its tilted disc, tessellation, bright patches.
+
+    Some discs are at the field's very edge.
+    """
+    at_edge = rng.random() < 0.2
+    y = float(rng.uniform(-0.15, 0.15)) if at_edge else p["disc_y"]
+    edge = float(np.sqrt((0.49 - p["disc_diameter"] / 2) ** 2 - y**2))
+    dark, red = rng.uniform(0.45, 1.0), rng.uniform(0.5, 1.0)
+    return dict(
+        disc_x=edge if at_edge else p["disc_x"],
+        disc_y=y,
+        disc_aspect=_normal(rng, 0.8, 0.12, 0.55, 1.05),
+        disc_tilt=float(rng.normal(0, 25)),
+        atrophy=_sometimes(rng, 0.85, 0.2, 2.2),
+        atrophy_angle=float(rng.normal(0, 60)),
+        atrophy_spread=float(np.exp(rng.uniform(np.log(0.15), np.log(3)))),
+        atrophy_lift=float(rng.uniform(0.5, 1.7)),
+        atrophy_mottle=float(rng.uniform(0.08, 0.3)),
+        background=(p["background"][0] * dark, p["background"][1] * dark * red, p["background"][2] * dark * red),
+        choroid=float(rng.uniform(0.1, 0.8)),
+        choroid_size=float(rng.uniform(0.2, 0.5)),
+        scars=int(rng.poisson(1.5)),
+        scar_size=float(rng.uniform(0.4, 1.3)),
+        scar_strength=float(rng.uniform(1.0, 1.7)),
     )

@@ -1,0 +1,103 @@
+"""The figures of a table of many training sets: set by set, as a model that never saw it does."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from tabulate import tabulate
+
+from fundus_plugins.experiments.table import Table
+from fundus_plugins.measures.bootstrap import mean_interval
+
+METRICS = {
+    "dice_od": "Dice, disc",
+    "dice_oc": "Dice, cup",
+    "vcdr_mae": "vCDR error",
+    "vcdr_bias": "vCDR bias",
+    "right_place": "right place",
+    "flagged": "flagged",
+}
+
+
+def report_held_out(table: Table, results: Sequence[dict], *, seeds: Sequence[int], command: str) -> dict:
+    """The figures of every row on every set, from the results there are.
+
+    For each metric the mean over photographs (a photograph's mean over the runs that measured it) with its 95 %
+    bootstrap interval, and the same of the difference to the reference row, photograph by photograph. `unflagged` is
+    how many photographs have the disc in a wrong place and no flag, summed over runs, with the number of runs.
+    """
+    sets = list(dict.fromkeys(image["set"] for result in results for image in result["images"]))
+    rows = []
+    for name in sets:
+        reference = _by_photograph(results, table.reference, name)
+        for row in table.rows:
+            own = _by_photograph(results, row.name, name)
+            if not own:
+                continue
+            metrics = {
+                metric: {
+                    "of": mean_interval([x[metric] for x in own.values()]),
+                    "less": mean_interval([own[x][metric] - reference[x][metric] for x in own if x in reference]),
+                }
+                for metric in METRICS
+            }
+            seen = [x for r in results if r["row"] == row.name for x in r["images"] if x["set"] == name]
+            wrong = sum(not x["right_place"] and not x["flagged"] for x in seen)
+            rows.append(
+                {"set": name, "row": row.name, "photographs": len(own), "measured": len(seen), "unflagged": wrong}
+                | {"metrics": metrics}
+            )
+    return {
+        "title": table.title,
+        "reference": table.reference,
+        "seeds": list(seeds),
+        "command": command,
+        "commits": list(dict.fromkeys(commit for result in results for commit in result["commits"])),
+        "runs": [{key: x[key] for key in ("row", "held_out", "seed", "command")} for x in results],
+        "rows": rows,
+    }
+
+
+def held_out_markdown(report: dict) -> str:
+    """That report as Markdown."""
+    figures, differences = [], []
+    for row in report["rows"]:
+        head = [row["set"], row["row"], row["photographs"]]
+        found = row["metrics"]
+        wrong = f"{row['unflagged']} of {row['measured']}"
+        figures.append([*head, *(_cell(found[metric]["of"], "{:.3f}") for metric in METRICS), wrong])
+        if row["row"] != report["reference"]:
+            differences.append([*head[:2], *(_cell(found[metric]["less"], "{:+.3f}") for metric in METRICS)])
+    heads = ["measured on", "", "photographs", *METRICS.values(), "wrong place, no flag"]
+    parts = [
+        f"# {report['title']}",
+        "Every set is measured by models that were not trained on it (or, in folds, on that part of it), as "
+        "`FundusPredictor` sees it; means over photographs, in brackets 95 % bootstrap intervals over photographs. A "
+        "photograph that several runs measured counts once, with its mean. vCDR bias: predicted less true. Right "
+        f"place: the outline touches the true disc. Seeds: {', '.join(map(str, report['seeds']))}.",
+        tabulate(figures, headers=heads, tablefmt="github", disable_numparse=True),
+    ]
+    if differences:
+        parts.append(f"Difference to {report['reference']}, photograph by photograph:")
+        parts.append(
+            tabulate(
+                differences, headers=["measured on", "", *METRICS.values()], tablefmt="github", disable_numparse=True
+            )
+        )
+    runs = "\n".join(f"# {run['row']}, {run['held_out']}\n{run['command']}" for run in report["runs"])
+    parts.append(f"Commit {', '.join(report['commits'])}.\n\n```\n{report['command']}\n{runs}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _by_photograph(results: Sequence[dict], row: str, name: str) -> dict[str, dict[str, float]]:
+    """File name -> metric -> mean over the runs that measured it; nan where it is not known."""
+    found: dict[str, list[dict]] = {}
+    for image in (x for result in results if result["row"] == row for x in result["images"] if x["set"] == name):
+        found.setdefault(image["file_name"], []).append(image)
+    return {
+        file: {metric: float(np.mean([np.nan if x[metric] is None else x[metric] for x in same])) for metric in METRICS}
+        for file, same in found.items()
+    }
+
+
+def _cell(interval: Sequence[float], form: str) -> str:
+    return "" if np.isnan(interval[0]) else "{0} ({0} to {0})".replace("{0}", form).format(*interval)

@@ -1,0 +1,143 @@
+"""Holding a whole set out, or a fold of each: what is trained on, what is measured, and figures worked by hand."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from fundus_plugins.config import get_fundus_cfg
+from fundus_plugins.data.registration import register_fundus_datasets
+from fundus_plugins.experiments.held_out import HeldOut, folds_of_each, without_each
+from fundus_plugins.experiments.held_out_report import held_out_markdown, report_held_out
+from fundus_plugins.experiments.table import Row, Table, plan_held_out, read_table
+from tests.conftest import ROOT, SMALL
+
+TRAIN = ["DATASETS.TRAIN", ("a", "b"), "DATASETS.SHARES", ["a=1", "b=3"], "MODEL.RFNET.READERS", ["x=a", "y=b"]]
+
+
+def test_a_set_is_left_out_with_its_share_and_its_reader():
+    options = HeldOut("without a", {"a": None}, {"a": "a"}).options(get_fundus_cfg("", TRAIN))
+    assert options == {"DATASETS.TRAIN": ("b",), "DATASETS.SHARES": ["b=3"], "MODEL.RFNET.READERS": ["y=b"]}
+    cfg = get_fundus_cfg("", [*TRAIN, *(str(x) for pair in options.items() for x in pair)])
+    assert cfg.DATASETS.TRAIN == ("b",) and cfg.MODEL.RFNET.READERS == ["y=b"]
+
+
+def test_a_fold_takes_over_its_sets_share_and_reader():
+    options = HeldOut("fold 0", {"a": "a_fit", "b": "b_fit"}, {}).options(get_fundus_cfg("", TRAIN))
+    assert options["DATASETS.TRAIN"] == ("a_fit", "b_fit")
+    assert options["DATASETS.SHARES"] == ["a_fit=1", "b_fit=3"]
+    assert options["MODEL.RFNET.READERS"] == ["x=a_fit", "y=b_fit"]
+
+
+@pytest.mark.parametrize(
+    "replaced, message",
+    [({"c": None}, "c is to be held out, and DATASETS.TRAIN is a, b"), ({"a": None, "b": None}, "nothing is left")],
+)
+def test_what_cannot_be_held_out(replaced, message):
+    with pytest.raises(ValueError, match=message):
+        HeldOut("", replaced, {}).options(get_fundus_cfg("", TRAIN))
+
+
+def test_cuts(phantoms):
+    register_fundus_datasets(str(phantoms))
+    cuts = without_each(["phantom_train", "phantom_val"], ["phantom_test"])
+    assert [cut.name for cut in cuts] == ["without phantom_train", "without phantom_val", "all"]
+    assert [list(cut.measured) for cut in cuts] == [
+        ["phantom_train", "phantom_test"],
+        ["phantom_val", "phantom_test"],
+        ["phantom_test"],
+    ]
+
+
+def table(config, **changes):
+    return Table("T", "one", "", [Row("one", config, {}, {})], **changes)
+
+
+def test_folds_of_each_and_the_runs(phantoms, tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(phantoms))
+    register_fundus_datasets()
+    cuts = folds_of_each(["phantom_train", "phantom_val"], ["phantom_test"], 2, 0)
+    path = tmp_path / "c.yaml"
+    path.write_text("DATASETS:\n  TRAIN: ('phantom_train', 'phantom_val')\n")
+    one = table(str(path), held_out=("phantom_train", "phantom_val"), always=("phantom_test",))
+    runs = plan_held_out(one, cuts, seeds=[0, 1], output=tmp_path)
+    assert [(run.seed, run.held_out) for run in runs] == [(s, f"fold {f}") for s in (0, 1) for f in (0, 1)]
+    cfg = get_fundus_cfg(runs[0].config, runs[0].options)
+    assert cfg.DATASETS.TRAIN == ("phantom_train_fold0of2_seed0_fit", "phantom_val_fold0of2_seed0_fit")
+    assert cfg.DATASETS.TEST == () and cfg.TEST.EVAL_PERIOD == 0
+    assert runs[0].measured["phantom_val"] == "phantom_val_fold0of2_seed0_val"
+    assert set(runs[0].files) == {*cfg.DATASETS.TRAIN, *runs[0].measured.values()}
+    assert all(file.is_file() for file in runs[0].files.values())
+    with pytest.raises(ValueError, match="row one: it trains on phantom_val, which no run may"):
+        plan_held_out(table(str(path), always=("phantom_val",)), cuts, seeds=[0], output=tmp_path)
+
+
+def image(name, dice, place=1.0, flagged=0.0, bias=0.1, cup=0.5):
+    vcdr = {"vcdr_mae": None if bias is None else abs(bias), "vcdr_bias": bias, "dice_oc": cup}
+    return {"set": "s", "file_name": name, "dice_od": dice, "right_place": place, "flagged": flagged} | vcdr
+
+
+def result(row, held_out, *images):
+    return {"row": row, "held_out": held_out, "seed": 0, "command": "fundus train", "commits": ["c"], "images": images}
+
+
+def test_figures_by_hand():
+    two = Table("T", "old", "", [Row("old", "o", {}, {}), Row("new", "n", {}, {})])
+    results = [
+        result("old", "all", image("1", 0.5), image("2", 0.7, place=0.0, bias=None, cup=None)),
+        result("new", "a", image("1", 0.6, bias=-0.1), image("2", 0.8, place=0.0, flagged=1.0, bias=None, cup=None)),
+        result("new", "b", image("1", 0.8, bias=0.3), image("2", 1.0, bias=None, cup=None)),
+    ]
+    report = report_held_out(two, results, seeds=[0], command="fundus table")
+    old, new = report["rows"]
+    assert (old["photographs"], old["measured"], new["measured"]) == (2, 2, 4)
+    assert old["metrics"]["dice_od"]["of"][0] == pytest.approx(0.6)
+    assert new["metrics"]["dice_od"]["of"][0] == pytest.approx(0.8)  # of 0.7 and 0.9, means over two runs
+    assert new["metrics"]["dice_od"]["less"][0] == pytest.approx(0.2)
+    assert new["metrics"]["vcdr_bias"]["of"][0] == pytest.approx(0.1)
+    assert new["metrics"]["vcdr_mae"]["of"][0] == pytest.approx(0.2)
+    assert math.isclose(new["metrics"]["right_place"]["of"][0], 0.75)
+    assert old["unflagged"] == 1 and new["unflagged"] == 0
+    text = held_out_markdown(report)
+    text = " ".join(text.split())
+    assert "| s | new | 2 | 0.800 (" in text and "1 of 2" in text and "+0.200" in text
+    assert json.loads(json.dumps(report))["rows"][1]["set"] == "s"
+
+
+def test_a_table_names_its_sets(tmp_path):
+    path = tmp_path / "t.yaml"
+    row = {"name": "r", "config": "rfnet_refuge.yaml"}
+    document = {"title": "t", "reference": "r", "rows": [row], "held_out": ["a", "b"], "always": ["c"]}
+    path.write_text(yaml.safe_dump(document))
+    found = read_table(path)
+    assert found.held_out == ("a", "b") and found.always == ("c",)
+
+
+@pytest.mark.slow
+def test_as_a_process(phantoms, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "_BASE_: " + str(ROOT / "configs" / "Base-RFNet.yaml") + "\nDATASETS:\n"
+        "  TRAIN: ('phantom_train', 'phantom_val')\n  SHARES: ['phantom_train=1', 'phantom_val=1']\n"
+    )
+    sets = {"held_out": ["phantom_val"], "always": ["phantom_test"]}
+    path = tmp_path / "sources.yaml"
+    row = {"name": "r", "config": str(config)}
+    path.write_text(yaml.safe_dump({"title": "t", "reference": "r", "rows": [row]} | sets))
+    options = [*SMALL, "SOLVER.MAX_ITER", 2, "SOLVER.WARMUP_ITERS", 1]
+    command = [sys.executable, "-m", "fundus_plugins", "table", "--table", str(path), "--output", str(tmp_path / "out")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DETECTRON2_DATASETS": str(phantoms)}
+    command += map(str, options)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = json.loads((tmp_path / "out" / "sources.json").read_text())["rows"]
+    assert [(row["set"], row["photographs"], row["measured"]) for row in rows] == [
+        ("phantom_val", 2, 2),
+        ("phantom_test", 2, 4),
+    ]
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0 and again.stdout.count("was there") == 2
