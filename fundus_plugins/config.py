@@ -43,6 +43,9 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.INPUT.RANDOM_FLIP_VERTICAL = False
     cfg.INPUT.RANDOM_ROTATE_90 = False  # by 0, 90, 180 or 270 degrees
 
+    # The cup's radius, half of the times, times something between these, within the disc as it is; (1, 1): never.
+    cfg.INPUT.CUP_SIZES = (1.0, 1.0)
+
     # A random affine map to a square: scale, turn, shift and shear, as another camera would frame it. SIDE 0: none.
     cfg.INPUT.RANDOM_AFFINE = CfgNode()
     cfg.INPUT.RANDOM_AFFINE.SIDE = 0  # of the square, pixels

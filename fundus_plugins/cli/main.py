@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": "explain",
     "table": "table",
     "pseudo-masks": "pseudo_masks",
+    "fit-reader": "fit_reader",
     "robustness": "robustness",
     "compare-grading": "compare_grading",
     "mask-side": "mask_side",

@@ -40,8 +40,9 @@ def command(path, dataset, folds, fold_seed, seeds, output, overrides):
     what is finished is skipped, what is not goes on from its last checkpoint. The figures, .md and .json in --output,
     are written after every run.
 
-    A table may name several sets as `held_out`, and sets as `always`: each of the first is then left out of its rows'
-    DATASETS.TRAIN in turn and measured, or with --folds a part of each at once; the others are measured every time.
+    A table may name sets, or groups of sets, as `held_out`, and sets as `always`: each of the first is then left out
+    of its rows' DATASETS.TRAIN in turn and measured, or with --folds a part of each set at once; the others are
+    measured every time.
     """
     from fundus_plugins.data.registration import register_fundus_datasets
     from fundus_plugins.experiments.held_out import folds_of_each, without_each

@@ -13,6 +13,7 @@ from detectron2.structures import BitMasks, Boxes, Instances
 from fundus_plugins.config import parse_readers
 from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categories
 from fundus_plugins.data.augmentation import build_fundus_augmentations
+from fundus_plugins.data.augmentation.cup_size import mark
 from fundus_plugins.data.cache import ArrayCache, file_state
 from fundus_plugins.data.reading import read_record
 from fundus_plugins.data.registration import disc_cup_structures
@@ -28,8 +29,8 @@ def build_fundus_mapper(cfg: CfgNode, is_train: bool, **settings) -> Callable[[d
     if cfg.INPUT.TARGETS == "disc_cup":
         return DiscCupMapper(cfg, is_train=is_train, **settings)
     if cfg.INPUT.TARGETS == "instances":
-        if cfg.INPUT.RANDOM_AFFINE.SIDE or cfg.INPUT.BOX_SCALE != 1:
-            raise ValueError("INPUT.RANDOM_AFFINE.SIDE and BOX_SCALE need INPUT.TARGETS disc_cup, found instances")
+        if cfg.INPUT.RANDOM_AFFINE.SIDE or cfg.INPUT.BOX_SCALE != 1 or tuple(cfg.INPUT.CUP_SIZES) != (1, 1):
+            raise ValueError("INPUT.RANDOM_AFFINE.SIDE, CUP_SIZES, BOX_SCALE need TARGETS disc_cup, found instances")
         return DiscAndCupMapper(cfg, is_train=is_train, **settings)
     raise ValueError(f"INPUT.TARGETS {cfg.INPUT.TARGETS!r}: expected disc_cup or instances")
 
@@ -107,8 +108,8 @@ class DiscCupMapper:
         key = [file_state(dataset_dict["file_name"]), size, self.image_format, repr(self.fixed), annotations]
         kept = self.cache.get(key, lambda: self._read_and_resize(dataset_dict, annotations or []))
 
-        disc = kept["masks"][DISC] if self.is_train else None  # for the augmentations that must know where it is
-        augmented = T.AugInput(kept["image"], sem_seg=disc)
+        marks = mark(*kept["masks"]) if self.is_train else None  # for the augmentations that must know where it is
+        augmented = T.AugInput(kept["image"], sem_seg=marks)
         transforms = self.augmentations(augmented)
         dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
         if self.is_train:

@@ -1,5 +1,6 @@
 """What a table holds out of many training sets: a whole set at a time, or a fold of each at once."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,16 +50,19 @@ class HeldOut:
         }
 
 
-def without_each(names: Sequence[str], always: Sequence[str]) -> list[HeldOut]:
-    """Every set held out once, and last nothing; `always` are measured every time, and never trained on."""
-    for name in (*names, *always):
+def without_each(groups: Sequence[Sequence[str]], always: Sequence[str]) -> list[HeldOut]:
+    """Every group of sets held out once; `always` are measured every time, and never trained on."""
+    for name in [*itertools.chain(*groups), *always]:
         require_dataset(name)
-    cuts = [HeldOut(f"without {name}", {name: None}, {x: x for x in (name, *always)}) for name in names]
-    return [*cuts, HeldOut("all", {}, {x: x for x in always})]
+    return [
+        HeldOut(f"without {' and '.join(names)}", dict.fromkeys(names), {x: x for x in (*names, *always)})
+        for names in groups
+    ]
 
 
-def folds_of_each(names: Sequence[str], always: Sequence[str], folds: int, seed: int) -> list[HeldOut]:
-    """Fold i of every set held out at once; the files of folds are written beside the sets'."""
+def folds_of_each(groups: Sequence[Sequence[str]], always: Sequence[str], folds: int, seed: int) -> list[HeldOut]:
+    """Fold i of every set of every group held out at once; the files of folds are written beside the sets'."""
+    names = list(itertools.chain(*groups))
     files: dict[str, list[tuple[Path, Path]]] = {}
     for name in (*names, *always):
         require_dataset(name)

@@ -36,15 +36,15 @@ class Row:
 class Table:
     """A table: its rows, the name of the row that the others are compared with, and where the paper measured.
 
-    A table of many training sets names those to be held out, in turn or in folds (`held_out`), and those that every
-    run is measured on and none may train on (`always`).
+    A table of many training sets names those to be held out, group by group or in folds (`held_out`), and those that
+    every run is measured on and none may train on (`always`).
     """
 
     title: str
     reference: str
     paper_data: str
     rows: list[Row]
-    held_out: tuple[str, ...] = ()
+    held_out: tuple[tuple[str, ...], ...] = ()
     always: tuple[str, ...] = ()
 
 
@@ -65,8 +65,11 @@ def read_table(path: Path) -> Table:
             )
             for row in document["rows"]
         ]
-        sets = {key: tuple(map(str, document.get(key, ()))) for key in ("held_out", "always")}
-        table = Table(document["title"], str(document["reference"]), document.get("paper_data", ""), rows, **sets)
+        groups = [[x] if isinstance(x, str) else x for x in document.get("held_out", ())]
+        held_out = tuple(tuple(map(str, group)) for group in groups)
+        always = tuple(map(str, document.get("always", ())))
+        paper = document.get("paper_data", "")
+        table = Table(document["title"], str(document["reference"]), paper, rows, held_out, always)
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         expected = "title, reference, and rows with name and config"
         raise ValueError(f"{path}: expected {expected}, found {type(error).__name__}: {error}") from None

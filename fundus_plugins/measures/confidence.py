@@ -79,6 +79,39 @@ def cross_validated_margin(rows: Sequence[dict], coverage: float = 0.9) -> dict[
     return {"margin": _margin(rows, coverage), "covered": float(np.mean(covered)) if covered else float("nan")}
 
 
+def margin_over_sources(rows: Sequence[dict], coverage: float = 0.9) -> dict:
+    """As `cross_validated_margin`, of rows of several sources (`set`), each of which counts the same.
+
+    Returns:
+        `margin`, of all sources, and `covered`, for each the part of its rows that the others' margin holds.
+    """
+    rows = [row for row in rows if row["vcdr_mae"] is not None and row["detection_rate"]]
+    rows = [row for row in rows if np.isfinite(row["vcdr_mae"])]
+    sources = {name: np.array([row["vcdr_mae"] for row in rows if row["set"] == name]) for name in _sets(rows)}
+    covered = {}
+    for name, errors in sources.items():
+        margin = _margin_of_groups([x for other, x in sources.items() if other != name], coverage)
+        covered[name] = float(np.mean(errors <= margin))
+    return {"margin": _margin_of_groups(list(sources.values()), coverage), "covered": covered}
+
+
+def _margin_of_groups(groups: Sequence[np.ndarray], coverage: float) -> float:
+    """The smallest error that weighs `coverage` with those below it, every group as much as any other.
+
+    One more photograph weighs at the top, as its error is not known yet (n + 1 of split conformal prediction).
+    """
+    n = sum(map(len, groups))
+    errors = np.concatenate([*groups, [math.inf]])
+    weights = [n / (n + 1) / len(groups) / len(x) for x in groups for _ in x] + [1 / (n + 1)]
+    order = np.argsort(errors, kind="stable")
+    reached = np.cumsum(np.array(weights)[order]) >= coverage - 1e-9
+    return float(errors[order][reached.argmax()])
+
+
+def _sets(rows: Sequence[dict]) -> list[str]:
+    return list(dict.fromkeys(row["set"] for row in rows))
+
+
 def _margin(rows, coverage):
     errors = sorted(row["vcdr_mae"] for row in rows)
     rank = math.ceil(round(coverage * (len(errors) + 1), 9))  # 0.9 * 10 is 9, whatever floats say

@@ -12,6 +12,7 @@ from fundus_plugins.measures.confidence import (
     cross_validated_flags,
     cross_validated_margin,
     flagged_by,
+    margin_over_sources,
     rank_correlations,
     threshold_for,
 )
@@ -69,3 +70,27 @@ def test_each_run_is_judged_by_the_others():
     assert margin == {"margin": pytest.approx(0.1), "covered": 0.5}
     assert cross_validated_margin(rows)["margin"] == np.inf  # 90 % of four errors cannot be had
     assert cross_validated_margin([])["margin"] == np.inf
+
+
+def of(source, *errors):
+    return [{"set": source, "vcdr_mae": error, "detection_rate": 1.0} for error in errors]
+
+
+def test_every_source_counts_the_same():
+    """Ten photographs of a, two of b: with one in thirteen to come, each of a weighs 6/13/10 and each of b 3/13."""
+    rows = of("a", *(0.01 * i for i in range(1, 11))) + of("b", 0.2, 0.3) + of("b", None, NAN)
+    assert margin_over_sources(rows, 0.45)["margin"] == pytest.approx(0.1)  # a weighs 6/13 = 0.46
+    assert margin_over_sources(rows, 0.6)["margin"] == pytest.approx(0.2)
+    found = margin_over_sources(rows, 0.9)
+    assert found["margin"] == pytest.approx(0.3)  # 12/13 of the weight
+    assert found["covered"] == {"a": 1.0, "b": 0.0}  # b's two do not reach 90 %: infinite; a's ten end at 0.1
+    assert margin_over_sources(rows, 0.95)["margin"] == np.inf
+    missed = [row | {"detection_rate": 0.0} for row in of("c", 0.9)]
+    assert margin_over_sources(rows + missed, 0.9)["margin"] == pytest.approx(0.3)
+
+
+def test_one_group_is_split_conformal_prediction():
+    rng = np.random.default_rng(0)
+    errors = rng.random(50)
+    expected = np.sort(errors)[math.ceil(0.9 * 51) - 1]
+    assert margin_over_sources(of("a", *errors))["margin"] == expected
