@@ -178,3 +178,25 @@ def test_a_present_file_is_enough(root):
     write_json({root / "refuge" / "test.json": build_segmentation([], root, {})})
     require_dataset("refuge_test")
     require_dataset("coco_2017_val")  # not ours: Detectron2's affair
+
+
+def test_sets_in_folders_of_other_names_are_registered_where_their_files_are(root):
+    document = build_segmentation([image(root / "mine", "a.png")], root / "mine", {})
+    write_json({root / "mine" / "train.json": document, root / "mine" / "other.json": document})
+    register_fundus_datasets(str(root))
+    assert [Path(x["file_name"]).name for x in DatasetCatalog.get("mine_train")] == ["a.png"]
+    assert not {"mine_val", "mine_other"} & set(DatasetCatalog.list())
+    (root / "mine" / "train.json").unlink()
+    with pytest.raises(FileNotFoundError, match="make it with: fundus convert masked --root"):
+        require_dataset("mine_train")
+    DatasetCatalog.remove("mine_train")
+    MetadataCatalog.remove("mine_train")
+
+
+def test_the_grade_of_a_photograph_is_kept_beside_its_masks(root):
+    graded, unknown = image(root / "mine", "a.png", grade="glaucoma"), image(root / "mine", "b.png", grade=None)
+    write_json({root / "mine" / "val.json": build_segmentation([graded, unknown], root / "mine", {})})
+    register_fundus_datasets(str(root))
+    assert [x.get("grade_name") for x in DatasetCatalog.get("mine_val")] == ["glaucoma", None]
+    DatasetCatalog.remove("mine_val")
+    MetadataCatalog.remove("mine_val")

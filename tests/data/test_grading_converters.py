@@ -207,6 +207,10 @@ def test_photographs_with_masks_of_ones_own(tmp_path, capsys):
     decoded = [mask_util.decode(x["segmentation"]).astype(bool) for x in document["annotations"]]
     assert np.array_equal(decoded[0], DISC) and np.array_equal(decoded[1], CUP)
     assert len(json.loads((output / "train.json").read_text())["images"]) == 1
+    (output / "test.json").unlink()
+    convert("masked", root, "--rest", "train")
+    assert not (output / "test.json").exists()
+    assert len(json.loads((output / "train.json").read_text())["images"]) == 3
 
     grey = np.uint8(100) * DISC + np.uint8(50) * CUP
     Image.fromarray(grey).save(root / "masks" / "a.png")

@@ -13,6 +13,7 @@ import pytest
 
 from fundus_plugins.data.phantom import GRADES, PARTS, draw_phantom, sample_parameters, write_refuge_layout
 from fundus_plugins.data.phantom.outline import DiscOutline
+from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 
 ROOT = Path(__file__).parents[2]
 
@@ -267,6 +268,28 @@ def test_a_crop_is_a_square_about_the_disc():
         assert all(abs(where.mean() - 63.5) < 20 for where in (rows, columns))
 
 
+def test_myopic_eyes_are_hard_and_their_masks_exact():
+    """Tilted discs, atrophy that reaches further than elsewhere and is paler, some discs at the field's edge."""
+    drawn = {
+        view: [sample_parameters(np.random.default_rng(seed), "normal", view) for seed in range(60)]
+        for view in ("mixed", "myopic")
+    }
+    means = {
+        key: [np.mean([getattr(p, key) for p in drawn[view]]) for view in ("mixed", "myopic")]
+        for key in ("atrophy", "atrophy_lift", "choroid", "scar_size", "disc_aspect")
+    }
+    assert all(mixed < myopic for mixed, myopic in (means[key] for key in list(means)[:-1]))
+    assert means["disc_aspect"][0] > means["disc_aspect"][1]
+    at_edge = [np.hypot(p.disc_x, p.disc_y) + p.disc_diameter / 2 > 0.485 for p in drawn["myopic"]]
+    assert 0.1 < np.mean(at_edge) < 0.4
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        parameters = sample_parameters(rng, "glaucoma", "myopic")
+        phantom = draw_phantom(parameters, 256, rng)
+        assert not (phantom.cup & ~phantom.disc).any()
+        assert vertical_cup_to_disc_ratio(phantom.disc, phantom.cup) == pytest.approx(parameters.vcdr, abs=0.08)
+
+
 def test_distinct_grades_do_not_overlap():
     ratios = {
         grade: [sample_parameters(np.random.default_rng(s), grade, "mixed", distinct=True).vcdr for s in range(60)]
@@ -281,7 +304,7 @@ def test_view_decides_where_the_disc_lies():
         drawn = [sample_parameters(np.random.default_rng(seed), "normal", view) for seed in range(40)]
         offsets[view] = np.mean([abs(parameters.disc_x) for parameters in drawn])
     assert offsets["disc"] < 0.1 < 0.2 < offsets["macula"]
-    with pytest.raises(ValueError, match="view: expected one of mixed, disc, macula, crop, found 'side'"):
+    with pytest.raises(ValueError, match="view: expected one of mixed, disc, macula, crop, myopic, found 'side'"):
         sample_parameters(np.random.default_rng(0), "normal", "side")
 
 
