@@ -77,7 +77,7 @@ def test_folds_of_each_and_the_runs(phantoms, tmp_path, monkeypatch):
 
 
 def image(name, dice, place=1.0, flagged=0.0, bias=0.1, cup=0.5):
-    vcdr = {"vcdr_mae": None if bias is None else abs(bias), "vcdr_bias": bias, "dice_oc": cup}
+    vcdr = {"vcdr_mae": None if bias is None else abs(bias), "vcdr_bias": bias, "dice_oc": cup, "detection_rate": 1.0}
     return {"set": "s", "file_name": name, "dice_od": dice, "right_place": place, "flagged": flagged} | vcdr
 
 
@@ -106,6 +106,15 @@ def test_figures_by_hand():
     text = " ".join(text.split())
     assert "| s | new | 2 | 0.800 (" in text and "1 of 2" in text and "+0.200" in text
     assert json.loads(json.dumps(report))["rows"][1]["set"] == "s"
+
+
+def test_the_interval_of_the_reference_over_sets():
+    one = Table("T", "r", "", [Row("r", "o", {}, {})])
+    sets = {"a": [image(str(i), 0.9, bias=0.01 * i) for i in range(20)], "b": [image("x", 0.9, bias=0.3)] * 20}
+    images = [x | {"set": name} for name, same in sets.items() for x in same]
+    report = report_held_out(one, [result("r", "all", *images)], seeds=[0], command="c")
+    assert report["intervals"] == {"margin": pytest.approx(0.3), "covered": {"a": 1.0, "b": 0.0}}
+    assert "With the margin of the others it holds, of each: a 100%, b 0%." in held_out_markdown(report)
 
 
 def test_a_table_names_its_sets(tmp_path):
