@@ -64,6 +64,10 @@ class RFNetROIHeads(StandardROIHeads):
         shape = ShapeSpec(channels=input_shape[names[0]].channels)
         return {"mask_in_features": names, "mask_pooler": pooler, "mask_head": build_mask_head(cfg, shape)}
 
+    def detect(self, features: dict[str, torch.Tensor], proposals: list[Instances]) -> list[Instances]:
+        """The detected discs alone, a row each, without masks: what inference finds before its mask branch."""
+        return super()._forward_box(features, proposals)
+
     def _forward_box(self, features, proposals):
         result = super()._forward_box(features, proposals)
         return result if self.training else [_add_cup_rows(detected) for detected in result]

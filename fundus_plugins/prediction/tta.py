@@ -61,7 +61,7 @@ def detect_in_views(model: nn.Module, image: torch.Tensor, flips: Sequence[tuple
     images = model.preprocess_image([{"image": image.flip(dims)} for dims in flips])
     features = model.backbone(images.tensor)
     proposals, _ = model.proposal_generator(images, features)
-    detected, _ = model.roi_heads(images, features, proposals)
+    detected = model.roi_heads.detect(features, proposals)
 
     best = [x[int(x.scores.argmax())] if len(x) else x for x in detected]
     boxes = torch.cat([_flip_boxes(x.pred_boxes.tensor, dims, size) for x, dims in zip(best, flips)])
