@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from tabulate import tabulate
 
+from fundus_plugins.config import get_fundus_cfg
 from fundus_plugins.experiments.table import Table
 from fundus_plugins.measures.bootstrap import mean_interval
 from fundus_plugins.measures.confidence import margin_over_sources
@@ -30,6 +31,7 @@ def report_held_out(table: Table, results: Sequence[dict], *, seeds: Sequence[in
     """
     sets = list(dict.fromkeys(image["set"] for result in results for image in result["images"]))
     rows = []
+    results = [_flagged(table, result) for result in results]
     for name in sets:
         reference = _by_photograph(results, table.reference, name)
         for row in table.rows:
@@ -98,6 +100,19 @@ def held_out_markdown(report: dict) -> str:
     runs = "\n".join(f"# {run['row']}, {run['held_out']}\n{run['command']}" for run in report["runs"])
     parts.append(f"Commit {', '.join(report['commits'])}.\n\n```\n{report['command']}\n{runs}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _flagged(table: Table, result: dict) -> dict:
+    """A result whose photographs are flagged by the limits that its row's config has now, too."""
+    row = next(row for row in table.rows if row.name == result["row"])
+    cfg = get_fundus_cfg(row.config, [x for pair in row.overrides.items() for x in pair])
+    limits = {"agreement": cfg.TEST.FLAG_BELOW, "ellipse": cfg.TEST.FLAG_ELLIPSE_BELOW}
+
+    def flag(image: dict) -> float:
+        low = [image[key] is not None and image[key] < limit for key, limit in limits.items()]
+        return float(image["flagged"] or any(low))
+
+    return result | {"images": [image | {"flagged": flag(image)} for image in result["images"]]}
 
 
 def _by_photograph(results: Sequence[dict], row: str, name: str) -> dict[str, dict[str, float]]:

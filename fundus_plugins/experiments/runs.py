@@ -26,6 +26,9 @@ from fundus_plugins.files import atomic_write
 from fundus_plugins.prediction.predictor import FundusPredictor
 from fundus_plugins.provenance import current_commit
 
+# What a table's report applies to what was measured, so that it may be chosen afterwards.
+LIMITS = ("TEST.FLAG_BELOW", "TEST.FLAG_ELLIPSE_BELOW", "TEST.VCDR_MARGIN")
+
 
 class RunFailed(Exception):
     """A run that could not be done; the text says which and where its log is."""
@@ -116,9 +119,8 @@ def _locked(folder: Path) -> Iterator[int]:
 
 
 def _settings(run: Run) -> dict:
-    """All that decides a run's figures: the whole config but for where it writes, and the fold's files."""
-    flat = _flatten(get_fundus_cfg(run.config, run.options))
-    del flat["OUTPUT_DIR"]
+    """All that decides a run's figures: the config but for where it writes and LIMITS, and its data sets' files."""
+    flat = _deciding(_flatten(get_fundus_cfg(run.config, run.options)))
     for part, path in run.files.items():
         flat[f"{part} sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return flat
@@ -131,10 +133,13 @@ def _flatten(cfg: CfgNode, prefix: str = "") -> dict[str, str]:
     return flat
 
 
+def _deciding(flat: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in flat.items() if key not in ("OUTPUT_DIR", *LIMITS)}
+
+
 def _check_settings(run: Run, old: dict, new: dict) -> None:
     # What a run knew nothing of was as it is by default.
-    old = _flatten(get_fundus_cfg()) | {OLD_NAMES.get(key, key): value for key, value in old.items()}
-    del old["OUTPUT_DIR"]
+    old = _deciding(_flatten(get_fundus_cfg()) | {OLD_NAMES.get(key, key): value for key, value in old.items()})
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
         key = differing[0]
@@ -180,7 +185,8 @@ def _evaluated(run: Run, dataset: str) -> list[dict]:
 
 def _measured(run: Run) -> list[dict]:
     weights = ["MODEL.WEIGHTS", str(run.folder / "model_final.pth")]
-    predictor = FundusPredictor(get_fundus_cfg(run.config, [*run.options, *weights]))
+    no_limits = [x for key in LIMITS for x in (key, 0.0)]
+    predictor = FundusPredictor(get_fundus_cfg(run.config, [*run.options, *weights, *no_limits]))
     return [
         {"set": label} | _numbers({key: value for key, value in row.items() if key not in ("alteration", "level")})
         for label, dataset in run.measured.items()

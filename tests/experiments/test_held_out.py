@@ -76,9 +76,10 @@ def test_folds_of_each_and_the_runs(phantoms, tmp_path, monkeypatch):
         plan_held_out(table(str(path), always=("phantom_val",)), cuts, seeds=[0], output=tmp_path)
 
 
-def image(name, dice, place=1.0, flagged=0.0, bias=0.1, cup=0.5):
+def image(name, dice, place=1.0, flagged=0.0, bias=0.1, cup=0.5, agreement=0.97, ellipse=0.97):
     vcdr = {"vcdr_mae": None if bias is None else abs(bias), "vcdr_bias": bias, "dice_oc": cup, "detection_rate": 1.0}
-    return {"set": "s", "file_name": name, "dice_od": dice, "right_place": place, "flagged": flagged} | vcdr
+    signals = {"agreement": agreement, "ellipse": ellipse, "flagged": flagged}
+    return {"set": "s", "file_name": name, "dice_od": dice, "right_place": place} | signals | vcdr
 
 
 def result(row, held_out, *images):
@@ -86,7 +87,7 @@ def result(row, held_out, *images):
 
 
 def test_figures_by_hand():
-    two = Table("T", "old", "", [Row("old", "o", {}, {}), Row("new", "n", {}, {})])
+    two = Table("T", "old", "", [Row("old", "rfnet_refuge.yaml", {}, {}), Row("new", "rfnet_refuge.yaml", {}, {})])
     results = [
         result("old", "all", image("1", 0.5), image("2", 0.7, place=0.0, bias=None, cup=None)),
         result("new", "a", image("1", 0.6, bias=-0.1), image("2", 0.8, place=0.0, flagged=1.0, bias=None, cup=None)),
@@ -108,8 +109,16 @@ def test_figures_by_hand():
     assert json.loads(json.dumps(report))["rows"][1]["set"] == "s"
 
 
+def test_limits_chosen_afterwards_flag_what_was_measured():
+    limits = {"TEST.FLAG_BELOW": 0.9, "TEST.FLAG_ELLIPSE_BELOW": 0.95}
+    one = Table("T", "r", "", [Row("r", "rfnet_refuge.yaml", limits, {})])
+    images = [image("1", 1, agreement=0.89), image("2", 1, ellipse=0.9), image("3", 1), image("4", 1, agreement=None)]
+    (row,) = report_held_out(one, [result("r", "all", *images)], seeds=[0], command="c")["rows"]
+    assert row["metrics"]["flagged"]["of"][0] == 0.5
+
+
 def test_the_interval_of_the_reference_over_sets():
-    one = Table("T", "r", "", [Row("r", "o", {}, {})])
+    one = Table("T", "r", "", [Row("r", "rfnet_refuge.yaml", {}, {})])
     sets = {"a": [image(str(i), 0.9, bias=0.01 * i) for i in range(20)], "b": [image("x", 0.9, bias=0.3)] * 20}
     images = [x | {"set": name} for name, same in sets.items() for x in same]
     report = report_held_out(one, [result("r", "all", *images)], seeds=[0], command="c")
