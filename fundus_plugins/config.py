@@ -97,6 +97,8 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.TEST.CROP_SIDE = 384  # pixels
     cfg.TEST.REGULAR_SHAPE = False  # FundusPredictor's disc and cup: one region each, no holes, smooth
 
+    cfg.TEST.ELLIPSE_WEIGHT = 0.0  # how far they are then drawn towards ellipses, 0 to 1
+
     # How sure FundusPredictor is; measure both on held-out photographs (fundus robustness).
     # Those without a disc, or with one that the picture's edge cuts off, are flagged whatever these are.
     cfg.TEST.FLAG_BELOW = 0.0  # predictions whose views agree less than this are flagged

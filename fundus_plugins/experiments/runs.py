@@ -28,6 +28,8 @@ from fundus_plugins.provenance import current_commit
 
 # What a table's report applies to what was measured, so that it may be chosen afterwards.
 LIMITS = ("TEST.FLAG_BELOW", "TEST.FLAG_ELLIPSE_BELOW", "TEST.VCDR_MARGIN")
+# What FundusPredictor alone reads (TEST.CROP frames photographs in training, too).
+MEASURING = r"TEST\.(?!CROP$)|INPUT\.(MIN|MAX)_SIZE_TEST"
 
 
 class RunFailed(Exception):
@@ -69,7 +71,8 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
     weights are evaluated on the held-out photographs. Nobody else works in the folder meanwhile: a training process
     that outlived whoever started it is waited for. Intermediate checkpoints are deleted when the result is written.
     A training that was interrupted draws its batches anew, so it is not the same to the bit as one that was not; the
-    result's `commits` has an entry for every start.
+    result's `commits` has an entry for every start. Where only the keys of the measurement differ (MEASURING), a run of
+    many training sets is measured anew, not trained.
 
     Args:
         trainer: the command that trains, such as `fundus train`; its output goes to `train.log`.
@@ -83,7 +86,12 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
         started = _read_json(run.folder / "started.json") or {"settings": settings, "commits": []}
         _check_settings(run, started["settings"], settings)
         result = _read_json(run.result_file)
-        if result is None:
+        measuring = _flat(run, measuring=True)
+        if result is not None and run.measured and result.get("measured_with") != measuring:
+            result |= {"images": _measured(run), "measured_with": measuring}
+            _write_json(run.result_file, result)
+            done = True
+        elif result is None:
             started["commits"].append(current_commit())
             _write_json(run.folder / "started.json", started)
             _drop_torn_pointer(run.folder)
@@ -119,8 +127,11 @@ def _locked(folder: Path) -> Iterator[int]:
 
 
 def _settings(run: Run) -> dict:
-    """All that decides a run's figures: the config but for where it writes and LIMITS, and its data sets' files."""
-    flat = _deciding(_flatten(get_fundus_cfg(run.config, run.options)))
+    """All that decides a run's figures: the config but for where it writes and LIMITS, and its data sets' files.
+
+    Of a run of many training sets, what decides its weights: not the keys of MEASURING.
+    """
+    flat = _flat(run, measuring=False) if run.measured else _deciding(_flatten(get_fundus_cfg(run.config, run.options)))
     for part, path in run.files.items():
         flat[f"{part} sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return flat
@@ -133,6 +144,12 @@ def _flatten(cfg: CfgNode, prefix: str = "") -> dict[str, str]:
     return flat
 
 
+def _flat(run: Run, *, measuring: bool) -> dict[str, str]:
+    """The keys by which a run is measured, or all others that decide its figures."""
+    flat = _deciding(_flatten(get_fundus_cfg(run.config, run.options)))
+    return {key: value for key, value in flat.items() if bool(re.match(MEASURING, key)) == measuring}
+
+
 def _deciding(flat: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in flat.items() if key not in ("OUTPUT_DIR", *LIMITS)}
 
@@ -140,6 +157,8 @@ def _deciding(flat: dict[str, str]) -> dict[str, str]:
 def _check_settings(run: Run, old: dict, new: dict) -> None:
     # What a run knew nothing of was as it is by default.
     old = _deciding(_flatten(get_fundus_cfg()) | {OLD_NAMES.get(key, key): value for key, value in old.items()})
+    if run.measured:
+        old = {key: value for key, value in old.items() if not re.match(MEASURING, key)}
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
         key = differing[0]
@@ -173,6 +192,7 @@ def _collect(run: Run, commits: list[str]) -> dict:
         "parameters": sum(parameter.numel() for parameter in build_model(cfg).parameters()),
         "seconds_per_iteration": _seconds_per_iteration(run.folder / "metrics.json"),
         "seconds_per_image": _seconds_per_image(run.folder / "log.txt"),
+        **({"measured_with": _flat(run, measuring=True)} if run.measured else {}),
         "images": _measured(run) if run.measured else _evaluated(run, cfg.DATASETS.TEST[0]),
     }
 

@@ -29,21 +29,28 @@ def regular_disc_and_cup(disc: np.ndarray, cup: np.ndarray, smoothing: float = 0
     return regular
 
 
+def towards_ellipses(disc: np.ndarray, cup: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
+    """Both outlines drawn towards the ellipses of their moments, as readers draw them; the cup stays within the disc.
+
+    Args:
+        disc, cup: (H, W) bool, of regular shape.
+        weight: of the ellipse, 0 to 1: signed distances from outline and ellipse are averaged with it.
+
+    Returns:
+        disc and cup, new (H, W) bool. What touches the picture's edge stays as it is, for its moments are of a part.
+    """
+    disc = _towards_ellipse(disc, weight)
+    return disc, _towards_ellipse(cup, weight) & disc
+
+
 def ellipse_iou(mask: np.ndarray) -> float:
     """The IoU of a mask (H, W) bool with the ellipse of its first and second moments; nan of an empty one."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    if not len(rows):
+    window = _around(mask, 0)
+    if window is None:
         return float("nan")
-    top, left, size = rows[0], columns[0], (np.ptp(rows) + 1, np.ptp(columns) + 1)
-    moments = cv2.moments(mask[top : top + size[0], left : left + size[1]].astype(np.uint8), binaryImage=True)
-    area = moments["m00"]
-    # Of squares, not of points: 1 / 12 is a pixel's own second moment.
-    xx, xy, yy = moments["mu20"] / area + 1 / 12, moments["mu11"] / area, moments["mu02"] / area + 1 / 12
-    margin = [side // 2 + 1 for side in size]  # the ellipse may reach beyond the mask
-    y = np.arange(-margin[0], size[0] + margin[0], dtype=np.float32)[:, None] - np.float32(moments["m01"] / area)
-    x = np.arange(-margin[1], size[1] + margin[1], dtype=np.float32)[None] - np.float32(moments["m10"] / area)
-    ellipse = yy * x * x - 2 * xy * x * y + xx * y * y <= 4 * (xx * yy - xy * xy)
-    inside = np.pad(mask[top : top + size[0], left : left + size[1]], [(side, side) for side in margin])
+    margin = [side // 2 + 1 for side in mask[window].shape]  # the ellipse may reach beyond the mask
+    inside = np.pad(mask[window], [(side, side) for side in margin])
+    ellipse = _ellipse(inside)
     return float(np.count_nonzero(inside & ellipse) / np.count_nonzero(inside | ellipse))
 
 
@@ -89,3 +96,43 @@ def _largest_filled(mask: np.ndarray) -> np.ndarray:
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     areas = [cv2.drawContours(np.zeros(mask.shape, np.uint8), [x], 0, 1, cv2.FILLED) for x in outlines]
     return max(areas, key=np.count_nonzero) > 0 if areas else np.zeros_like(mask)
+
+
+def _towards_ellipse(mask: np.ndarray, weight: float) -> np.ndarray:
+    window = _around(mask, 0.25)
+    if window is None or mask[[0, -1]].any() or mask[:, [0, -1]].any():
+        return mask.copy()
+    inside = mask[window]
+    distance = (1 - weight) * _signed_distance(inside) + weight * _signed_distance(_ellipse(inside))
+    drawn = np.zeros_like(mask)
+    drawn[window] = distance > 0
+    return drawn
+
+
+def _around(mask: np.ndarray, margin: float) -> tuple[slice, slice] | None:
+    """The mask's bounding box, wider by this part of its sides, within the picture; None of an empty mask."""
+    slices = []
+    for axis in (1, 0):
+        where = np.flatnonzero(mask.any(axis))
+        if not len(where):
+            return None
+        reach = int(np.ceil(margin * (np.ptp(where) + 1)))
+        slices.append(slice(max(0, where[0] - reach), where[-1] + 1 + reach))
+    return slices[0], slices[1]
+
+
+def _ellipse(mask: np.ndarray) -> np.ndarray:
+    """The ellipse of a mask's first and second moments, (H, W) bool; the mask is not empty."""
+    moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
+    area = moments["m00"]
+    # Of squares, not of points: 1 / 12 is a pixel's own second moment.
+    xx, xy, yy = moments["mu20"] / area + 1 / 12, moments["mu11"] / area, moments["mu02"] / area + 1 / 12
+    y = np.arange(mask.shape[0], dtype=np.float32)[:, None] - np.float32(moments["m01"] / area)
+    x = np.arange(mask.shape[1], dtype=np.float32)[None] - np.float32(moments["m10"] / area)
+    return yy * x * x - 2 * xy * x * y + xx * y * y <= 4 * (xx * yy - xy * xy)
+
+
+def _signed_distance(mask: np.ndarray) -> np.ndarray:
+    """Pixels from the outline, (H, W) float32: above 0 within the mask, below outside."""
+    inside, outside = (cv2.distanceTransform(x.astype(np.uint8), cv2.DIST_L2, 5) for x in (mask, ~mask))
+    return inside - outside

@@ -21,7 +21,7 @@ from fundus_plugins.config import without_weights
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.evaluation.disc_cup import best_disc_and_cup
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
-from fundus_plugins.measures.shape import ellipse_iou, regular_disc_and_cup
+from fundus_plugins.measures.shape import ellipse_iou, regular_disc_and_cup, towards_ellipses
 from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.folding import fold_batch_norms
 from fundus_plugins.photographs.photograph import read_photograph
@@ -42,14 +42,14 @@ class FundusPrediction:
 
     Attributes:
         disc, cup: (H, W) bool, the cup within the disc; empty where nothing was found. With TEST.REGULAR_SHAPE of
-            the shape that `regular_disc_and_cup` gives.
+            the shape that `regular_disc_and_cup` gives, with TEST.ELLIPSE_WEIGHT then drawn `towards_ellipses`.
         score: of the detected disc, 0 to 1; nan where none was detected.
         vcdr: vertical cup-to-disc ratio; nan without a disc.
         vcdr_interval: TEST.VCDR_MARGIN to either side of it, within 0 to 1; nan without a disc or a margin, and for a
             disc that the picture's edge cuts off.
         agreement: of the views' masks, 0 to 1 (see `tta.Detection`), 0 if the crop does not show the
             disc again; nan without a disc or with one view.
-        ellipse: how much like an ellipse the disc is, 0 to 1 (`ellipse_iou`); nan without a disc.
+        ellipse: how much like an ellipse the disc was before that, 0 to 1 (`ellipse_iou`); nan without a disc.
         flags: why someone should review it, of NO_DISC, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse`
             below TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses).
         instances: everything the model gave, as it gave it, on the CPU, for Detectron2's tools.
@@ -104,7 +104,7 @@ class FundusPredictor:
             "box_scale": cfg.INPUT.BOX_SCALE,
             "channel_order": slice(None, None, -1 if self._reverse else 1),
         }
-        self._regular_shape = cfg.TEST.REGULAR_SHAPE
+        self._regular_shape, self._ellipse_weight = cfg.TEST.REGULAR_SHAPE, cfg.TEST.ELLIPSE_WEIGHT
         self._flag_below, self._flag_ellipse_below = cfg.TEST.FLAG_BELOW, cfg.TEST.FLAG_ELLIPSE_BELOW
         self._vcdr_margin = cfg.TEST.VCDR_MARGIN
         self._one_view = len(self._views["flips"]) == 1 and not self._views["crop"]
@@ -175,8 +175,10 @@ class FundusPredictor:
         disc, cup, score = best_disc_and_cup(instances, size)
         if self._regular_shape:
             disc, cup = regular_disc_and_cup(disc, cup)
-        vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
         ellipse = ellipse_iou(disc)
+        if self._ellipse_weight:
+            disc, cup = towards_ellipses(disc, cup, self._ellipse_weight)
+        vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
         at_edge = bool(disc[[0, -1]].any() or disc[:, [0, -1]].any())
         margin = float("nan") if at_edge else self._vcdr_margin or float("nan")
         interval = float(np.clip(vcdr - margin, 0, 1)), float(np.clip(vcdr + margin, 0, 1))

@@ -157,5 +157,14 @@ def test_as_a_process(phantoms, tmp_path):
         ("phantom_val", 2, 2),
         ("phantom_test", 2, 2),
     ]
+    folder = next((tmp_path / "out" / "runs").glob("*/*/*"))
+    trained = (folder / "model_final.pth").stat().st_mtime_ns
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0 and again.stdout.count("was there") == 1
+    # With other keys of the measurement it is measured anew, not trained; with others of the training it is refused.
+    again = subprocess.run([*command, "TEST.ELLIPSE_WEIGHT", "1.0"], env=environment, capture_output=True, text=True)
+    assert again.returncode == 0 and again.stdout.count(": done") == 1, again.stderr[-3000:]
+    assert (folder / "model_final.pth").stat().st_mtime_ns == trained
+    assert json.loads((folder / "result.json").read_text())["measured_with"]["TEST.ELLIPSE_WEIGHT"] == "1.0"
+    again = subprocess.run([*command, "SOLVER.BASE_LR", "0.1"], env=environment, capture_output=True, text=True)
+    assert again.returncode == 1 and "holds a run with other settings: SOLVER.BASE_LR" in again.stderr

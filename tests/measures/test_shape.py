@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
 from fundus_plugins.measures.overlap import dice
-from fundus_plugins.measures.shape import _convex, ellipse_iou, is_regular, regular_disc_and_cup
+from fundus_plugins.measures.shape import _convex, ellipse_iou, is_regular, regular_disc_and_cup, towards_ellipses
 from tests.conftest import disk
 
 
@@ -119,3 +119,42 @@ def test_an_ellipse_is_an_ellipse_and_a_square_is_not():
     beyond = 4 * (r**2 * np.arccos(a / 2 / r) - a / 2 * np.sqrt(r**2 - a**2 / 4))
     common = np.pi * r**2 - beyond
     assert abs(ellipse_iou(square) - common / (a**2 + beyond)) < 0.005
+
+
+def test_ellipses_stay_and_bites_are_drawn_towards_them():
+    disc, cup = disk(300, 400, 150, 200, 80), disk(300, 400, 155, 205, 40)
+    for weight in (0.0, 0.5, 1.0):
+        drawn = towards_ellipses(disc, cup, weight)
+        assert dice(drawn[0], disc) > 0.997 and dice(drawn[1], cup) > 0.995
+    bitten = cup & ~disk(300, 400, 155, 250, 15)
+    nearer = [dice(towards_ellipses(disc, bitten, weight)[1], cup) for weight in (0.0, 0.5, 1.0)]
+    assert nearer[0] == dice(bitten, cup) < nearer[1] < nearer[2]
+
+
+def test_half_way_is_half_way():
+    """A square's corner lies 40 sqrt(2) from its middle, its ellipse's outline, a circle's, 40 sqrt(4 / 3)."""
+    square = np.zeros((200, 200), bool)
+    square[60:140, 60:140] = True
+    radii = []
+    for weight in (0.0, 0.5, 1.0):
+        drawn = towards_ellipses(square, square, weight)[0]
+        diagonal = np.flatnonzero(np.diag(drawn))
+        radii.append(np.sqrt(2) * len(diagonal) / 2)
+    assert np.allclose(radii, [40 * np.sqrt(2), 20 * (np.sqrt(2) + np.sqrt(4 / 3)), 40 * np.sqrt(4 / 3)], atol=1.5)
+
+
+def test_what_touches_the_edge_and_what_is_empty_stay():
+    cut, nothing = disk(100, 100, 10, 50, 40), np.zeros((100, 100), bool)
+    drawn = towards_ellipses(cut, nothing, 1.0)
+    assert np.array_equal(drawn[0], cut) and not drawn[1].any()
+    drawn = towards_ellipses(nothing, nothing, 1.0)
+    assert not drawn[0].any() and not drawn[1].any()
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1))
+def test_the_cup_stays_within_the_disc(seed, weight):
+    rng = np.random.default_rng(seed)
+    disc = np.zeros((60, 60), bool)
+    disc[10:50, 12:44] = rng.random((40, 32)) < 0.9
+    drawn = towards_ellipses(*regular_disc_and_cup(disc, disc & (rng.random((60, 60)) < 0.8)), weight)
+    assert not (drawn[1] & ~drawn[0]).any() and drawn[0].any()
