@@ -121,14 +121,16 @@ def test_an_ellipse_is_an_ellipse_and_a_square_is_not():
     assert abs(ellipse_iou(square) - common / (a**2 + beyond)) < 0.005
 
 
-def test_ellipses_stay_and_bites_are_drawn_towards_them():
+def test_ellipses_stay_and_waves_are_drawn_towards_them():
     disc, cup = disk(300, 400, 150, 200, 80), disk(300, 400, 155, 205, 40)
     for weight in (0.0, 0.5, 1.0):
         drawn = towards_ellipses(disc, cup, weight)
         assert dice(drawn[0], disc) > 0.997 and dice(drawn[1], cup) > 0.995
-    bitten = cup & ~disk(300, 400, 155, 250, 15)
-    nearer = [dice(towards_ellipses(disc, bitten, weight)[1], cup) for weight in (0.0, 0.5, 1.0)]
-    assert nearer[0] == dice(bitten, cup) < min(nearer[1:])
+    rows, columns = np.mgrid[:300, :400]
+    angle = np.arctan2(rows - 155, columns - 205)
+    waves = np.hypot(rows - 155, columns - 205) < 40 * (1 + 0.15 * np.cos(6 * angle))
+    nearer = [dice(towards_ellipses(disc, waves, weight)[1], cup) for weight in (0.0, 0.5, 1.0)]
+    assert nearer[0] == dice(waves, cup) < nearer[1] < nearer[2]
 
 
 def test_half_way_is_half_way():
