@@ -20,6 +20,7 @@ from fundus_plugins.data.shares import shares_sampler
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, forget_checkpoints
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves
+from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.optimizer import build_optimizer
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.engine.schedule import in_iterations, is_grading, training_stages
@@ -43,6 +44,8 @@ class FundusTrainer(DefaultTrainer):
             )
         for name in cfg.DATASETS.TRAIN + cfg.DATASETS.TEST:  # not at the first evaluation, which may be an hour away
             _require_categories(cfg, name)
+        if cfg.MODEL.DEVICE == "cpu":
+            keep_freed_memory()
         super().__init__(in_iterations(cfg))
         cfg = self.cfg
         if not cfg.SOLVER.AMP.ENABLED:

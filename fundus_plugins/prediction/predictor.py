@@ -18,6 +18,7 @@ from PIL import Image
 from torch import nn
 
 from fundus_plugins.config import without_weights
+from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.evaluation.disc_cup import best_disc_and_cup
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
@@ -25,7 +26,6 @@ from fundus_plugins.measures.shape import ellipse_iou, regular_disc_and_cup, tow
 from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.folding import fold_batch_norms
 from fundus_plugins.photographs.photograph import read_photograph
-from fundus_plugins.prediction.memory import keep_freed_memory
 from fundus_plugins.prediction.tta import FLIPS, predict_in_views
 from fundus_plugins.weights.loading import load_trained_weights
 

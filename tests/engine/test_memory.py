@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import resource, torch
-from fundus_plugins.prediction.memory import keep_freed_memory
+from fundus_plugins.engine.memory import keep_freed_memory
 kept = keep_freed_memory()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
