@@ -80,3 +80,31 @@ def test_opencv_agrees_about_pixel_middles():
     ours = AffineTransform(np.array([[2.0, 0, 0], [0, 2, 0]]), (80, 80)).apply_image(image)
     theirs = cv2.resize(image, (80, 80), interpolation=cv2.INTER_LINEAR)
     assert np.abs(ours[2:-2, 2:-2].astype(int) - theirs[2:-2, 2:-2]).max() <= 4  # OpenCV's warp knows 1/32 of a pixel
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), row=st.integers(30, 170), column=st.integers(30, 270), radius=st.integers(6, 25))
+def test_closer_frames_as_the_second_look_does(seed, row, column, radius):
+    """The disc in the middle, its extent `crop` of the side, but for what a first look misjudges."""
+    np.random.seed(seed)
+    disc = disk(200, 300, row, column, radius).astype(np.uint8)
+    augmentation = RandomAffine(256, (0.05, 0.1), closer=1.0, crop=0.375)
+    framed = augmentation.get_transform(np.zeros((200, 300, 3), np.uint8), disc).apply_segmentation(disc)
+    rows, columns = (np.flatnonzero(framed.any(axis)) for axis in (1, 0))
+    extent = max(len(rows), len(columns))
+    assert 0.375 * 256 * np.exp(-0.2) < extent < 0.375 * 256 * np.exp(0.2)
+    assert all(abs(where.mean() - 127.5) < 0.2 * extent for where in (rows, columns))
+
+
+def test_closer_is_a_part_of_the_pictures():
+    np.random.seed(0)
+    disc = disk(200, 300, 100, 150, 20).astype(np.uint8)
+    augmentation = RandomAffine(256, (0.05, 0.1), closer=0.5, crop=0.375)
+    extents = [
+        augmentation.get_transform(np.zeros((200, 300, 3), np.uint8), disc).apply_segmentation(disc).any(0).sum()
+        for _ in range(60)
+    ]
+    assert 15 < sum(extent > 60 for extent in extents) < 45
+    for wrong in ({"closer": 1.5}, {"closer": 0.5, "crop": 0.0}):
+        with pytest.raises(ValueError, match="INPUT.RANDOM_AFFINE.CLOSER"):
+            RandomAffine(256, (0.05, 0.1), **wrong)

@@ -121,3 +121,43 @@ def test_agreement_by_hand():
     # Mean cup: 0.9, 0.65: two pixels. Dice 1 and 2 * 1 / (1 + 2).
     assert Detection(torch.zeros(4), 1.0, masks).agreement == pytest.approx((1 + 2 / 3) / 2)
     assert Detection(torch.zeros(4), 1.0, torch.zeros(2, 2, 3, 3)).agreement == 1
+
+
+def seen(box, *masks):
+    """A detection of one view, masks (S, S) bool, with its box in the photograph."""
+    probabilities = torch.stack([torch.from_numpy(mask).float() for mask in masks])[None]
+    return Detection(torch.tensor(box), 0.9, probabilities), torch.tensor(box)
+
+
+def test_two_passes_agree_where_their_masks_do():
+    """In the photograph: a disc of radius 20 about (60, 50), seen in boxes of other places and sizes."""
+    side = 56
+
+    def mask(box, radius):
+        x1, y1, x2, y2 = box
+        y, x = np.mgrid[:side, :side] + 0.5
+        x, y = x1 + x / side * (x2 - x1), y1 + y / side * (y2 - y1)
+        return (x - 60) ** 2 + (y - 50) ** 2 < radius**2
+
+    boxes = [35.0, 25.0, 85.0, 75.0], [30.0, 20.0, 100.0, 80.0]
+    same = [views._agreement_of_passes(*seen(a, mask(a, 20), mask(a, 10)), *seen(b, mask(b, 20), mask(b, 10)))
+            for a, b in (boxes, boxes[::-1], boxes[:1] * 2)]  # fmt: skip
+    assert same[0] > 0.96 and same[1] > 0.96 and same[2] == 1
+    # A cup of half the other's radius has a quarter of its area: 2 / (1 + 4).
+    a, b = boxes
+    cups = views._agreement_of_passes(*seen(a, mask(a, 20), mask(a, 6)), *seen(b, mask(b, 20), mask(b, 12)))
+    assert cups == pytest.approx(0.4, abs=0.04)
+    # What the first pass saw beyond the second's box counts: all of a large box, a quarter of which the second has.
+    everything = np.ones((side, side), bool)
+    beyond = views._agreement_of_passes(
+        *seen([0.0, 0.0, 100.0, 100.0], everything, everything), *seen([25.0, 25.0, 75.0, 75.0], everything, everything)
+    )
+    assert beyond == pytest.approx(0.4, abs=1e-6)
+    nothing = np.zeros((side, side), bool)
+    assert views._agreement_of_passes(*seen(a, mask(a, 20), nothing), *seen(a, mask(a, 20), nothing)) == 1
+
+
+def test_two_looks_without_mirror_images_have_an_agreement(detecting_cfg, photograph):
+    detecting_cfg.TEST.FLIPS, detecting_cfg.TEST.CROP, detecting_cfg.TEST.CROP_SIDE = "none", 0.3, 96
+    found = fundus_plugins.FundusPredictor(detecting_cfg)(photograph)
+    assert 0 <= found.agreement <= 1

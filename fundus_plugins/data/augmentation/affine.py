@@ -80,6 +80,11 @@ class RandomAffine(T.Augmentation):
             raise ValueError(
                 f"INPUT.RANDOM_AFFINE.DISC_SIZES: expected 0 < smallest <= largest <= 0.8, found {disc_sizes}"
             )
+        if not 0 <= closer <= 1 or closer and not 0 < crop <= 0.6:
+            raise ValueError(
+                "INPUT.RANDOM_AFFINE.CLOSER: expected a part, 0 to 1, of pictures framed by TEST.CROP, 0 to 0.6, "
+                f"found {closer} and {crop}"
+            )
         self._init(locals())
 
     def get_transform(self, image: np.ndarray, disc: np.ndarray | None) -> AffineTransform:
