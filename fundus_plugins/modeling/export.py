@@ -48,6 +48,7 @@ class OneLook(nn.Module):
         transform = heads.box_predictor.box2box_transform
         self.box_weights, self.box_clamp = transform.weights, transform.scale_clamp
         self.score_threshold = heads.box_predictor.test_score_thresh
+        self.square_pad = model.backbone._square_pad
         self.reverse = channel_order == "BGR"
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -60,21 +61,23 @@ class OneLook(nn.Module):
             box (1, 4) float32 XYXY, pixels of the view; score (1,) float32; masks (1, 2, S, S) float32, the
             probabilities of disc and cup within the box. All zero where nothing is found.
         """
-        size = image.shape[-2], image.shape[-1]
         features = self.features(image)
-        proposals, there = self.proposals(features, size)
-        box, score = self.best(features, proposals, there, size)
-        found = (score > 0).to(box.dtype)
-        return box * found[:, None], score, self.masks(features, box) * found[:, None, None, None]
+        box, score = self.detect(features, (image.shape[-2], image.shape[-1]))
+        return box, score, self.masks(features, box) * (score > 0)[:, None, None, None]
+
+    def detect(self, features: dict[str, torch.Tensor], size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The best box (1, 4) of one view of height and width `size`, and its score (1,); zero where there is none."""
+        box, score = self.best(features, *self.proposals(features, size), size)
+        return box * (score > 0)[:, None], score
 
     def features(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The pyramid's maps, (1, C, H / stride, W / stride) each, of a picture padded as Detectron2 pads it."""
+        """The pyramid's maps, (N, C, H / stride, W / stride) each, of pictures padded as Detectron2 pads them."""
         pixels = image.flip(1) if self.reverse else image
         x = (pixels.float() - self.mean) / self.std
         height, width = image.shape[-2:]
         stride = max(self.backbone.size_divisibility, 1)
         x = F.pad(x, (0, -width % stride, 0, -height % stride))
-        square = self.backbone.padding_constraints.get("square_size", 0) or getattr(self.backbone, "_square_pad", 0)
+        square = self.square_pad
         if square and max(height, width) <= square:
             x = F.pad(x, (0, square - x.shape[-1], 0, square - x.shape[-2]))
         return FPN.forward(self.backbone, x)
@@ -103,7 +106,7 @@ class OneLook(nn.Module):
     def best(
         self, features: dict[str, torch.Tensor], proposals: torch.Tensor, there: torch.Tensor, size: tuple[int, int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The detection (1, 4) with the highest score (1,), the one that suppression always keeps; 0 if none is left."""
+        """The detection (1, 4) with the highest score (1,), which suppression always keeps; 0: none is left."""
         pooled = _pool_own_level(self.box_pooler, [features[name] for name in self.levels], proposals)
         logits, deltas = self.box_predictor(self.box_head(pooled))
         scores = logits.sigmoid() if self.box_predictor.use_sigmoid_ce else logits.softmax(1)
