@@ -119,7 +119,7 @@ def _import_onnx() -> ModuleType:
 
 
 def _onnx_model(look: nn.Module, side: int | None, longest: int):
-    example = torch.zeros(1, 3, side or SHORTEST + 64, side or SHORTEST + 96, dtype=torch.uint8)
+    example = torch.zeros(1, 3, side or SHORTEST + 32, side or SHORTEST + 48, dtype=torch.uint8)
     sides = {2 + i: torch.export.Dim(name, min=SHORTEST, max=longest) for i, name in enumerate(("height", "width"))}
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)
     with warnings.catch_warnings():
