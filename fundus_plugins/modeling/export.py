@@ -3,10 +3,10 @@
 import torch
 import torch.nn.functional as F
 from detectron2.modeling import GeneralizedRCNN
-from detectron2.modeling.backbone import FPN
 from torch import nn
 from torchvision.ops import nms, roi_align
 
+from fundus_plugins.modeling.backbone import SquareFPN
 from fundus_plugins.modeling.roi_heads import RFNetROIHeads
 
 
@@ -28,6 +28,8 @@ class OneLook(nn.Module):
         super().__init__()
         if not isinstance(model, GeneralizedRCNN) or not isinstance(model.roi_heads, RFNetROIHeads):
             raise ValueError("only RF-Net can be exported: MODEL.ROI_HEADS.NAME RFNetROIHeads")
+        if not isinstance(model.backbone, SquareFPN):
+            raise ValueError("only our pyramid can be exported: MODEL.BACKBONE.NAME build_timm_fpn_backbone")
         if not model.roi_heads.mask_on:
             raise ValueError("a model without a mask branch (MODEL.MASK_ON False) outlines nothing")
         assert not model.training, "OneLook: the model is in training mode"
@@ -80,7 +82,21 @@ class OneLook(nn.Module):
         square = self.square_pad
         if square and max(height, width) <= square:
             x = F.pad(x, (0, square - x.shape[-1], 0, square - x.shape[-2]))
-        return FPN.forward(self.backbone, x)
+        return self._pyramid(x)
+
+    def _pyramid(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        fpn = self.backbone
+        maps = fpn.bottom_up(x)
+        merged, found = None, []
+        for name, lateral, output in zip(reversed(fpn.in_features), fpn.lateral_convs, fpn.output_convs):
+            finer = lateral(maps[name])
+            if merged is not None:
+                # To its very size, where Detectron2 doubles: an exporter cannot know that both are the same.
+                finer = finer + F.interpolate(merged, finer.shape[-2:], mode="nearest")
+                finer = finer / 2 if fpn._fuse_type == "avg" else finer
+            merged = finer
+            found.insert(0, output(merged))
+        return dict(zip(fpn._out_features, found))
 
     def proposals(self, features: dict[str, torch.Tensor], size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         """The best proposals (R, 4) of all levels, clipped to the view, and (R,) bool, which are any."""
