@@ -21,7 +21,7 @@ from .options import PATH, Command, LateChoice, config_option, load_config, load
     help="views that the graph averages",
 )
 @click.option("--side", type=int, metavar="PIXELS", help="of square views; default: any height and width")
-@click.option("--half", is_flag=True, help="store the weights in half precision: half the file, the same arithmetic")
+@click.option("--half", is_flag=True, help="round the weights to half precision: half the file")
 @overrides_argument
 def command(config_file, weights, output, flips, side, half, overrides):
     """Write RF-Net's inference to an ONNX file, for onnxruntime on any machine or in a browser.

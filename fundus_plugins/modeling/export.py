@@ -87,7 +87,8 @@ class OneLook(nn.Module):
     def _pyramid(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         fpn = self.backbone
         maps = fpn.bottom_up(x)
-        merged, found = None, []
+        found: list[torch.Tensor] = []
+        merged = None
         for name, lateral, output in zip(reversed(fpn.in_features), fpn.lateral_convs, fpn.output_convs):
             finer = lateral(maps[name])
             if merged is not None:

@@ -46,7 +46,7 @@ def write_onnx(
         path: of the file.
         flips: one of FLIPS; several views are averaged within the graph.
         side: of the square views it takes, pixels; None: any height and width.
-        half: store the weights in half precision; they are computed with in float32 all the same.
+        half: round the weights to half precision; they are computed with in float32 all the same.
         facts: how the weights were made, for whoever reads the file.
 
     Raises:
