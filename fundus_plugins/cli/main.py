@@ -30,6 +30,7 @@ COMMANDS = {
     "compare-grading": "compare_grading",
     "mask-side": "mask_side",
     "release": "release",
+    "export": "export",
     "doctor": "doctor",
 }
 STOPPED, INTERRUPTED = 2, 130

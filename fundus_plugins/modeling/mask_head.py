@@ -1,6 +1,7 @@
 """RF-Net's multi-class mask branch (section 3.3): two feature scales in, a disc and a cup probability map out."""
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import fvcore.nn.weight_init as weight_init
 import torch
@@ -128,7 +129,8 @@ class RFNetMaskHead(nn.Module):
         rois, device = len(features[0]), features[0].device
         readers = self.test_readers or [NOBODY]
         seen = [self.layers(*features, torch.full((rois,), x, device=device)).sigmoid() for x in readers]
-        return torch.stack(seen).mean(0).cummin(dim=1).values
+        # torch.cummin, in operations that ONNX has too.
+        return torch.stack(list(accumulate(torch.stack(seen).mean(0).unbind(1), torch.minimum)), dim=1)
 
     def forward(
         self,

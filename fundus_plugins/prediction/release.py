@@ -25,9 +25,7 @@ def write_release(cfg: CfgNode, path: str, facts: Mapping[str, object]) -> None:
     Raises:
         FileNotFoundError, RuntimeError: as `load_trained_weights`.
     """
-    kept = without_weights(cfg)
-    kept.DATASETS.TRAIN = kept.DATASETS.TEST = ()
-    kept.DATALOADER.CACHE, kept.OUTPUT_DIR, kept.MODEL.DEVICE = "", "output", "cuda"
+    kept = portable_cfg(cfg)
     model = build_model(_on_cpu(kept))
     load_trained_weights(model, cfg.MODEL.WEIGHTS)
     state = {
@@ -45,17 +43,35 @@ def release_cfg(path: str = PACKAGED, opts: Sequence = ()) -> CfgNode:
     `opts` are alternating keys and values over it. Raises ValueError or FileNotFoundError as
     `local_weights`, RuntimeError for another kind of file.
     """
-    local = local_weights(path)
-    try:
-        with safe_open(local, framework="pt") as file:
-            text = (file.metadata() or {})["config"]
-    except (SafetensorError, KeyError) as error:
-        raise RuntimeError(f"{path}: expected released weights with their config: {error!r}") from None
     cfg = get_fundus_cfg()
-    kept = CfgNode.load_cfg(text)
+    kept = CfgNode.load_cfg(_metadata(path)["config"])
     merge_with_old_names(cfg, lambda x: x.merge_from_other_cfg(kept))
     merge_with_old_names(cfg, lambda x: x.merge_from_list(["MODEL.WEIGHTS", path, *opts]))
     return on_what_there_is(cfg)
+
+
+def release_facts(path: str = PACKAGED) -> dict[str, object]:
+    """How the weights of a file that `write_release` wrote were made; raises as `release_cfg`."""
+    return json.loads(_metadata(path).get("facts", "{}"))
+
+
+def portable_cfg(cfg: CfgNode) -> CfgNode:
+    """A copy of `cfg` without the paths of weights, data sets and folders."""
+    kept = without_weights(cfg)
+    kept.DATASETS.TRAIN = kept.DATASETS.TEST = ()
+    kept.DATALOADER.CACHE, kept.OUTPUT_DIR, kept.MODEL.DEVICE = "", "output", "cuda"
+    return kept
+
+
+def _metadata(path: str) -> dict[str, str]:
+    try:
+        with safe_open(local_weights(path), framework="pt") as file:
+            found = file.metadata() or {}
+    except SafetensorError as error:
+        raise RuntimeError(f"{path}: expected released weights with their config: {error!r}") from None
+    if "config" not in found:
+        raise RuntimeError(f"{path}: expected released weights with their config: there is none in it")
+    return found
 
 
 def _on_cpu(cfg: CfgNode) -> CfgNode:

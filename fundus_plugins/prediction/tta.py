@@ -38,12 +38,15 @@ class Detection:
     def agreement(self) -> float:
         """How alike the views' masks are: the Dice of each with that of the mean, the lower of the means of disc and
         cup; 1 where all are the same, nan of a single view."""
-        if len(self.probabilities) < 2:
-            return float("nan")
-        masks, mean = self.probabilities > 0.5, self.probabilities.mean(0) > 0.5
-        common, total = (masks & mean).sum((2, 3)), masks.sum((2, 3)) + mean.sum((1, 2))
-        dice = torch.where(total > 0, 2 * common / total.clamp(min=1), 1.0)
-        return float(dice.mean(0).min())
+        return float(agreement_of_views(self.probabilities)) if len(self.probabilities) > 1 else float("nan")
+
+
+def agreement_of_views(probabilities: torch.Tensor) -> torch.Tensor:
+    """`Detection.agreement` of (V, 2, S, S) float, as a scalar."""
+    masks, mean = probabilities > 0.5, probabilities.mean(0) > 0.5
+    common, total = (masks & mean).sum((2, 3)), masks.sum((2, 3)) + mean.sum((1, 2))
+    dice = torch.where(total > 0, 2 * common / total.clamp(min=1), 1.0)
+    return dice.mean(0).min()
 
 
 def detect_in_views(model: nn.Module, image: torch.Tensor, flips: Sequence[tuple[int, ...]]) -> Detection | None:
@@ -64,7 +67,7 @@ def detect_in_views(model: nn.Module, image: torch.Tensor, flips: Sequence[tuple
     detected = model.roi_heads.detect(features, proposals)
 
     best = [x[int(x.scores.argmax())] if len(x) else x for x in detected]
-    boxes = torch.cat([_flip_boxes(x.pred_boxes.tensor, dims, size) for x, dims in zip(best, flips)])
+    boxes = torch.cat([flip_boxes(x.pred_boxes.tensor, dims, size) for x, dims in zip(best, flips)])
     scores = torch.cat([x.scores for x in best])
     if not len(boxes):
         return None
@@ -72,7 +75,7 @@ def detect_in_views(model: nn.Module, image: torch.Tensor, flips: Sequence[tuple
     weights = scores * agrees
     box = (weights[:, None] * boxes).sum(0) / weights.sum()
 
-    given = [_both_classes(_flip_boxes(box[None], dims, size), size) for dims in flips]
+    given = [_both_classes(flip_boxes(box[None], dims, size), size) for dims in flips]
     masks = [x.pred_masks[:, 0] for x in model.roi_heads.forward_with_given_boxes(features, given)]
     probabilities = torch.stack([mask.flip(dims) for mask, dims in zip(masks, flips)])
     return Detection(box, float(weights.sum()) / len(flips), probabilities)
@@ -184,7 +187,8 @@ def _towards(box: np.ndarray, part: float, side: int, box_scale: float) -> Affin
     return AffineTransform(np.column_stack([scale * np.eye(2), side / 2 - scale * middle]), (side, side))
 
 
-def _flip_boxes(boxes: torch.Tensor, dims: tuple[int, ...], size: tuple[int, int]) -> torch.Tensor:
+def flip_boxes(boxes: torch.Tensor, dims: tuple[int, ...], size: tuple[int, int]) -> torch.Tensor:
+    """Boxes (N, 4) XYXY of an image of height and width `size`, after it is flipped along `dims` (of FLIPS)."""
     height, width = size
     x1, y1, x2, y2 = boxes.unbind(1)
     if -1 in dims:

@@ -40,7 +40,7 @@ def test_a_flipped_picture_gives_the_flipped_prediction(predictor, name, dims):
     picture = picture[0].clamp(0, 255).byte()
     with torch.inference_mode():
         straight, turned = (detect_in_views(predictor.model, x, FLIPS[name]) for x in (picture, picture.flip(dims)))
-    box = views._flip_boxes(turned.box[None], [dim - 3 for dim in dims], (128, 128))[0]
+    box = views.flip_boxes(turned.box[None], [dim - 3 for dim in dims], (128, 128))[0]
     torch.testing.assert_close(straight.box, box, rtol=1e-3, atol=0.05)
     assert straight.score == pytest.approx(turned.score, rel=1e-3)
     difference = straight.probabilities.mean(0) - turned.probabilities.mean(0).flip([dim - 3 for dim in dims])
