@@ -1,6 +1,6 @@
 """A table of choices: each is a pair of measurements (`fundus robustness`), compared photograph by photograph.
 
-    python docs/scripts/choices.py docs/results/many_sources/choices.yaml > docs/results/many_sources/choices.md
+python docs/scripts/choices.py docs/results/many_sources/choices.yaml > docs/results/many_sources/choices.md
 """
 
 import sys
@@ -25,7 +25,9 @@ def main(path: Path) -> None:
             cells = ["" if "nan" in cell else cell for cell in cells]
             rows.append([choice["choice"], name, found["photographs"], *cells, choice["kept"]])
     print(document["text"])
-    print(tabulate(rows, ["", "measured on", "photographs", *METRICS.values(), "kept?"], "github", disable_numparse=True))
+    print(
+        tabulate(rows, ["", "measured on", "photographs", *METRICS.values(), "kept?"], "github", disable_numparse=True)
+    )
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def command(path, dataset, folds, fold_seed, seeds, output, overrides):
         print(f"{name}: {'done' if done else 'was there'}", flush=True)
         results.append(result)
         if table.held_out:
-            report = report_held_out(table, results, seeds=seeds, command=command_line())
+            report = report_held_out(table, results, seeds=seeds, command=command_line(), options=common["options"])
             text = held_out_markdown(report)
         else:
             report = report_table(table, results, dataset=dataset, folds=folds, seeds=seeds, command=command_line())

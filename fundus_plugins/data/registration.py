@@ -45,7 +45,7 @@ def register_fundus_datasets(root: str | None = None, categories: Sequence[str] 
     root = datasets_root(root)
     for own in sorted(x for x in Path(root).glob("*") if x.is_dir() and x.name not in FUNDUS_DATASETS):
         files = [own / f"{split}{suffix}.json" for split in _OFFICIAL_SPLITS for suffix in ("", GRADING_SUFFIX)]
-        for path in [x for x in files if x.is_file()] + sorted(own.glob(FOLD_FILES)):
+        for path in [x for x in files if os.path.isfile(x)] + sorted(own.glob(FOLD_FILES)):
             _register(f"{own.name}_{path.stem}", str(path), own.name, categories)
     for dataset, (splits, _) in FUNDUS_DATASETS.items():
         folder = os.path.join(root, dataset)

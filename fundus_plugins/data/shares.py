@@ -8,9 +8,9 @@ from detectron2.data.samplers import RepeatFactorTrainingSampler
 
 
 def parse_shares(words: Sequence[str], names: Sequence[str]) -> dict[str, float]:
-    """Data set -> weight, from `NAME=WEIGHT` words; a set that no word names has none here.
+    """Data set -> weight, from `NAME=WEIGHT` words; empty where there are none.
 
-    Raises ValueError for another word, a weight that is not positive, or a set that is not in `names`.
+    Raises ValueError for another word, a weight that is not positive, and where the sets are not those of `names`.
     """
     shares = {}
     for word in words:
@@ -20,9 +20,11 @@ def parse_shares(words: Sequence[str], names: Sequence[str]) -> dict[str, float]
         except ValueError:
             shares[name] = 0.0
         if not 0 < shares[name] < float("inf"):
-            raise ValueError(f"DATASETS.SHARES: expected words such as {names[0]}=0.3, found {word!r}")
+            raise ValueError(f"DATASETS.SHARES: expected words such as drishti_gs1_train=0.3, found {word!r}")
         if name not in names:
             raise ValueError(f"DATASETS.SHARES: {name} is none of the training sets, {', '.join(names)}")
+    if shares and (missing := [name for name in names if name not in shares]):
+        raise ValueError(f"DATASETS.SHARES names some of the training sets, and not {', '.join(missing)}")
     return shares
 
 
@@ -33,12 +35,9 @@ def repeat_factors(sources: Sequence[str], shares: Mapping[str, float]) -> torch
         sources: the data set of each photograph.
         shares: a weight for every source; only their ratios count.
 
-    The mean is 1, so an epoch has as many photographs as before. Raises ValueError for a source without a share.
+    The mean is 1, so an epoch has as many photographs as before.
     """
     sizes = Counter(sources)
-    missing = sorted(sizes.keys() - shares.keys())
-    if missing:
-        raise ValueError(f"DATASETS.SHARES names some of the training sets, and not {', '.join(missing)}")
     total = sum(shares[source] for source in sizes)
     factors = {source: shares[source] / total * len(sources) / size for source, size in sizes.items()}
     return torch.tensor([factors[source] for source in sources])

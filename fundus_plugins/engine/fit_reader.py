@@ -35,7 +35,8 @@ def fit_reader(
         the config with the reader, and the model, on the CPU, in eval mode.
 
     Raises:
-        ValueError: the model has no styles, or a reader of that name already. Others as `load_trained_weights`.
+        ValueError: the model has no styles, or a reader of that name already; no cup is annotated.
+        Others as `load_trained_weights`.
     """
     readers = parse_readers(cfg.MODEL.RFNET.READERS)
     if not readers:
@@ -58,6 +59,8 @@ def fit_reader(
     model.requires_grad_(False)
     styles.requires_grad_(True)  # only the new row ever has a gradient, for all photographs are this reader's
     records = disc_cup_dataset([dataset], parse_categories(cfg.DATASETS.CATEGORIES))
+    if not any(x["category_id"] == CUP for record in records for x in record["annotations"]):
+        raise ValueError(f"{dataset}: no cup is annotated, and it is cups that readers draw differently")
     mapper = build_fundus_mapper(cfg, is_train=True, structures=(DISC, CUP))
     loader = build_detection_train_loader(cfg, mapper=mapper, dataset=records)
     optimizer = torch.optim.AdamW([styles], lr=LEARNING_RATE, weight_decay=0.0)

@@ -11,12 +11,13 @@ from detectron2.engine import DefaultTrainer, hooks
 from detectron2.evaluation import DatasetEvaluators
 from detectron2.utils import comm
 
+from fundus_plugins.config import parse_readers
 from fundus_plugins.data.annotations import CUP, DISC, parse_categories
 from fundus_plugins.data.checks.check import require_sound
 from fundus_plugins.data.grading_mapper import GradingMapper
 from fundus_plugins.data.mapper import build_fundus_mapper
 from fundus_plugins.data.registration import disc_cup_dataset, disc_cup_structures
-from fundus_plugins.data.shares import shares_sampler
+from fundus_plugins.data.shares import parse_shares, shares_sampler
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, forget_checkpoints
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves
@@ -151,6 +152,15 @@ def _refuse_proposal_files(cfg) -> None:
         )
 
 
+def check_sources(cfg) -> None:
+    """Raise ValueError where DATASETS.SHARES or MODEL.RFNET.READERS do not fit DATASETS.TRAIN."""
+    parse_shares(cfg.DATASETS.SHARES, cfg.DATASETS.TRAIN)
+    drawn = list(parse_readers(cfg.MODEL.RFNET.READERS).values())
+    for name in drawn:
+        if name not in cfg.DATASETS.TRAIN or drawn.count(name) > 1:
+            raise ValueError(f"MODEL.RFNET.READERS: expected one reader at most of each training set, found {name}")
+
+
 def check_data(cfg, names: Sequence[str]) -> None:
     """With DATASETS.CHECK, `require_sound` of these sets, in the main process. Raises ValueError."""
     if cfg.DATASETS.CHECK and comm.is_main_process():
@@ -168,6 +178,7 @@ def train(cfg, resume: bool = False) -> None:
     Raises FileNotFoundError, OSError, ValueError: what a config names is not there, cannot be fetched, makes no sense,
     or has errors in its data.
     """
+    check_sources(cfg)
     check_data(cfg, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
     stages = training_stages(cfg)
     if not resume and comm.is_main_process():

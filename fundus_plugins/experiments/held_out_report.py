@@ -20,18 +20,20 @@ METRICS = {
 }
 
 
-def report_held_out(table: Table, results: Sequence[dict], *, seeds: Sequence[int], command: str) -> dict:
+def report_held_out(
+    table: Table, results: Sequence[dict], *, seeds: Sequence[int], command: str, options: Sequence[str] = ()
+) -> dict:
     """The figures of every row on every set, from the results there are.
 
     For each metric the mean over photographs (a photograph's mean over the runs that measured it) with its 95 %
     bootstrap interval, and the same of the difference to the reference row, photograph by photograph. `unflagged` is
     how many photographs have the disc in a wrong place and no flag, summed over runs. `intervals` are of the reference
     row: how far the interval of the vCDR must reach, every set counting the same, and what it covers of each set where
-    the others decide how far.
+    the others decide how far. `options` are keys and values over every row's config; what is not known is None.
     """
     sets = list(dict.fromkeys(image["set"] for result in results for image in result["images"]))
     rows = []
-    results = [_flagged(table, result) for result in results]
+    results = [_flagged(table, options, result) for result in results]
     for name in sets:
         reference = _by_photograph(results, table.reference, name)
         for row in table.rows:
@@ -40,8 +42,8 @@ def report_held_out(table: Table, results: Sequence[dict], *, seeds: Sequence[in
                 continue
             metrics = {
                 metric: {
-                    "of": mean_interval([x[metric] for x in own.values()]),
-                    "less": mean_interval([own[x][metric] - reference[x][metric] for x in own if x in reference]),
+                    "of": _interval([x[metric] for x in own.values()]),
+                    "less": _interval([own[x][metric] - reference[x][metric] for x in own if x in reference]),
                 }
                 for metric in METRICS
             }
@@ -57,9 +59,10 @@ def report_held_out(table: Table, results: Sequence[dict], *, seeds: Sequence[in
         "seeds": list(seeds),
         "command": command,
         "commits": list(dict.fromkeys(commit for result in results for commit in result["commits"])),
+        "measured_commits": list(dict.fromkeys(x["measured_commit"] for x in results if "measured_commit" in x)),
         "runs": [{key: x[key] for key in ("row", "held_out", "seed", "command")} for x in results],
         "rows": rows,
-        "intervals": margin_over_sources([x for r in results if r["row"] == table.reference for x in r["images"]]),
+        "intervals": _intervals(results, table.reference, sets),
     }
 
 
@@ -90,7 +93,7 @@ def held_out_markdown(report: dict) -> str:
             )
         )
     found = report["intervals"]
-    if len(found["covered"]) > 1:
+    if found["margin"] is not None and len(found["covered"]) > 1:
         covered = ", ".join(f"{name} {part:.0%}" for name, part in found["covered"].items())
         parts.append(
             f"Interval of the vCDR ({report['reference']}): {found['margin']:.3f} to either side holds the truth of "
@@ -98,14 +101,16 @@ def held_out_markdown(report: dict) -> str:
             f"{covered}."
         )
     runs = "\n".join(f"# {run['row']}, {run['held_out']}\n{run['command']}" for run in report["runs"])
-    parts.append(f"Commit {', '.join(report['commits'])}.\n\n```\n{report['command']}\n{runs}\n```")
+    measured = ", ".join(report["measured_commits"])
+    parts.append(f"Trained at commit {', '.join(report['commits'])}, measured at {measured}.")
+    parts.append(f"```\n{report['command']}\n{runs}\n```")
     return "\n\n".join(parts) + "\n"
 
 
-def _flagged(table: Table, result: dict) -> dict:
+def _flagged(table: Table, options: Sequence[str], result: dict) -> dict:
     """A result whose photographs are flagged by the limits that its row's config has now, too."""
     row = next(row for row in table.rows if row.name == result["row"])
-    cfg = get_fundus_cfg(row.config, [x for pair in row.overrides.items() for x in pair])
+    cfg = get_fundus_cfg(row.config, [*options, *(x for pair in row.overrides.items() for x in pair)])
     limits = {"agreement": cfg.TEST.FLAG_BELOW, "ellipse": cfg.TEST.FLAG_ELLIPSE_BELOW}
 
     def flag(image: dict) -> float:
@@ -115,16 +120,31 @@ def _flagged(table: Table, result: dict) -> dict:
     return result | {"images": [image | {"flagged": flag(image)} for image in result["images"]]}
 
 
-def _by_photograph(results: Sequence[dict], row: str, name: str) -> dict[str, dict[str, float]]:
-    """File name -> metric -> mean over the runs that measured it; nan where it is not known."""
-    found: dict[str, list[dict]] = {}
+def _intervals(results: Sequence[dict], row: str, sets: Sequence[str]) -> dict:
+    """`margin_over_sources` of the photographs' mean errors over the runs that measured them."""
+    rows = [
+        {"set": name, "detection_rate": 1.0} | x for name in sets for x in _by_photograph(results, row, name).values()
+    ]
+    found = margin_over_sources(rows)
+    return found | {"margin": found["margin"] if np.isfinite(found["margin"]) else None}
+
+
+def _by_photograph(results: Sequence[dict], row: str, name: str) -> dict[int, dict[str, float]]:
+    """Image id -> metric -> mean over the runs that measured it; nan where it is not known."""
+    found: dict[int, list[dict]] = {}
     for image in (x for result in results if result["row"] == row for x in result["images"] if x["set"] == name):
-        found.setdefault(image["file_name"], []).append(image)
+        found.setdefault(image["image_id"], []).append(image)
     return {
-        file: {metric: float(np.mean([np.nan if x[metric] is None else x[metric] for x in same])) for metric in METRICS}
-        for file, same in found.items()
+        image_id: {
+            metric: float(np.mean([np.nan if x[metric] is None else x[metric] for x in same])) for metric in METRICS
+        }
+        for image_id, same in found.items()
     }
 
 
-def _cell(interval: Sequence[float], form: str) -> str:
-    return "" if np.isnan(interval[0]) else "{0} ({0} to {0})".replace("{0}", form).format(*interval)
+def _interval(values: Sequence[float]) -> list[float | None]:
+    return [x if np.isfinite(x) else None for x in mean_interval(values)]
+
+
+def _cell(interval: Sequence[float | None], form: str) -> str:
+    return "" if interval[0] is None else "{0} ({0} to {0})".replace("{0}", form).format(*interval)

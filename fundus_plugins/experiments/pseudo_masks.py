@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fundus_plugins.data.coco import AnnotatedImage, build_segmentation, mask_to_rle, write_json
+from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.morphometry import vertical_diameter
 from fundus_plugins.prediction.predictor import FundusPrediction, FundusPredictor
 
@@ -64,7 +65,7 @@ def write_pseudo_masks(
 ) -> tuple[Counter, list[str]]:
     """Predict for photographs, and write those without a doubt as COCO JSON; `info.source` is `pseudo`.
 
-    What was done is kept in `<output>.part` until all is: the same call goes on from there.
+    What was done is kept in `<output>.<hash of the settings>.part` until all is: the same call goes on from there.
 
     Args:
         facts: who the teacher is, for `info` of the JSON; with other facts or limits nothing is gone on from.
@@ -72,14 +73,15 @@ def write_pseudo_masks(
     Returns:
         how many were kept (`kept`), and left out for which first doubt; a line for each file that could not be read.
     """
-    kept_file = output.with_name(f"{output.name}.part")
     settings = {"limits": asdict(limits), **facts}
+    fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    kept_file = output.with_name(f"{output.name}.{fingerprint}.part")
+    photographs = list(photographs)
     done = _read_part(kept_file, settings)
     failures = []
-    kept_file.parent.mkdir(parents=True, exist_ok=True)
-    with open(kept_file, "a" if done else "w", encoding="utf-8") as file:
-        if not done:
-            print(json.dumps(settings), file=file, flush=True)
+    with atomic_write(kept_file) as file:  # without what a kill cut off
+        file.writelines(f"{json.dumps(row)}\n" for row in (settings, *done.values()))
+    with open(kept_file, "a", encoding="utf-8") as file:
         waiting = [path for path in photographs if str(path) not in done]
         for path, image, found in predictor.predict_files(waiting):
             row: dict = {"path": str(path)}
@@ -92,7 +94,7 @@ def write_pseudo_masks(
                 row |= {"disc": mask_to_rle(found.disc), "cup": mask_to_rle(found.cup)}
             print(json.dumps(row), file=file, flush=True)
             done[str(path)] = row
-    rows = [done[path] for path in sorted(done)]
+    rows = [done[path] for path in sorted(set(map(str, photographs)) & done.keys())]
     images = [
         AnnotatedImage(
             photograph=Path(row["path"]).resolve(),

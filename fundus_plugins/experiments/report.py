@@ -61,7 +61,7 @@ def report_table(
 def write_report(report: dict, text: str, folder: Path, name: str) -> None:
     """Write `<name>.json` and, as `text` says it, `<name>.md`, never half of one."""
     with atomic_write(folder / f"{name}.json") as file:
-        json.dump(report, file, indent=1)
+        json.dump(report, file, indent=1, allow_nan=False)
         file.write("\n")
     with atomic_write(folder / f"{name}.md") as file:
         file.write(text)

@@ -47,6 +47,7 @@ def measure(predictor: FundusPredictor, dataset_name: str, alterations: Sequence
                     "alteration": alteration.name,
                     "level": level,
                     "file_name": Path(record["file_name"]).name,
+                    "image_id": record["image_id"],
                     "score": found.score,
                     "agreement": found.agreement,
                     "ellipse": found.ellipse,

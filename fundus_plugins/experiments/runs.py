@@ -86,9 +86,9 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
         started = _read_json(run.folder / "started.json") or {"settings": settings, "commits": []}
         _check_settings(run, started["settings"], settings)
         result = _read_json(run.result_file)
-        measuring = _flat(run, measuring=True)
+        measuring = _measuring(run)
         if result is not None and run.measured and result.get("measured_with") != measuring:
-            result |= {"images": _measured(run), "measured_with": measuring}
+            result |= _measurement(run, measuring)
             _write_json(run.result_file, result)
             done = True
         elif result is None:
@@ -132,9 +132,28 @@ def _settings(run: Run) -> dict:
     Of a run of many training sets, what decides its weights: not the keys of MEASURING.
     """
     flat = _flat(run, measuring=False) if run.measured else _deciding(_flatten(get_fundus_cfg(run.config, run.options)))
-    for part, path in run.files.items():
-        flat[f"{part} sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    trained = [part for part in run.files if not run.measured or part in _trained_on(run)]
+    flat |= {f"{part} sha256": _sha256(run.files[part]) for part in trained}
+    weights = get_fundus_cfg(run.config, run.options).MODEL.WEIGHTS
+    if os.path.isfile(weights):
+        flat["MODEL.WEIGHTS sha256"] = _sha256(Path(weights))
     return flat
+
+
+def _measuring(run: Run) -> dict[str, str]:
+    """All that decides how a run of many training sets is measured, and on what."""
+    if not run.measured:
+        return {}
+    files = {name: _sha256(run.files[name]) for name in run.measured.values()}
+    return _flat(run, measuring=True) | {f"{name} sha256": value for name, value in files.items()}
+
+
+def _trained_on(run: Run) -> tuple[str, ...]:
+    return tuple(get_fundus_cfg(run.config, run.options).DATASETS.TRAIN)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _flatten(cfg: CfgNode, prefix: str = "") -> dict[str, str]:
@@ -158,7 +177,10 @@ def _check_settings(run: Run, old: dict, new: dict) -> None:
     # What a run knew nothing of was as it is by default.
     old = _deciding(_flatten(get_fundus_cfg()) | {OLD_NAMES.get(key, key): value for key, value in old.items()})
     if run.measured:
-        old = {key: value for key, value in old.items() if not re.match(MEASURING, key)}
+        measured = [f"{name} sha256" for name in run.measured.values()]
+        old = {key: value for key, value in old.items() if not re.match(MEASURING, key) and key not in measured}
+    old = {"MODEL.WEIGHTS sha256": new.get("MODEL.WEIGHTS sha256")} | old  # not told by runs of before
+    new = {"MODEL.WEIGHTS sha256": None} | new
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
         key = differing[0]
@@ -192,9 +214,18 @@ def _collect(run: Run, commits: list[str]) -> dict:
         "parameters": sum(parameter.numel() for parameter in build_model(cfg).parameters()),
         "seconds_per_iteration": _seconds_per_iteration(run.folder / "metrics.json"),
         "seconds_per_image": _seconds_per_image(run.folder / "log.txt"),
-        **({"measured_with": _flat(run, measuring=True)} if run.measured else {}),
-        "images": _measured(run) if run.measured else _evaluated(run, cfg.DATASETS.TEST[0]),
+        **(_measurement(run, _measuring(run)) if run.measured else {"images": _evaluated(run, cfg.DATASETS.TEST[0])}),
     }
+
+
+def _measurement(run: Run, measuring: dict) -> dict:
+    """The parts of a result that come of measuring. Raises RunFailed for whatever stops it."""
+    try:
+        images = _measured(run)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise RunFailed(f"{run.folder}: could not be measured: {error}") from error
+    command = shlex.join(["fundus", "train", *run.command])
+    return {"command": command, "measured_with": measuring, "measured_commit": current_commit(), "images": images}
 
 
 def _evaluated(run: Run, dataset: str) -> list[dict]:

@@ -15,7 +15,7 @@ from detectron2.data import MetadataCatalog
 from fundus_plugins.config import get_fundus_cfg
 from fundus_plugins.data.folds import write_folds
 from fundus_plugins.data.registration import part_name, require_dataset
-from fundus_plugins.experiments.held_out import HeldOut
+from fundus_plugins.experiments.held_out import HeldOut, json_file, refuse_common_photographs
 from fundus_plugins.experiments.runs import Run
 from fundus_plugins.model_zoo import find_config_file
 
@@ -67,7 +67,8 @@ def read_table(path: Path) -> Table:
         ]
         groups = [[x] if isinstance(x, str) else x for x in document.get("held_out", ())]
         held_out = tuple(tuple(map(str, group)) for group in groups)
-        always = tuple(map(str, document.get("always", ())))
+        always = document.get("always", ())
+        always = tuple(map(str, [always] if isinstance(always, str) else always))
         paper = document.get("paper_data", "")
         table = Table(document["title"], str(document["reference"]), paper, rows, held_out, always)
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -131,6 +132,9 @@ def plan_runs(
                     "OUTPUT_DIR": folder,
                 }
                 own = [str(part) for pair in (row.overrides | keys).items() for part in pair]
+                cfg = get_fundus_cfg(row.config, [*options, *own])
+                if cfg.DATASETS.SHARES or cfg.MODEL.RFNET.READERS:
+                    raise ValueError(f"row {row.name}: a config of many sets wants a table that names them as held_out")
                 files = {"fit": fit, "val": val}
                 runs.append(Run(row.name, seed, fold, folder, row.config, (*options, *own), files))
     return runs
@@ -142,7 +146,8 @@ def plan_held_out(
     """The runs of a table of many training sets, all rows of a cut before the next cut.
 
     Each trains on what a cut leaves of its config's DATASETS.TRAIN, and is measured, as FundusPredictor sees, on what
-    the cut says. Raises ValueError as `plan_runs` and `HeldOut.options`, and for a row that trains on what no run may.
+    the cut says. Raises ValueError as `plan_runs` and `HeldOut.options`, and for a row that trains on what no run may,
+    or on photographs, by their files, that it is measured on. What its starting weights learned from nobody checks.
     """
     _check_keys(list(options)[::2], "options")
     runs = []
@@ -160,8 +165,9 @@ def plan_held_out(
                     "OUTPUT_DIR": folder,
                 }
                 own = [str(part) for pair in (row.overrides | keys).items() for part in pair]
-                names = {*get_fundus_cfg(row.config, own).DATASETS.TRAIN, *cut.measured.values()}
-                files = {name: Path(MetadataCatalog.get(name).json_file) for name in sorted(names)}
+                trained = get_fundus_cfg(row.config, own).DATASETS.TRAIN
+                files = {name: json_file(name) for name in sorted({*trained, *cut.measured.values()})}
+                refuse_common_photographs(row.name, trained, tuple(cut.measured.values()))
                 where = (*options, *own)
                 runs.append(Run(row.name, seed, number, folder, row.config, where, files, cut.name, cut.measured))
     return runs

@@ -41,7 +41,7 @@ def icc(ratings: ArrayLike) -> float:
         ratings: (n, k), n photographs as k raters measured them; those that a rater did not measure (nan) are left out.
 
     Returns:
-        At most 1; nan of fewer than two photographs or raters, or where all ratings are the same.
+        At most 1; nan of fewer than two photographs or raters, or where the ratings do not vary.
 
     >>> round(icc([[1, 2], [2, 3], [3, 4]]), 4)  # a rater is always one higher
     0.6667
@@ -56,7 +56,7 @@ def icc(ratings: ArrayLike) -> float:
     between_columns = n * columns.var(ddof=1)
     error = ((known - rows - columns + known.mean()) ** 2).sum() / ((n - 1) * (k - 1))
     whole = between_rows + (k - 1) * error + k * (between_columns - error) / n
-    return float((between_rows - error) / whole)
+    return float((between_rows - error) / whole) if whole > 0 else float("nan")
 
 
 def limits_of_agreement(predicted: ArrayLike, true: ArrayLike) -> tuple[float, float]:

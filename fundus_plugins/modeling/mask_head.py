@@ -92,9 +92,10 @@ class RFNetMaskHead(nn.Module):
         """The reader of each RoI, some of them at random nobody; None where no styles are learned."""
         if self.styles is None:
             return None
-        readers = cat([x.gt_reader for x in instances if len(x)] or [torch.zeros(0, dtype=torch.int64)])
-        kept = torch.rand(len(readers)) >= self.reader_dropout
-        return readers * kept.to(readers.device)
+        device = self.styles.weight.device
+        nothing = torch.zeros(0, dtype=torch.int64, device=device)
+        readers = cat([x.gt_reader for x in instances if len(x)] or [nothing])
+        return readers * (torch.rand(len(readers), device=device) >= self.reader_dropout)
 
     @classmethod
     def from_config(cls, cfg, input_shape: ShapeSpec):

@@ -8,7 +8,7 @@ from detectron2.modeling import build_model
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from fundus_plugins.config import get_fundus_cfg, merge_with_old_names, on_what_there_is, without_weights
+from fundus_plugins.config import get_fundus_cfg, merge_with_old_names, on_what_there_is, parse_readers, without_weights
 from fundus_plugins.files import atomic_write
 from fundus_plugins.weights.loading import load_trained_weights, local_weights
 
@@ -59,6 +59,8 @@ def portable_cfg(cfg: CfgNode) -> CfgNode:
     """A copy of `cfg` without the paths of weights, data sets and folders."""
     kept = without_weights(cfg)
     kept.DATASETS.TRAIN = kept.DATASETS.TEST = ()
+    kept.DATASETS.SHARES = []
+    kept.MODEL.RFNET.READERS = [f"{name}=its_own" for name in parse_readers(cfg.MODEL.RFNET.READERS)]
     kept.DATALOADER.CACHE, kept.OUTPUT_DIR, kept.MODEL.DEVICE = "", "output", "cuda"
     return kept
 

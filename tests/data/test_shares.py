@@ -16,6 +16,7 @@ def test_by_hand():
     assert factors.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 3])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.tuples(st.integers(1, 40), st.floats(0.01, 10)), min_size=1))
 def test_the_mean_is_one_and_the_sums_are_the_shares(sets):
     sources = [name for name, (size, _) in sets.items() for _ in range(size)]
@@ -45,12 +46,13 @@ def test_no_words_no_sampler():
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["a"], "expected words such as a=0.3, found 'a'"),
+        (["a"], "expected words such as drishti_gs1_train=0.3, found 'a'"),
         (["a=0"], "found 'a=0'"),
         (["a=-1"], "found 'a=-1'"),
         (["a=nan"], "found 'a=nan'"),
         (["c=1"], "c is none of the training sets, a, b"),
         (["a=1"], "names some of the training sets, and not b"),
+        (["b=1", "a=2", "x"], "found 'x'"),
     ],
 )
 def test_what_makes_no_sense(words, message):

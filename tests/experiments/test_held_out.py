@@ -16,12 +16,26 @@ from fundus_plugins.experiments.held_out_report import held_out_markdown, report
 from fundus_plugins.experiments.table import Row, Table, plan_held_out, read_table
 from tests.conftest import ROOT, SMALL
 
-TRAIN = ["DATASETS.TRAIN", ("a", "b"), "DATASETS.SHARES", ["a=1", "b=3"], "MODEL.RFNET.READERS", ["x=a", "y=b"]]
+TRAIN = [
+    "DATASETS.TRAIN",
+    ("a", "b"),
+    "DATASETS.SHARES",
+    ["a=1", "b=3"],
+    "MODEL.RFNET.READERS",
+    ["x=a", "y=b"],
+    "TEST.READERS",
+    ["x", "y"],
+]
 
 
 def test_a_set_is_left_out_with_its_share_and_its_reader():
     options = HeldOut("without a", {"a": None}, {"a": "a"}).options(get_fundus_cfg("", TRAIN))
-    assert options == {"DATASETS.TRAIN": ("b",), "DATASETS.SHARES": ["b=3"], "MODEL.RFNET.READERS": ["y=b"]}
+    assert options == {
+        "DATASETS.TRAIN": ("b",),
+        "DATASETS.SHARES": ["b=3"],
+        "MODEL.RFNET.READERS": ["y=b"],
+        "TEST.READERS": ["y"],
+    }
     cfg = get_fundus_cfg("", [*TRAIN, *(str(x) for pair in options.items() for x in pair)])
     assert cfg.DATASETS.TRAIN == ("b",) and cfg.MODEL.RFNET.READERS == ["y=b"]
 
@@ -65,25 +79,71 @@ def test_folds_of_each_and_the_runs(phantoms, tmp_path, monkeypatch):
     path.write_text("DATASETS:\n  TRAIN: ('phantom_train', 'phantom_val')\n")
     one = table(str(path), held_out=(("phantom_train", "phantom_val"),), always=("phantom_test",))
     runs = plan_held_out(one, cuts, seeds=[0, 1], output=tmp_path)
-    assert [(run.seed, run.held_out) for run in runs] == [(s, f"fold {f}") for s in (0, 1) for f in (0, 1)]
+    assert [(run.seed, run.held_out) for run in runs] == [(s, f"fold {f} of 2, seed 0") for s in (0, 1) for f in (0, 1)]
     cfg = get_fundus_cfg(runs[0].config, runs[0].options)
     assert cfg.DATASETS.TRAIN == ("phantom_train_fold0of2_seed0_fit", "phantom_val_fold0of2_seed0_fit")
     assert cfg.DATASETS.TEST == () and cfg.TEST.EVAL_PERIOD == 0
     assert runs[0].measured["phantom_val"] == "phantom_val_fold0of2_seed0_val"
+    assert get_fundus_cfg(runs[0].config, runs[0].options).TEST.READERS == []
     assert set(runs[0].files) == {*cfg.DATASETS.TRAIN, *runs[0].measured.values()}
     assert all(file.is_file() for file in runs[0].files.values())
     with pytest.raises(ValueError, match="row one: it trains on phantom_val, which no run may"):
         plan_held_out(table(str(path), always=("phantom_val",)), cuts, seeds=[0], output=tmp_path)
 
 
+def test_no_photograph_is_trained_on_and_measured(phantoms, tmp_path, monkeypatch):
+    """By their files, whatever the sets are called."""
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(phantoms))
+    register_fundus_datasets()
+    copy = phantoms / "phantom" / "copy.json"
+    copy.write_text((phantoms / "phantom" / "val.json").read_text())
+    path = tmp_path / "c.yaml"
+    path.write_text("DATASETS:\n  TRAIN: ('phantom_train', 'phantom_val')\n")
+    with pytest.raises(ValueError, match=r"row one: .*jpg is in .*copy.json, which is measured, and in phantom_val"):
+        cuts = without_each([["phantom_train"]], [str(copy)])
+        plan_held_out(table(str(path)), cuts, seeds=[0], output=tmp_path)
+    cuts = without_each([["phantom_train", "phantom_val"]], [str(copy)])
+    with pytest.raises(ValueError, match="nothing is left"):
+        plan_held_out(table(str(path)), cuts, seeds=[0], output=tmp_path)
+    copy.unlink()
+
+
+def test_sets_that_are_not_there_say_what_makes_them(phantoms, tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(phantoms))
+    register_fundus_datasets()
+    with pytest.raises(ValueError, match="data set hemo_train: not one that fundus_plugins registers"):
+        without_each([["hemo_train"]], [])
+    with pytest.raises(FileNotFoundError, match="make it with: fundus convert refuge"):
+        folds_of_each([["refuge_train"]], [], 2, 0)
+
+
+def test_folds_of_a_path(phantoms, tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(phantoms))
+    register_fundus_datasets()
+    own = phantoms / "phantom" / "mine.json"
+    own.write_text((phantoms / "phantom" / "train.json").read_text())
+    path = tmp_path / "c.yaml"
+    path.write_text(f"DATASETS:\n  TRAIN: ('{own}', 'phantom_val')\n")
+    cuts = folds_of_each([[str(own)]], [], 2, 0)
+    runs = plan_held_out(table(str(path)), cuts, seeds=[0], output=tmp_path)
+    assert len(runs) == 2 and all(file.is_file() for run in runs for file in run.files.values())
+    for file in [own, *(phantoms / "phantom").glob("mine_fold*")]:
+        file.unlink()
+
+
 def image(name, dice, place=1.0, flagged=0.0, bias=0.1, cup=0.5, agreement=0.97, ellipse=0.97):
     vcdr = {"vcdr_mae": None if bias is None else abs(bias), "vcdr_bias": bias, "dice_oc": cup, "detection_rate": 1.0}
     signals = {"agreement": agreement, "ellipse": ellipse, "flagged": flagged}
-    return {"set": "s", "file_name": name, "dice_od": dice, "right_place": place} | signals | vcdr
+    return (
+        {"set": "s", "image_id": int(name), "file_name": "same.png", "dice_od": dice, "right_place": place}
+        | signals
+        | vcdr
+    )
 
 
 def result(row, held_out, *images):
-    return {"row": row, "held_out": held_out, "seed": 0, "command": "fundus train", "commits": ["c"], "images": images}
+    about = {"seed": 0, "command": "fundus train", "commits": ["c"], "measured_commit": "d"}
+    return {"row": row, "held_out": held_out, "images": images} | about
 
 
 def test_figures_by_hand():
@@ -115,11 +175,19 @@ def test_limits_chosen_afterwards_flag_what_was_measured():
     images = [image("1", 1, agreement=0.89), image("2", 1, ellipse=0.9), image("3", 1), image("4", 1, agreement=None)]
     (row,) = report_held_out(one, [result("r", "all", *images)], seeds=[0], command="c")["rows"]
     assert row["metrics"]["flagged"]["of"][0] == 0.5
+    higher = ["TEST.FLAG_BELOW", "0.99"]  # the row's own keys come last
+    none = Table("T", "r", "", [Row("r", "rfnet_refuge.yaml", {}, {})])
+    for asked, flagged in ((one, 0.5), (none, 0.75)):
+        (row,) = report_held_out(asked, [result("r", "all", *images)], seeds=[0], command="c", options=higher)["rows"]
+        assert row["metrics"]["flagged"]["of"][0] == flagged
 
 
 def test_the_interval_of_the_reference_over_sets():
     one = Table("T", "r", "", [Row("r", "rfnet_refuge.yaml", {}, {})])
-    sets = {"a": [image(str(i), 0.9, bias=0.01 * i) for i in range(20)], "b": [image("x", 0.9, bias=0.3)] * 20}
+    sets = {
+        "a": [image(str(i), 0.9, bias=0.01 * i) for i in range(20)],
+        "b": [image(str(i), 0.9, bias=0.3) for i in range(20)],
+    }
     images = [x | {"set": name} for name, same in sets.items() for x in same]
     report = report_held_out(one, [result("r", "all", *images)], seeds=[0], command="c")
     assert report["intervals"] == {"margin": pytest.approx(0.3), "covered": {"a": 1.0, "b": 0.0}}
@@ -162,9 +230,13 @@ def test_as_a_process(phantoms, tmp_path):
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0 and again.stdout.count("was there") == 1
     # With other keys of the measurement it is measured anew, not trained; with others of the training it is refused.
-    again = subprocess.run([*command, "TEST.ELLIPSE_WEIGHT", "1.0"], env=environment, capture_output=True, text=True)
+    again = subprocess.run(
+        [*command, "TEST.ELLIPSE_WEIGHT", "1.0"], env=environment, capture_output=True, text=True, timeout=300
+    )
     assert again.returncode == 0 and again.stdout.count(": done") == 1, again.stderr[-3000:]
     assert (folder / "model_final.pth").stat().st_mtime_ns == trained
     assert json.loads((folder / "result.json").read_text())["measured_with"]["TEST.ELLIPSE_WEIGHT"] == "1.0"
-    again = subprocess.run([*command, "SOLVER.BASE_LR", "0.1"], env=environment, capture_output=True, text=True)
+    again = subprocess.run(
+        [*command, "SOLVER.BASE_LR", "0.1"], env=environment, capture_output=True, text=True, timeout=300
+    )
     assert again.returncode == 1 and "holds a run with other settings: SOLVER.BASE_LR" in again.stderr

@@ -81,7 +81,7 @@ def test_what_is_kept_is_a_data_set_like_any_other(tmp_path):
     assert [len(x["annotations"]) for x in records] == [2, 2]
     info = json.loads(output.read_text())["info"]
     assert info["source"] == "pseudo" and info["teacher_sha256"] == "0" and info["limits"]["agreement"] == 0.93
-    assert info["counts"] == {"kept": 2, "views disagree": 1} and not output.with_name("pseudo.json.part").exists()
+    assert info["counts"] == {"kept": 2, "views disagree": 1} and not list(output.parent.glob("*.part"))
 
 
 def test_it_goes_on_where_it_was_killed(tmp_path):
@@ -89,7 +89,7 @@ def test_it_goes_on_where_it_was_killed(tmp_path):
     output = tmp_path / "pseudo.json"
     with pytest.raises(KeyboardInterrupt):
         write_pseudo_masks(Predictor(), paths, output, Limits(), FACTS)
-    part = output.with_name("pseudo.json.part")
+    (part,) = tmp_path.glob("pseudo.json.*.part")
     part.write_text(part.read_text()[:-30])  # the last line is cut off
     assert not output.exists()
     again = Predictor()
@@ -97,10 +97,20 @@ def test_it_goes_on_where_it_was_killed(tmp_path):
     write_pseudo_masks(again, paths, output, Limits(), FACTS)
     assert again.asked == ["s2.png", "s3.png"] and len(json.loads(output.read_text())["images"]) == 3
 
-    part.write_text(json.dumps({"other": "settings"}) + "\n")
+
+def test_other_settings_begin_anew_and_keep_what_was_done(tmp_path):
+    paths = [tmp_path / f"{name}.png" for name in ("s1", "s2", "kill", "s3")]
+    output = tmp_path / "pseudo.json"
+    with pytest.raises(KeyboardInterrupt):
+        write_pseudo_masks(Predictor(), paths, output, Limits(), FACTS)
     other = Predictor()
-    write_pseudo_masks(other, paths, output, Limits(), FACTS)
-    assert other.asked == ["s1.png", "s2.png", "s3.png"]
+    write_pseudo_masks(other, paths[:2], output, Limits(agreement=0.5), FACTS)
+    assert other.asked == ["s1.png", "s2.png"]
+    again = Predictor()
+    write_pseudo_masks(again, paths[1:2] + paths[3:], output, Limits(), FACTS)
+    assert again.asked == ["s3.png"]
+    names = [Path(x["file_name"]).name for x in json.loads(output.read_text())["images"]]
+    assert names == ["s2.png", "s3.png"]  # not s1, which was not asked for this time
 
 
 def test_a_broken_file_is_listed_and_the_rest_kept(tmp_path):
@@ -114,6 +124,7 @@ def test_the_hash(tmp_path):
     assert file_hash(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
+@pytest.mark.slow
 def test_as_a_process(phantoms, tmp_path):
     photographs = phantoms / "phantom" / "raw" / "Training400" / "Glaucoma"
     output = tmp_path / "pseudo.json"

@@ -127,3 +127,7 @@ def test_bootstrap_keeps_pairs_together_and_leaves_nan_out():
         (1, 1, 1)
     )  # of some resamples, of one photograph thrice, it is not known
     assert np.isnan(statistic_interval(pearson, [1.0], [1.0])).all()
+
+
+def test_ratings_that_only_disagree_have_no_correlation():
+    assert np.isnan(icc([[1, 2], [2, 1]]))

@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
@@ -30,6 +30,7 @@ def test_a_bitten_disc_is_made_whole_and_a_notched_cup_stays():
     assert dice(regular[0], disc) > 0.985 > dice(bitten, disc) and dice(regular[1], notched) > 0.98
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(3, 30))
 def test_the_convex_hull_is_scipys(seed, number):
     """By the triangles between the mask's pixels, which fill its hull."""
@@ -153,6 +154,7 @@ def test_what_touches_the_edge_and_what_is_empty_stay():
     assert not drawn[0].any() and not drawn[1].any()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_the_cup_stays_within_the_disc(seed, weight):
     rng = np.random.default_rng(seed)
