@@ -55,7 +55,7 @@ def test_old_names_are_still_read(tmp_path, caplog):
     cfg = fundus_plugins.get_fundus_cfg(str(file), ["TEST.CLOSER_SIDE", 96])
     assert (cfg.TEST.CROP, cfg.TEST.CROP_SIDE, cfg.INPUT.PHOTOMETRIC.JPEG) == (0.25, 96, 30)
     assert dict(cfg.INPUT.RANDOM_AFFINE) == {
-        "SIDE": 128, "DISC_SIZES": (0.2, 0.3), "ROTATION": 0.0, "SHIFT": 0.1, "SHEAR": 0.0
+        "SIDE": 128, "DISC_SIZES": (0.2, 0.3), "ROTATION": 0.0, "SHIFT": 0.1, "SHEAR": 0.0, "CLOSER": 0.0
     }  # fmt: skip
     assert "CLOSER" not in cfg.TEST and "VIEW" not in cfg.INPUT and "CAMERA" not in cfg.INPUT
     assert "TEST.CLOSER is called TEST.CROP now" in caplog.text
