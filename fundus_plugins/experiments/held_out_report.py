@@ -122,9 +122,7 @@ def _flagged(table: Table, options: Sequence[str], result: dict) -> dict:
 
 def _intervals(results: Sequence[dict], row: str, sets: Sequence[str]) -> dict:
     """`margin_over_sources` of the photographs' mean errors over the runs that measured them."""
-    rows = [
-        {"set": name, "detection_rate": 1.0} | x for name in sets for x in _by_photograph(results, row, name).values()
-    ]
+    rows = [{"set": name} | x for name in sets for x in _by_photograph(results, row, name).values()]
     found = margin_over_sources(rows)
     return found | {"margin": found["margin"] if np.isfinite(found["margin"]) else None}
 
@@ -136,7 +134,8 @@ def _by_photograph(results: Sequence[dict], row: str, name: str) -> dict[int, di
         found.setdefault(image["image_id"], []).append(image)
     return {
         image_id: {
-            metric: float(np.mean([np.nan if x[metric] is None else x[metric] for x in same])) for metric in METRICS
+            metric: float(np.mean([np.nan if x[metric] is None else x[metric] for x in same]))
+            for metric in (*METRICS, "detection_rate")
         }
         for image_id, same in found.items()
     }
