@@ -16,7 +16,7 @@ from benchmarks.settings import Settings
 from benchmarks.timing import interleave
 from fundus_plugins.config import without_weights
 from fundus_plugins.engine.precision import resolve_precision
-from fundus_plugins.prediction.predictor import prepare_for_inference
+from fundus_plugins.prediction.torch_engine import prepare_for_inference
 
 INPUTS, OPSET = ["image"], 17
 

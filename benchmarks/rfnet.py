@@ -63,8 +63,8 @@ def build_fast(cfg: CfgNode, boxes: int, precision: torch.dtype) -> Contender:
 def build_stock(cfg: CfgNode, boxes: int) -> Contender:
     """The same model as Detectron2 alone would run it: float32, contiguous, nothing folded, torchvision's ROIAlign."""
     predictor = _predictor(cfg, boxes, "float32")
-    predictor.model = None  # the two models are never in memory together, so that neither counts for the other
-    predictor.model = build_stock_model(cfg, boxes)
+    predictor.finder.model = None  # the two models are never in memory together, so that neither counts for the other
+    predictor.finder.model = build_stock_model(cfg, boxes)
     return _contender(predictor, torch.float32, partial(read_image, format="RGB"))
 
 
@@ -122,12 +122,13 @@ def _contender(predictor: FundusPredictor, precision: torch.dtype, read: Callabl
         prediction = predictor.predict_prepared([prepared])[0]
         return prediction.disc, prediction.cup
 
-    return Contender(predictor.model, RCNN_PARTS, precision, prepare, predict, partial(stage_seconds, predictor))
+    return Contender(predictor.finder.model, RCNN_PARTS, precision, prepare, predict, partial(stage_seconds, predictor))
 
 
 def stage_seconds(predictor: FundusPredictor, prepared: dict) -> dict[str, float]:
     """Seconds of each stage of one prediction; they add up to all of it."""
-    model, heads = predictor.model, predictor.model.roi_heads
+    model = predictor.finder.model
+    heads = model.roi_heads
     modules = {
         "model": model,
         "trunk": model.backbone.bottom_up,

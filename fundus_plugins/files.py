@@ -1,9 +1,11 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files so that a reader never meets half of one, and telling them apart."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 
@@ -26,3 +28,8 @@ def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def file_hash(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file, to tell which it was."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

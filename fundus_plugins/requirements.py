@@ -7,6 +7,7 @@ MISSING = (
     "https://detectron2.readthedocs.io/tutorials/install.html, or run `bash tools/setup.sh` in the repository of "
     "fundus_plugins"
 )
+TRAINING = "this needs more than prediction does: pip install 'fundus-plugins[train]'"
 
 
 def require_detectron2() -> None:

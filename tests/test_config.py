@@ -60,7 +60,7 @@ def test_old_names_are_still_read(tmp_path, caplog):
     assert "CLOSER" not in cfg.TEST and "VIEW" not in cfg.INPUT and "CAMERA" not in cfg.INPUT
     assert "TEST.CLOSER is called TEST.CROP now" in caplog.text
     caplog.clear()
-    assert fundus_plugins.release_cfg().TEST.CROP == 0.25 and not caplog.text  # packed under the old name
+    assert fundus_plugins.release_cfg().TEST.CROP == 0.375 and not caplog.text
     with pytest.raises(ValueError, match="Type mismatch"):
         fundus_plugins.get_fundus_cfg("", ["TEST.CLOSER", "near"])
 

@@ -57,7 +57,7 @@ def test_it_brings_nothing_slow_beyond_detectron2():
 
 
 @pytest.mark.parametrize(
-    "what", ["fundus_plugins.FundusPredictor", "import fundus_plugins.modeling", "import fundus_plugins.engine.trainer"]
+    "what", ["fundus_plugins.release_cfg", "import fundus_plugins.modeling", "import fundus_plugins.engine.trainer"]
 )
 def test_without_detectron2(what):
     code = "import sys\nsys.modules['detectron2'] = None\nimport fundus_plugins, fundus_plugins.measures.overlap\n"

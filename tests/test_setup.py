@@ -45,7 +45,9 @@ def test_constraints_pin_every_requirement_within_its_range():
     versions = {canonicalize_name(pin.name): re.fullmatch(r"==([\w.]+)", str(pin.specifier))[1] for pin in pins}
     assert len(versions) == len(pins)
     assert not any(pin.url or name.startswith(("nvidia-", "cuda-")) for pin, name in zip(pins, versions, strict=True))
-    for requirement in map(Requirement, PROJECT["dependencies"] + EXTRAS["dev"] + EXTRAS["detectron2"]):
+    for requirement in map(
+        Requirement, PROJECT["dependencies"] + EXTRAS["train"] + EXTRAS["dev"] + EXTRAS["detectron2"]
+    ):
         if not requirement.marker or requirement.marker.evaluate({"python_version": "3.11"}):
             pin = versions[canonicalize_name(requirement.name)]
             assert requirement.specifier.contains(pin), f"{requirement} but constraints.txt has {pin}"
@@ -60,7 +62,8 @@ def test_detectron2_is_pinned_by_hash():
 def test_extra_lists_what_detectron2_declares():
     installed = metadata.packages_distributions().get("detectron2") or pytest.skip("Detectron2 without metadata")
     declared = [Requirement(line) for line in metadata.requires(installed[0]) or [] if "extra ==" not in line]
-    ours = {canonicalize_name(Requirement(line).name) for line in EXTRAS["detectron2"] + PROJECT["dependencies"]}
+    lines = EXTRAS["detectron2"] + EXTRAS["train"] + PROJECT["dependencies"]
+    ours = {canonicalize_name(Requirement(line).name) for line in lines}
     missing = {canonicalize_name(r.name) for r in declared if not r.marker or r.marker.evaluate()} - ours
     assert not missing
 
@@ -175,7 +178,7 @@ def test_venv_is_filled_once_and_again_when_the_pins_change(clone):
     python = executable(root / ".venv" / "bin" / "python", WORKING)
     first = run("--dev", NO_DETECTRON2="1")
     assert (first.returncode, first.stdout) == (0, f"{python}\n")
-    assert len(first.pip) == 2 and "-c constraints.txt -e .[dev,detectron2]" in first.pip[0]
+    assert len(first.pip) == 2 and "-c constraints.txt -e .[train,dev,detectron2]" in first.pip[0]
     assert "--require-hashes -r tools/detectron2.txt" in first.pip[1] and "--no-deps" in first.pip[1]
 
     second = run("--dev")

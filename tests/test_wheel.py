@@ -62,7 +62,8 @@ def test_the_wheel_has_what_the_package_needs(built):
     names = set(zipfile.ZipFile(next(built.glob("*.whl"))).namelist())
     for config in model_zoo.list_configs():
         assert f"fundus_plugins/configs/{config}" in names
-    assert "fundus_plugins/weights/rfnet_any_camera.safetensors" in names
+    for suffix in ("safetensors", "onnx"):
+        assert f"fundus_plugins/weights/rfnet_any_camera.{suffix}" in names
     assert not any(name.startswith(("tests/", "benchmarks/", "tools/", "docs/")) for name in names)
     source = next(built.glob("*.tar.gz"))
     with tarfile.open(source) as archive:
@@ -78,7 +79,7 @@ def test_predict_convert_and_train_start_outside_the_repository(fundus):
     assert done.returncode == 0 and (folder / "datasets" / "phantom" / "train.json").is_file(), done.stderr
     done = run("predict", "datasets/phantom/raw/Test400", "--output", "predictions")
     assert done.returncode == 0 and "1 photograph, 0 without a detected disc" in done.stdout, done.stderr
-    assert (folder / "predictions" / "T0001_jpg.png").is_file()
+    assert (folder / "predictions" / "T0001_jpg.jpg").is_file()
     sets = ["DATASETS.TRAIN", "('phantom_train',)", "DATASETS.TEST", "()", "DATALOADER.NUM_WORKERS", 0]
     short = ["SOLVER.MAX_ITER", 1, "SOLVER.IMS_PER_BATCH", 1, "OUTPUT_DIR", "run"]
     small = ["INPUT.MIN_SIZE_TRAIN", "(128,)", "INPUT.MAX_SIZE_TRAIN", 128, "MODEL.FPN.SQUARE_PAD", 128]

@@ -13,18 +13,19 @@ from pathlib import Path
 
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 CV2 = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
-HEAVY = ("torch", "torchvision", "timm", "cv2", "pandas", "sklearn.metrics", "pycocotools.mask")
+HEAVY = ("onnxruntime", "torch", "torchvision", "timm", "cv2", "pandas", "sklearn.metrics", "pycocotools.mask")
 DETECTRON2 = ("detectron2.modeling", "detectron2.data", "detectron2.evaluation", "detectron2.model_zoo")
 
 
 def requirements(dev: bool) -> list[str]:
-    """The requirement strings of pyproject.toml, with those of the tests if `dev`."""
+    """The requirement strings of pyproject.toml, with those of training, and of the tests if `dev`."""
     try:
         import tomllib
     except ImportError:  # Python 3.10
         import tomli as tomllib
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    return project["dependencies"] + (project["optional-dependencies"]["dev"] if dev else [])
+    extras = project["optional-dependencies"]
+    return project["dependencies"] + extras["train"] + (extras["dev"] if dev else [])
 
 
 def unmet(wanted: list[str]) -> list[str]:

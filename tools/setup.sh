@@ -97,7 +97,7 @@ fill_venv() {
   cpu_torch
   pip_install "the project and its dependencies" \
     "Can pip reach PyPI from here, is there room on the disk (8 GB)? Then run this again; pip keeps its downloads." \
-    -c constraints.txt -e ".[dev,detectron2]"
+    -c constraints.txt -e ".[train,dev,detectron2]"
   if ! usable_detectron2; then
     # --upgrade: pip leaves what is already in a --target alone otherwise, even half of a package.
     pip_install "Detectron2" "Can pip reach PyPI from here? Or install Detectron2 into .venv yourself, as

@@ -42,7 +42,7 @@ def tile(image, disc, cup, found, text):
 
 def main():
     fundus_plugins.register_fundus_datasets()
-    predictor = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg())
+    predictor = fundus_plugins.FundusPredictor()
     worst = {}
     for record in DatasetCatalog.get("phantom_test")[:PHOTOGRAPHS]:
         image = read_photograph(record["file_name"])

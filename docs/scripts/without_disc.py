@@ -19,7 +19,7 @@ MARGIN = 60  # pixels
 
 def main():
     fundus_plugins.register_fundus_datasets()
-    predictor = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg())
+    predictor = fundus_plugins.FundusPredictor()
     records = DatasetCatalog.get(sys.argv[1])
     outlined = flagged = by_shape_alone = 0
     for record in records:

@@ -9,39 +9,43 @@ from typing import Any
 
 import rich_click as click
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "pycocotools", "scikit-learn", "pandas")
+PREDICTION = ("numpy", "opencv-python-headless", "onnxruntime")
+TRAINING = ("torch", "torchvision", "timm", "pycocotools", "scikit-learn", "pandas")
 
 
 @click.command()
 def command():
     """Say what is installed, which processor instructions there are, which weights, and where data sets are looked for.
 
-    The exit code is 1 where something is missing that training and prediction need.
+    The exit code is 1 where something is missing that prediction needs.
     """
     import fundus_plugins
 
-    missing = []
+    missing: dict[str, list[str]] = {}
     _line("fundus_plugins", f"{fundus_plugins.__version__} in {Path(fundus_plugins.__file__).parent}")
     _line("Python", f"{platform.python_version()} on {platform.platform()}")
-    for package in PACKAGES:
-        version = _version(package)
-        _line(package, version or "not installed")
-        missing += [] if version else [package]
+    for purpose, packages in (("prediction", PREDICTION), ("training", TRAINING)):
+        versions = {package: _version(package) for package in packages}
+        for package, version in versions.items():
+            _line(package, version or "not installed")
+        missing[purpose] = [package for package, version in versions.items() if not version]
     if importlib.util.find_spec("detectron2") is None:
         from fundus_plugins.requirements import MISSING
 
         _line("Detectron2", f"not installed: {MISSING}")
-        missing.append("Detectron2")
+        missing["training"].append("Detectron2")
     else:
         import detectron2
 
         _line("Detectron2", f"{detectron2.__version__} in {Path(detectron2.__file__).parent}")
-    if "torch" not in missing:
+    if "torch" not in missing["training"]:
         _describe_processor()
     _describe_weights()
-    _describe_datasets()
-    print("everything that training and prediction need is there" if not missing else f"missing: {', '.join(missing)}")
-    return 1 if missing else 0
+    if "pycocotools" not in missing["training"]:
+        _describe_datasets()
+    for purpose, packages in missing.items():
+        print(f"{purpose}: " + (f"missing: {', '.join(packages)}" if packages else "everything that it needs is there"))
+    return 1 if missing["prediction"] else 0
 
 
 def _line(name: str, text: str) -> None:
@@ -77,7 +81,7 @@ def _describe_weights() -> None:
     from fundus_plugins.model_zoo import PACKAGED_WEIGHTS
 
     folder = Path(__file__).resolve().parent.parent / "weights"
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.onnx")]):
         used = ", ".join(config for config, path in PACKAGED_WEIGHTS.items() if path.endswith(file.name))
         _line(
             "packaged weights",

@@ -16,14 +16,11 @@ from .options import PATH, Command, LateChoice, config_option, load_config, load
 @click.option(
     "--flips",
     type=LateChoice("fundus_plugins.prediction.tta:FLIPS"),
-    default="none",
-    show_default=True,
-    help="views that the graph averages",
+    help="views that the graph averages; default: TEST.FLIPS",
 )
 @click.option("--side", type=int, metavar="PIXELS", help="of square views; default: any height and width")
-@click.option("--half", is_flag=True, help="round the weights to half precision: half the file")
 @overrides_argument
-def command(config_file, weights, output, flips, side, half, overrides):
+def command(config_file, weights, output, flips, side, overrides):
     """Write RF-Net's inference to an ONNX file, for onnxruntime on any machine or in a browser.
 
     Without --config-file, --weights is a file of `fundus release`, which holds its config; without either it is the
@@ -41,5 +38,5 @@ def command(config_file, weights, output, flips, side, half, overrides):
     else:
         cfg = load_release(weights or PACKAGED, pairs(overrides))
         facts = release_facts(weights or PACKAGED)
-    write_onnx(cfg, output, flips=flips, side=side, half=half, facts=facts)
+    write_onnx(cfg, output, flips=flips, side=side, facts=facts)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")

@@ -12,7 +12,7 @@ import rich_click as click
 
 import fundus_plugins
 from fundus_plugins.cli.options import one_line
-from fundus_plugins.requirements import MISSING
+from fundus_plugins.requirements import MISSING, TRAINING
 
 # In the order of --help: data, models, experiments, the machine. Each is `command` in a module of this folder.
 COMMANDS = {
@@ -31,6 +31,7 @@ COMMANDS = {
     "mask-side": "mask_side",
     "release": "release",
     "export": "export",
+    "web": "web",
     "doctor": "doctor",
 }
 STOPPED, INTERRUPTED = 2, 130
@@ -90,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "detectron2":
             return _stopped(MISSING)
+        if isinstance(error, ModuleNotFoundError):
+            return _stopped(f"{one_line(error)}; {TRAINING}")
         return _stopped(one_line(error))
     except Exception:
         traceback.print_exc()

@@ -1,11 +1,21 @@
 """`fundus predict`: photographs to overlays and a table."""
 
+import os
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from .options import PATH, Command, Several, config_option, is_key, load_config, load_release, pairs, report_failures
+
+if TYPE_CHECKING:
+    from detectron2.config import CfgNode
+
+
+ENGINES = {"onnxruntime": ".onnx", "torch": ".safetensors"}  # by the kind of weights that they read
+A_WORKER = 8  # photographs, for which starting another process pays
 
 
 @click.command(cls=Command)
@@ -13,35 +23,81 @@ from .options import PATH, Command, Several, config_option, is_key, load_config,
 @click.option(
     "--weights",
     metavar="FILE",
-    help="such as output/.../model_best.pth; default: the config's, or the packaged ones without --config-file",
+    help="of `fundus export` (.onnx), of `fundus release` (.safetensors), or with --config-file a checkpoint; "
+    "default: the config's, or the packaged ones",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(list(ENGINES)),
+    help="what runs the packaged weights; default: onnxruntime, or torch with KEY VALUE pairs",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help=f"processes; default: one for each core and {A_WORKER} photographs with onnxruntime, 1 with torch",
 )
 @click.option("--input", "photographs", cls=Several, type=PATH, help="the same as PHOTOGRAPHS")
 @click.option("--output", required=True, type=PATH, help="another folder, for overlays and predictions.csv")
 @click.argument("words", nargs=-1, metavar="[PHOTOGRAPHS]... [KEY VALUE]...")
-def command(config_file, weights, photographs, output, words):
+def command(config_file, weights, engine, workers, photographs, output, words):
     """Outline the optic disc and cup, and measure the vertical cup-to-disc ratio.
 
-    PHOTOGRAPHS: files, or folders of them (not searched deeper). Without --config-file, --weights is a file of
-    `fundus release`, which holds its config; without either it is the packaged one.
+    PHOTOGRAPHS: files, or folders of them (not searched deeper). Without --config-file, --weights is a file that
+    holds its config; without either it is the packaged one. KEY VALUE pairs of the config are for torch, which alone
+    needs PyTorch and Detectron2.
     """
     given, overrides = split_words(words)
+    engine = choose_engine(engine, config_file, weights, overrides)
+    if engine == "onnxruntime":
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products are small; its threads wait at full speed
     files = list_photographs([*photographs, *given])
     unused = list_unused([*photographs, *given], files, output)
     if output.resolve() in {path.resolve().parent for path in files}:
         raise click.UsageError(f"{output} holds the photographs; choose another folder, so that none is overwritten")
 
     from fundus_plugins.prediction.outputs import predict_to_folder
-    from fundus_plugins.prediction.predictor import FundusPredictor
-    from fundus_plugins.prediction.release import PACKAGED
+    from fundus_plugins.prediction.predictor import PACKAGED, FundusPredictor
 
-    if config_file:
-        cfg = load_config(config_file, [*(["MODEL.WEIGHTS", weights] if weights else []), *overrides])
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if engine == "onnxruntime":
+        workers = workers or max(1, min(cores, len(files) // A_WORKER))
+        predictor = partial(FundusPredictor, weights or PACKAGED, threads=1 if workers > 1 else None)
     else:
-        cfg = load_release(weights or PACKAGED, overrides)
-    result = predict_to_folder(FundusPredictor(cfg), files, output)
+        workers = workers or 1
+        predictor = partial(FundusPredictor, torch_config(config_file, weights, overrides))
+    result = predict_to_folder(predictor, files, output, workers)
     photographs = f"{result.predicted} photograph{'s' * (result.predicted != 1)}"
     print(f"{photographs}, {result.missed} without a detected disc, {result.flagged} flagged for review -> {output}")
     return report_failures([*unused, *result.failures])
+
+
+def choose_engine(engine: str | None, config_file: str | None, weights: str | None, overrides: list[str]) -> str:
+    """One of ENGINES, as the weights and the rest ask for. Raises UsageError for one that cannot run them."""
+    exported = weights is not None and weights.endswith(ENGINES["onnxruntime"])
+    if exported:
+        wanted, why = "onnxruntime", f"{weights} is an exported model"
+    elif weights:
+        wanted, why = "torch", f"{weights} is no exported model (.onnx)"
+    elif config_file or overrides:
+        wanted, why = "torch", "a config is given"
+    else:
+        return engine or "onnxruntime"
+    if engine not in (None, wanted):
+        raise click.UsageError(f"--engine {engine}: {why}, which needs {wanted}")
+    if exported and (config_file or overrides):
+        given = config_file or overrides[0]
+        raise click.UsageError(f"{weights} is an exported model, whose config cannot be changed: {given}")
+    return wanted
+
+
+def torch_config(config_file: str | None, weights: str | None, overrides: list[str]) -> "CfgNode":
+    """Of a config file, or of weights that hold theirs."""
+    from fundus_plugins.prediction.release import PACKAGED
+
+    if config_file:
+        return load_config(config_file, [*(["MODEL.WEIGHTS", weights] if weights else []), *overrides])
+    return load_release(weights or PACKAGED, overrides)
 
 
 def split_words(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:

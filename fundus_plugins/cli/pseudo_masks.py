@@ -25,7 +25,8 @@ def command(weights, output, words, **limits):
     given, overrides = split_words(words)
     files = list_photographs(given)
 
-    from fundus_plugins.experiments.pseudo_masks import Limits, file_hash, write_pseudo_masks
+    from fundus_plugins.experiments.pseudo_masks import Limits, write_pseudo_masks
+    from fundus_plugins.files import file_hash
     from fundus_plugins.prediction.predictor import FundusPredictor
     from fundus_plugins.prediction.release import PACKAGED
     from fundus_plugins.weights.loading import local_weights

@@ -97,8 +97,8 @@ def held_out_markdown(report: dict) -> str:
         covered = ", ".join(f"{name} {part:.0%}" for name, part in found["covered"].items())
         parts.append(
             f"Interval of the vCDR ({report['reference']}): {found['margin']:.3f} to either side holds the truth of "
-            "nine in ten photographs, every set counting the same. With the margin of the others it holds, of each: "
-            f"{covered}."
+            f"nine in ten photographs of every set; {found['worst']} asks for it. With the margin of the others it "
+            f"holds, of each: {covered}."
         )
     runs = "\n".join(f"# {run['row']}, {run['held_out']}\n{run['command']}" for run in report["runs"])
     measured = ", ".join(report["measured_commits"])

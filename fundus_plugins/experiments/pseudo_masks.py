@@ -116,11 +116,6 @@ def write_pseudo_masks(
     return counts, failures
 
 
-def file_hash(path: str | Path) -> str:
-    """The SHA-256 of a file, to tell which teacher it was."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
 def _read_part(path: Path, settings: dict) -> dict[str, dict]:
     """What an interrupted call has done, by path; a last line that a kill cut off is left out."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

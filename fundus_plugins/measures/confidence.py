@@ -80,32 +80,25 @@ def cross_validated_margin(rows: Sequence[dict], coverage: float = 0.9) -> dict[
 
 
 def margin_over_sources(rows: Sequence[dict], coverage: float = 0.9) -> dict:
-    """As `cross_validated_margin`, of rows of several sources (`set`), each of which counts the same.
+    """How far the interval must reach to hold the true ratio on *every* source, of rows of several (`set`).
+
+    Readers draw the cup of one source larger, of another smaller: what is enough for most is too little for the next.
+    Each source has the margin of `cross_validated_margin`; the largest of them counts.
 
     Returns:
-        `margin`, of all sources, and `covered`, for each the part of its rows that the others' margin holds.
+        `margin`; `worst`, the source that asks for it, None without rows; and `covered`, for each source the part of
+        its rows that the margin of the others holds, nan where there are no others.
     """
-    rows = [row for row in rows if row["vcdr_mae"] is not None and row["detection_rate"]]
-    rows = [row for row in rows if np.isfinite(row["vcdr_mae"])]
-    sources = {name: np.array([row["vcdr_mae"] for row in rows if row["set"] == name]) for name in _sets(rows)}
+    rows = [row for row in rows if row["vcdr_mae"] is not None and np.isfinite(row["vcdr_mae"])]
+    sources = {name: [x for x in rows if x["set"] == name and x["detection_rate"]] for name in _sets(rows)}
+    margins = {name: _margin(found, coverage) for name, found in sources.items() if found}
     covered = {}
-    for name, errors in sources.items():
-        margin = _margin_of_groups([x for other, x in sources.items() if other != name], coverage)
-        covered[name] = float(np.mean(errors <= margin))
-    return {"margin": _margin_of_groups(list(sources.values()), coverage), "covered": covered}
-
-
-def _margin_of_groups(groups: Sequence[np.ndarray], coverage: float) -> float:
-    """The smallest error that weighs `coverage` with those below it, every group as much as any other.
-
-    One more photograph weighs at the top, as its error is not known yet (n + 1 of split conformal prediction).
-    """
-    n = sum(map(len, groups))
-    errors = np.concatenate([*groups, [math.inf]])
-    weights = [n / (n + 1) / len(groups) / len(x) for x in groups for _ in x] + [1 / (n + 1)]
-    order = np.argsort(errors, kind="stable")
-    reached = np.cumsum(np.array(weights)[order]) >= coverage - 1e-9
-    return float(errors[order][reached.argmax()])
+    for name in margins:
+        others = max((margin for other, margin in margins.items() if other != name), default=math.nan)
+        held = [row["vcdr_mae"] <= others for row in sources[name]]
+        covered[name] = float(np.mean(held)) if not math.isnan(others) else math.nan
+    worst = max(margins, key=lambda name: margins[name], default=None)
+    return {"margin": margins[worst] if worst else math.inf, "worst": worst, "covered": covered}
 
 
 def _sets(rows: Sequence[dict]) -> list[str]:

@@ -38,8 +38,8 @@ class OneLook(nn.Module):
         self.rpn_head = rpn.rpn_head
         self.box_head, self.box_predictor, self.mask_head = heads.box_head, heads.box_predictor, heads.mask_head
         self.box_pooler, self.mask_pooler = heads.box_pooler, heads.mask_pooler
-        self.register_buffer("mean", model.pixel_mean[None])
-        self.register_buffer("std", model.pixel_std[None])
+        self.register_buffer("pixel_mean", model.pixel_mean[None])
+        self.register_buffer("pixel_std", model.pixel_std[None])
         for level, cells in enumerate(rpn.anchor_generator.cell_anchors):
             self.register_buffer(f"anchors{level}", cells)
         self.anchor_strides, self.anchor_offset = rpn.anchor_generator.strides, rpn.anchor_generator.offset
@@ -75,7 +75,7 @@ class OneLook(nn.Module):
     def features(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """The pyramid's maps, (N, C, H / stride, W / stride) each, of pictures padded as Detectron2 pads them."""
         pixels = image.flip(1) if self.reverse else image
-        x = (pixels.float() - self.mean) / self.std
+        x = (pixels.float() - self.pixel_mean) / self.pixel_std
         height, width = image.shape[-2:]
         stride = max(self.backbone.size_divisibility, 1)
         x = F.pad(x, (0, -width % stride, 0, -height % stride))

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from types import ModuleType
 
+import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
@@ -13,17 +14,17 @@ from torch import nn
 
 import fundus_plugins
 from fundus_plugins.config import without_weights
-from fundus_plugins.files import atomic_write
+from fundus_plugins.files import atomic_write, file_hash
 from fundus_plugins.modeling.export import OneLook
 from fundus_plugins.prediction.exported_views import SeveralViews
-from fundus_plugins.prediction.predictor import prepare_for_inference
 from fundus_plugins.prediction.release import portable_cfg
+from fundus_plugins.prediction.settings import Settings
+from fundus_plugins.prediction.torch_engine import prepare_for_inference
 from fundus_plugins.prediction.tta import FLIPS
-from fundus_plugins.weights.loading import load_trained_weights
+from fundus_plugins.weights.loading import load_trained_weights, local_weights, read_weights
 
 OPSET = 18  # the lowest that PyTorch's exporter writes
 SHORTEST, LONGEST = 64, 4096  # sides of a view, pixels
-MASK_THRESHOLD = 0.5  # FundusPredictor's
 LARGE = 1024  # values; smaller constants are not worth a node that widens them
 
 
@@ -31,22 +32,21 @@ def write_onnx(
     cfg: CfgNode,
     path: str,
     *,
-    flips: str = "none",
+    flips: str | None = None,
     side: int | None = None,
-    half: bool = False,
     facts: Mapping[str, object] | None = None,
 ) -> None:
     """Write the RF-Net of `cfg` with the weights MODEL.WEIGHTS names to an ONNX file; in and out as of `OneLook`.
 
-    Its metadata are "config" (YAML), "facts" (JSON), "version" of this package and "settings" (JSON: what
-    `runtime_settings` gives).
+    What half precision holds without loss, as `write_release` stores weights, is stored in it. The file's metadata are
+    "config" (YAML), "facts" (JSON, with the SHA-256 of the file of "weights"), "settings" (JSON of `Settings`) and
+    "version" of this package.
 
     Args:
         cfg: a full config; it is kept in the file without the paths of weights, data sets and folders.
         path: of the file.
-        flips: one of FLIPS; several views are averaged within the graph.
+        flips: one of FLIPS, None: TEST.FLIPS; several views are averaged within the graph.
         side: of the square views it takes, pixels; None: any height and width.
-        half: round the weights to half precision; they are computed with in float32 all the same.
         facts: how the weights were made, for whoever reads the file.
 
     Raises:
@@ -55,18 +55,18 @@ def write_onnx(
         ValueError: an unknown `flips`, a side out of range, or a model that is not RF-Net.
     """
     onnx = _import_onnx()
+    flips = cfg.TEST.FLIPS if flips is None else flips
     if flips not in FLIPS:
         raise ValueError(f"flips {flips!r}: expected one of {', '.join(FLIPS)}")
     longest = cfg.MODEL.FPN.SQUARE_PAD or LONGEST
     if side is not None and not SHORTEST <= side <= longest:
         raise ValueError(f"side {side}: expected {SHORTEST} to {longest} pixels")
     model = _onnx_model(exportable(cfg, flips), side, longest)
-    if half:
-        _store_in_half_precision(model)
+    compact(model, read_weights(cfg.MODEL.WEIGHTS))
     metadata = {
         "config": portable_cfg(cfg).dump(),
-        "facts": json.dumps(dict(facts or {})),
-        "settings": json.dumps(runtime_settings(cfg, flips, side)),
+        "facts": json.dumps({**(facts or {}), "weights": file_hash(local_weights(cfg.MODEL.WEIGHTS))}),
+        "settings": json.dumps(Settings.of(cfg, flips, side).as_dict()),
         "version": fundus_plugins.__version__,
     }
     onnx.helper.set_model_props(model, metadata)
@@ -86,26 +86,6 @@ def exportable(cfg: CfgNode, flips: str = "none") -> nn.Module:
     load_trained_weights(model, cfg.MODEL.WEIGHTS)
     prepare_for_inference(model, torch.float32, channels_last=False)
     return (look if len(FLIPS[flips]) == 1 else SeveralViews(look, FLIPS[flips])).eval()
-
-
-def runtime_settings(cfg: CfgNode, flips: str, side: int | None) -> dict[str, object]:
-    """What a runtime needs beside the graph to do as FundusPredictor does, all sides in pixels."""
-    test = cfg.TEST
-    return {
-        "flips": flips,
-        "side": side,  # of the views the graph takes; None: any
-        "photograph_sides": [cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST],  # shorter and, at most, longer
-        "crop": test.CROP,
-        "crop_side": test.CROP_SIDE,
-        "box_scale": cfg.INPUT.BOX_SCALE,
-        "score_threshold": cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST,  # lower scores come out as 0
-        "mask_threshold": MASK_THRESHOLD,
-        "regular_shape": test.REGULAR_SHAPE,
-        "ellipse_weight": test.ELLIPSE_WEIGHT,
-        "flag_below": test.FLAG_BELOW,
-        "flag_ellipse_below": test.FLAG_ELLIPSE_BELOW,
-        "vcdr_margin": test.VCDR_MARGIN,
-    }
 
 
 def _import_onnx() -> ModuleType:
@@ -141,18 +121,44 @@ def _onnx_model(look: nn.Module, side: int | None, longest: int):
     return model
 
 
-def _store_in_half_precision(model) -> None:
-    """Replace large constants by ones of half the size and a node that widens them, in place."""
-    import numpy as np
+def compact(model, weights: Mapping[str, torch.Tensor]) -> None:
+    """Store large constants that are of half precision in it, in place, with a node that widens them.
+
+    Those of a convolution with a folded batch norm are such `weights` times a factor for each filter.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
-    casts = []
-    for tensor in model.graph.initializer:
+    weights = weights.get("model", weights)  # type: ignore[assignment]
+    nodes = []
+    for tensor in list(model.graph.initializer):
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size >= LARGE:
-            name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
-    nodes = list(model.graph.node)
+        if values.dtype != np.float32 or values.size < LARGE:
+            continue
+        name = tensor.name
+        own = next((x for key, x in weights.items() if key == name or name.endswith("." + key)), None)
+        found = _half_and_factor(values, None if own is None else own.float().numpy())
+        if found is None:
+            continue
+        half, factor = found
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+        nodes.append(helper.make_node("Cast", [tensor.name], [f"{name}.wide"], to=TensorProto.FLOAT))
+        model.graph.initializer.append(numpy_helper.from_array(factor, f"{name}.factor"))
+        nodes.append(helper.make_node("Mul", [f"{name}.wide", f"{name}.factor"], [name]))
+    rest = list(model.graph.node)
     del model.graph.node[:]
-    model.graph.node.extend(casts + nodes)
+    model.graph.node.extend(nodes + rest)
+
+
+def _half_and_factor(values: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
+    """Half-precision values and factors, whose products these are but for rounding; None if there are none."""
+    for base in (values, own):
+        if base is None or base.shape != values.shape or not np.array_equal(base.astype(np.float16), base):
+            continue
+        flat = values.reshape(len(values), -1), base.reshape(len(base), -1)
+        largest = np.abs(flat[1]).argmax(1)
+        there = [x[np.arange(len(x)), largest] for x in flat]
+        factor = np.where(there[1] != 0, there[0] / np.where(there[1] != 0, there[1], 1), 1).astype(np.float32)
+        factor = factor.reshape(-1, *[1] * (values.ndim - 1))
+        if np.allclose(base * factor, values, rtol=1e-6, atol=1e-12):
+            return base.astype(np.float16), factor
+    return None

@@ -1,11 +1,15 @@
 """What a run of prediction writes: an overlay for every photograph, and a table of what was measured."""
 
 import csv
-from collections.abc import Sequence
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
+import numpy as np
 from tqdm import tqdm
 
 from fundus_plugins.files import atomic_write
@@ -15,6 +19,8 @@ from .drawing import draw_disc_and_cup
 from .predictor import FundusPrediction, FundusPredictor
 
 TABLE = "predictions.csv"
+QUALITY = 90  # of the overlays
+Predictors = Callable[[], FundusPredictor]  # can be pickled where there are several processes
 COLUMNS = "file_name flagged reason vcdr vcdr_low vcdr_high agreement ellipse score disc_pixels cup_pixels".split()
 
 
@@ -28,43 +34,97 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
 
 
-def predict_to_folder(predictor: FundusPredictor, files: Sequence[Path], output: Path) -> Outcome:
-    """Predict every photograph; write `<name>_<suffix>.png`, its overlay, and `predictions.csv`, a row each.
+@dataclass(frozen=True)
+class Written:
+    """What came of one photograph: its row of COLUMNS, or why it has none."""
 
-    One bad file does not cost the others. Raises OSError where the table cannot be written, ValueError for two
-    photographs of one name, whose overlays and rows could not be told apart.
+    row: tuple = ()
+    missed: bool = False
+    flagged: bool = False
+    failure: str = ""
+
+
+def predict_to_folder(predictor: Predictors, files: Sequence[Path], output: Path, workers: int = 1) -> Outcome:
+    """Predict every photograph; write `<name>_<suffix>.jpg`, its overlay, and `predictions.csv`, a row each.
+
+    One bad file does not cost the others. The results do not depend on `workers`.
+
+    Args:
+        predictor: makes one, in each process.
+        workers: processes; 1: this one alone.
+
+    Raises:
+        OSError: the table cannot be written.
+        ValueError: two photographs of one name, whose overlays and rows could not be told apart.
     """
     names: dict[str, Path] = {}
     for path in files:
         other = names.setdefault(overlay_name(path), path)
         if other != path:
             raise ValueError(f"{other} and {path} would give one overlay {overlay_name(path)}: predict them one by one")
+    run = (
+        _in_this_process(predictor, files, output) if workers == 1 else _in_processes(predictor, files, output, workers)
+    )
     outcome, rows = Outcome(), []
-    found = tqdm(predictor.predict_files(files), total=len(files), unit="image", disable=None)
-    for path, image, prediction in found:
-        try:
-            if isinstance(prediction, Exception):
-                raise prediction
-            assert image is not None  # only an unreadable file has none
-            overlay = cv2.cvtColor(draw_disc_and_cup(image, prediction), cv2.COLOR_RGB2BGR)
-            with atomic_write(output / overlay_name(path), "wb") as file:
-                file.write(cv2.imencode(".png", overlay)[1].tobytes())
-            rows.append(table_row(path, prediction))
-        except Exception as error:  # one bad file must not cost the others
-            named = isinstance(error, BadInput)  # which names the file itself
-            outcome.failures.append(str(error) if named else f"{path}: {type(error).__name__}: {error}")
+    for written in tqdm(run, total=len(files), unit="image", disable=None):
+        if written.failure:
+            outcome.failures.append(written.failure)
             continue
+        rows.append(written.row)
         outcome.predicted += 1
-        outcome.missed += not prediction.disc.any()
-        outcome.flagged += prediction.flagged
+        outcome.missed += written.missed
+        outcome.flagged += written.flagged
     with atomic_write(output / TABLE) as file:
         csv.writer(file).writerows([COLUMNS, *rows])
     return outcome
 
 
+def _in_this_process(predictor: Predictors, files: Sequence[Path], output: Path) -> Iterator[Written]:
+    for found in predictor().predict_files(files):
+        yield _write(*found, output)
+
+
+def _in_processes(predictor: Predictors, files: Sequence[Path], output: Path, workers: int) -> Iterator[Written]:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # NumPy's, which would wait for each other
+        os.environ.setdefault(name, "1")
+    # Started anew, for a copy of a process with threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (predictor, output)) as pool:
+        yield from pool.map(_work, files)
+
+
+_worker: tuple[FundusPredictor, Path]  # of a process of `_in_processes`
+
+
+def _start_worker(predictor: Predictors, output: Path) -> None:
+    global _worker
+    cv2.setNumThreads(1)
+    _worker = predictor(), output
+
+
+def _work(path: Path) -> Written:
+    predictor, output = _worker
+    (found,) = predictor.predict_files([path])
+    return _write(*found, output)
+
+
+def _write(path: Path, image: np.ndarray | None, prediction: FundusPrediction | Exception, output: Path) -> Written:
+    try:
+        if isinstance(prediction, Exception):
+            raise prediction
+        assert image is not None  # only an unreadable file has none
+        overlay = cv2.cvtColor(draw_disc_and_cup(image, prediction), cv2.COLOR_RGB2BGR)
+        with atomic_write(output / overlay_name(path), "wb") as file:
+            file.write(cv2.imencode(".jpg", overlay, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
+        return Written(table_row(path, prediction), not prediction.disc.any(), prediction.flagged)
+    except Exception as error:  # one bad file must not cost the others
+        named = isinstance(error, BadInput)  # which names the file itself
+        return Written(failure=str(error) if named else f"{path}: {type(error).__name__}: {error}")
+
+
 def overlay_name(path: Path) -> str:
-    """Of a photograph's overlay, such as `eye_jpg.png` of `eye.jpg`."""
-    return f"{path.stem}_{path.suffix[1:]}.png"
+    """Of a photograph's overlay, such as `eye_jpg.jpg` of `eye.jpg`."""
+    return f"{path.stem}_{path.suffix[1:]}.jpg"
 
 
 def table_row(path: Path, prediction: FundusPrediction) -> tuple:

@@ -164,6 +164,7 @@ def test_doctor(capsys, tmp_path, monkeypatch):
     (tmp_path / "refuge" / "val.json").touch()
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
+    assert "prediction: everything that it needs is there" in text and "training: everything" in text
     assert "refuge: val" in text and "fundus://rfnet_any_camera.safetensors" in text and str(tmp_path) in text
 
 

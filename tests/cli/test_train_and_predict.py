@@ -84,7 +84,7 @@ def test_predict_a_folder_with_a_broken_photograph(trained, phantoms, tmp_path):
     assert done.returncode == 2 and "error: MODEL.WEIGHTS" in done.stderr  # not the packaged ones
     done = run("predict.py", "--config-file", CONFIG, *options[:-1], tmp_path, datasets=phantoms)
     assert done.returncode == 2 and "choose another folder" in done.stderr
-    assert cv2.imread(str(output / "T0001_jpg.png")).shape == cv2.imread(str(tmp_path / "T0001.jpg")).shape
+    assert cv2.imread(str(output / "T0001_jpg.jpg")).shape == cv2.imread(str(tmp_path / "T0001.jpg")).shape
 
 
 def test_weights_that_do_not_fit_are_refused(small_cfg, trained):

@@ -191,7 +191,7 @@ def test_the_interval_of_the_reference_over_sets():
     images = [x | {"set": name} for name, same in sets.items() for x in same]
     images.append(image("99", 0.0, bias=-0.9) | {"set": "b", "detection_rate": 0.0})  # a missed disc has no interval
     report = report_held_out(one, [result("r", "all", *images)], seeds=[0], command="c")
-    assert report["intervals"] == {"margin": pytest.approx(0.3), "covered": {"a": 1.0, "b": 0.0}}
+    assert report["intervals"] == {"margin": pytest.approx(0.3), "worst": "b", "covered": {"a": 1.0, "b": 0.0}}
     assert "With the margin of the others it holds, of each: a 100%, b 0%." in held_out_markdown(report)
 
 

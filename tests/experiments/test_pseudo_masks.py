@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from fundus_plugins.data.coco_file import disc_cup_records
-from fundus_plugins.experiments.pseudo_masks import Limits, file_hash, write_pseudo_masks
+from fundus_plugins.experiments.pseudo_masks import Limits, write_pseudo_masks
+from fundus_plugins.files import file_hash
 from fundus_plugins.prediction.predictor import AT_EDGE, FundusPrediction
 from tests.conftest import ROOT, disk
 

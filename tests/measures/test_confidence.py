@@ -76,20 +76,21 @@ def of(source, *errors):
     return [{"set": source, "vcdr_mae": error, "detection_rate": 1.0} for error in errors]
 
 
-def test_every_source_counts_the_same():
-    """Ten photographs of a, two of b: with one in thirteen to come, each of a weighs 6/13/10 and each of b 3/13."""
-    rows = of("a", *(0.01 * i for i in range(1, 11))) + of("b", 0.2, 0.3) + of("b", None, NAN)
-    assert margin_over_sources(rows, 0.45)["margin"] == pytest.approx(0.1)  # a weighs 6/13 = 0.46
-    assert margin_over_sources(rows, 0.6)["margin"] == pytest.approx(0.2)
-    found = margin_over_sources(rows, 0.9)
-    assert found["margin"] == pytest.approx(0.3)  # 12/13 of the weight
-    assert found["covered"] == {"a": 1.0, "b": 0.0}  # b's two do not reach 90 %: infinite; a's ten end at 0.1
-    assert margin_over_sources(rows, 0.95)["margin"] == np.inf
+def test_the_interval_holds_on_the_worst_source():
+    """Of a's ten errors the tenth (0.9 * 11 = 9.9), of b's twenty the nineteenth (18.9); of c nothing is known."""
+    a = of("a", *(0.01 * i for i in range(1, 11)))
+    b = of("b", *(0.01 * i for i in range(1, 21)))
     missed = [row | {"detection_rate": 0.0} for row in of("c", 0.9)]
-    assert margin_over_sources(rows + missed, 0.9)["margin"] == pytest.approx(0.3)
+    found = margin_over_sources(a + b + of("c", None, NAN) + missed)
+    assert found["margin"] == pytest.approx(0.19) and found["worst"] == "b"
+    assert found["covered"] == {"a": 1.0, "b": 0.5}  # a's 0.10 holds ten of b's twenty
+    assert margin_over_sources(a + of("b", 0.2))["margin"] == np.inf  # of one photograph nine in ten cannot be had
+    alone = margin_over_sources(a)
+    assert alone["margin"] == pytest.approx(0.1) and np.isnan(alone["covered"]["a"])
+    assert margin_over_sources([]) == {"margin": np.inf, "worst": None, "covered": {}}
 
 
-def test_one_group_is_split_conformal_prediction():
+def test_one_source_is_split_conformal_prediction():
     rng = np.random.default_rng(0)
     errors = rng.random(50)
     expected = np.sort(errors)[math.ceil(0.9 * 51) - 1]

@@ -4,6 +4,8 @@ import cv2
 import detectron2.data.transforms as T
 import numpy as np
 
+from fundus_plugins.photographs.resampling import warp, warp_points
+
 _MISJUDGED = 0.15  # how far a first look may be off, in the disc's size (logarithm) and extents
 
 
@@ -21,26 +23,13 @@ class AffineTransform(T.Transform):
         self.size = size
 
     def apply_image(self, image: np.ndarray) -> np.ndarray:
-        # Each pixel of a much smaller picture is the mean of what it covers, not one point of it.
-        shrink = int(1 / max(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))), 1e-3))
-        if shrink < 2:
-            return self._warp(image, self.matrix, cv2.INTER_LINEAR)
-        height, width = (max(1, side // shrink) for side in image.shape[:2])
-        zoom = np.diag([image.shape[1] / width, image.shape[0] / height, 1.0])
-        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        return self._warp(small, self.matrix @ zoom, cv2.INTER_LINEAR)
+        return warp(image, self.matrix, self.size)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        return self._warp(segmentation, self.matrix, cv2.INTER_NEAREST)
+        return warp_points(segmentation, self.matrix, self.size, cv2.INTER_NEAREST)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
         return coords @ self.matrix[:, :2].T + self.matrix[:, 2]
-
-    def _warp(self, image, matrix, interpolation):
-        # In OpenCV the first pixel's middle is 0, 0.
-        shifted = matrix.copy()
-        shifted[:, 2] += 0.5 * (matrix[:, 0] + matrix[:, 1]) - 0.5
-        return cv2.warpAffine(image, shifted, self.size[::-1], flags=interpolation)
 
 
 class RandomAffine(T.Augmentation):
