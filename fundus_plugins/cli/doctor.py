@@ -9,7 +9,7 @@ from typing import Any
 
 import rich_click as click
 
-PREDICTION = ("numpy", "opencv-python-headless", "onnxruntime")
+PREDICTION = ("numpy", "opencv-python-headless", "onnxruntime", "pillow", "rich-click", "tqdm")
 TRAINING = ("torch", "torchvision", "timm", "pycocotools", "scikit-learn", "pandas")
 
 
@@ -53,7 +53,8 @@ def _line(name: str, text: str) -> None:
 
 
 def _version(package: str) -> str | None:
-    names = (package, "opencv-python", "opencv-contrib-python") if package.startswith("opencv") else (package,)
+    others = ("opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
+    names = (package, *others) if package.startswith("opencv") else (package,)
     for name in names:
         try:
             return metadata.version(name)

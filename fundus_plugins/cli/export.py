@@ -15,7 +15,7 @@ from .options import PATH, Command, LateChoice, config_option, load_config, load
 @click.option("--output", required=True, type=PATH, help="a .onnx file")
 @click.option(
     "--flips",
-    type=LateChoice("fundus_plugins.prediction.tta:FLIPS"),
+    type=LateChoice("fundus_plugins.prediction.settings:FLIPS"),
     help="views that the graph averages; default: TEST.FLIPS",
 )
 @click.option("--side", type=int, metavar="PIXELS", help="of square views; default: any height and width")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ENGINES = {"onnxruntime": ".onnx", "torch": ".safetensors"}  # by the kind of weights that they read
 A_WORKER = 8  # photographs, for which starting another process pays
+MOST_WORKERS = 16  # unless more are asked for
 
 
 @click.command(cls=Command)
@@ -61,7 +62,7 @@ def command(config_file, weights, engine, workers, photographs, output, words):
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if engine == "onnxruntime":
-        workers = workers or max(1, min(cores, len(files) // A_WORKER))
+        workers = workers or max(1, min(cores, MOST_WORKERS, len(files) // A_WORKER))
         predictor = partial(FundusPredictor, weights or PACKAGED, threads=1 if workers > 1 else None)
     else:
         workers = workers or 1

@@ -10,12 +10,16 @@ _GAP = 3  # times the wanted size: how far whole pixels are averaged before the 
 def shortest_edge_size(height: int, width: int, shorter: int, longest: int) -> tuple[int, int]:
     """Height and width with the shorter side `shorter`, or less where the longer would exceed `longest`.
 
-    As Detectron2's ResizeShortestEdge rounds them. All in pixels.
+    As Detectron2's ResizeShortestEdge computes and rounds them; 0 leaves the sides as they are. All in pixels.
     """
+    if shorter == 0:
+        return height, width
     scale = shorter / min(height, width)
-    if max(height, width) * scale > longest:
-        scale = longest / max(height, width)
-    return int(height * scale + 0.5), int(width * scale + 0.5)
+    new = [float(shorter), scale * width] if height < width else [scale * height, float(shorter)]
+    if max(new) > longest:
+        scale = longest / max(new)
+        new = [scale * side for side in new]
+    return int(new[0] + 0.5), int(new[1] + 0.5)
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -36,7 +40,7 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An (H, W[, C]) uint8 image under an affine map; what it uncovers is black.
+    """An (H, W) or (H, W, 3) uint8 image under an affine map; what it uncovers is black.
 
     Bilinear; in a picture less than half as large each pixel is the mean of what it covers, not one point of it.
 
@@ -74,7 +78,7 @@ def _block_means(image: np.ndarray, side: int) -> np.ndarray:
 
 def _whole_and_rest(length: int, side: int) -> list[tuple[int, int]]:
     whole = length // side * side
-    return [(0, whole), (whole, length)][: 1 + (whole < length)]
+    return [part for part in ((0, whole), (whole, length)) if part[0] < part[1]]
 
 
 def _window(shape: tuple[int, ...], matrix: np.ndarray, size: tuple[int, int], shrink: int):

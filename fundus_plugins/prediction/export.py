@@ -18,9 +18,8 @@ from fundus_plugins.files import atomic_write, file_hash
 from fundus_plugins.modeling.export import OneLook
 from fundus_plugins.prediction.exported_views import SeveralViews
 from fundus_plugins.prediction.release import portable_cfg
-from fundus_plugins.prediction.settings import Settings
+from fundus_plugins.prediction.settings import FLIPS, Settings
 from fundus_plugins.prediction.torch_engine import prepare_for_inference
-from fundus_plugins.prediction.tta import FLIPS
 from fundus_plugins.weights.loading import load_trained_weights, local_weights, read_weights
 
 OPSET = 18  # the lowest that PyTorch's exporter writes
@@ -52,7 +51,8 @@ def write_onnx(
     Raises:
         FileNotFoundError, RuntimeError: as `load_trained_weights`.
         ImportError: onnx or onnxscript is not installed.
-        ValueError: an unknown `flips`, a side out of range, or a model that is not RF-Net.
+        ValueError: an unknown `flips`, a side out of range, views larger than MODEL.FPN.SQUARE_PAD, or a model that is
+            not RF-Net.
     """
     onnx = _import_onnx()
     flips = cfg.TEST.FLIPS if flips is None else flips
@@ -61,12 +61,16 @@ def write_onnx(
     longest = cfg.MODEL.FPN.SQUARE_PAD or LONGEST
     if side is not None and not SHORTEST <= side <= longest:
         raise ValueError(f"side {side}: expected {SHORTEST} to {longest} pixels")
+    settings = Settings.of(cfg, flips, side)
+    largest = max(settings.photograph_sides[1], settings.crop_side if settings.crop else 0)
+    if largest > longest:
+        raise ValueError(f"views of {largest} pixels: the model takes {longest} at most (MODEL.FPN.SQUARE_PAD)")
     model = _onnx_model(exportable(cfg, flips), side, longest)
     compact(model, read_weights(cfg.MODEL.WEIGHTS))
     metadata = {
         "config": portable_cfg(cfg).dump(),
         "facts": json.dumps({**(facts or {}), "weights": file_hash(local_weights(cfg.MODEL.WEIGHTS))}),
-        "settings": json.dumps(Settings.of(cfg, flips, side).as_dict()),
+        "settings": json.dumps(settings.as_dict()),
         "version": fundus_plugins.__version__,
     }
     onnx.helper.set_model_props(model, metadata)

@@ -15,7 +15,7 @@ class SeveralViews(nn.Module):
 
     Args:
         look: what sees one of them.
-        flips: one of `tta.FLIPS`, of two views or more.
+        flips: one of `settings.FLIPS`, of two views or more.
     """
 
     def __init__(self, look: OneLook, flips: Sequence[tuple[int, ...]]):

@@ -32,7 +32,7 @@ class OnnxEngine:
         if not Path(path).is_file():
             raise FileNotFoundError(f"no file {os.fspath(path)!r}; it must name an exported model")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS", 0))
+        options.intra_op_num_threads = threads or _threads_asked_for()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others want the processor, too
         options.log_severity_level = 3  # errors
         try:
@@ -63,6 +63,12 @@ class OnnxEngine:
             return None
         agreement = float(found["agreement"][0]) if "agreement" in found else float("nan")
         return Look(found["box"][0].astype(np.float64), score, found["masks"][0], agreement)
+
+
+def _threads_asked_for() -> int:
+    """OMP_NUM_THREADS, which may be a list for nested loops; 0: it says nothing."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdigit() else 0
 
 
 def _first_line(error: Exception) -> str:

@@ -5,6 +5,8 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,12 +61,14 @@ def predict_to_folder(predictor: Predictors, files: Sequence[Path], output: Path
     """
     names: dict[str, Path] = {}
     for path in files:
-        other = names.setdefault(overlay_name(path), path)
+        other = names.setdefault(overlay_name(path).lower(), path)  # some disks know no other
         if other != path:
             raise ValueError(f"{other} and {path} would give one overlay {overlay_name(path)}: predict them one by one")
-    run = (
-        _in_this_process(predictor, files, output) if workers == 1 else _in_processes(predictor, files, output, workers)
-    )
+    output.mkdir(parents=True, exist_ok=True)
+    if workers == 1:
+        run = _in_this_process(predictor, files, output)
+    else:
+        run = _in_processes(predictor, files, output, workers)
     outcome, rows = Outcome(), []
     for written in tqdm(run, total=len(files), unit="image", disable=None):
         if written.failure:
@@ -85,25 +89,49 @@ def _in_this_process(predictor: Predictors, files: Sequence[Path], output: Path)
 
 
 def _in_processes(predictor: Predictors, files: Sequence[Path], output: Path, workers: int) -> Iterator[Written]:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # NumPy's, which would wait for each other
-        os.environ.setdefault(name, "1")
     # Started anew, for a copy of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (predictor, output)) as pool:
-        yield from pool.map(_work, files)
+    with _one_thread_each(), ProcessPoolExecutor(workers, context, _start_worker, (predictor, output)) as pool:
+        waiting = [pool.submit(_work, path) for path in files]
+        for path, future in zip(files, waiting):
+            try:
+                yield future.result()
+            except BrokenProcessPool:  # killed, such as for its memory; what is done is kept
+                yield Written(failure=f"{path}: a process ended before it was done")
 
 
-_worker: tuple[FundusPredictor, Path]  # of a process of `_in_processes`
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that are started meanwhile compute in one thread each, and do not wait for each other."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+_worker: tuple[FundusPredictor | Exception, Path]  # of a process of `_in_processes`
 
 
 def _start_worker(predictor: Predictors, output: Path) -> None:
     global _worker
     cv2.setNumThreads(1)
-    _worker = predictor(), output
+    try:
+        _worker = predictor(), output
+    except Exception as error:  # raised where it can be told
+        _worker = error, output
 
 
 def _work(path: Path) -> Written:
     predictor, output = _worker
+    if isinstance(predictor, Exception):
+        raise predictor
     (found,) = predictor.predict_files([path])
     return _write(*found, output)
 

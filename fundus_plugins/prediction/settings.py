@@ -9,6 +9,13 @@ if TYPE_CHECKING:
 
 MASK_THRESHOLD = 0.5  # Detectron2's
 
+# Dimensions of an image (..., H, W) that are flipped, view by view.
+FLIPS = {
+    "none": ((),),
+    "horizontal": ((), (-1,)),
+    "both": ((), (-1,), (-2,), (-2, -1)),
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -23,7 +30,7 @@ class Settings:
         mask_threshold: of the probabilities of disc and cup.
         regular_shape, ellipse_weight: TEST.REGULAR_SHAPE and TEST.ELLIPSE_WEIGHT.
         flag_below, flag_ellipse_below, vcdr_margin: TEST.FLAG_BELOW, TEST.FLAG_ELLIPSE_BELOW and TEST.VCDR_MARGIN.
-        flips: which flips of a view are averaged, of `tta.FLIPS`.
+        flips: which flips of a view are averaged, of FLIPS.
         side: of the square views that the engine takes; None: any height and width.
     """
 

@@ -18,7 +18,8 @@ from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.folding import fold_batch_norms
 from fundus_plugins.photographs.resampling import resize
 from fundus_plugins.prediction.looks import Found, Look, Prepared
-from fundus_plugins.prediction.tta import FLIPS, agreement_of_views, flip_boxes
+from fundus_plugins.prediction.settings import FLIPS
+from fundus_plugins.prediction.tta import agreement_of_views, flip_boxes
 from fundus_plugins.weights.loading import load_trained_weights
 
 

@@ -2,16 +2,9 @@
 
 import torch
 
-# Dimensions of an image (..., H, W) that are flipped, view by view.
-FLIPS = {
-    "none": ((),),
-    "horizontal": ((), (-1,)),
-    "both": ((), (-1,), (-2,), (-2, -1)),
-}
-
 
 def flip_boxes(boxes: torch.Tensor, dims: tuple[int, ...], size: tuple[int, int]) -> torch.Tensor:
-    """Boxes (N, 4) XYXY of an image of height and width `size`, after it is flipped along `dims` (of FLIPS)."""
+    """Boxes (N, 4) XYXY of an image of height and width `size`, flipped along `dims` (of `settings.FLIPS`)."""
     height, width = size
     x1, y1, x2, y2 = boxes.unbind(1)
     if -1 in dims:

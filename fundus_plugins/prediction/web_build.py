@@ -23,6 +23,7 @@ def build_page(model: Path, sources: Path, folder: Path) -> None:
 
     Raises:
         FileNotFoundError: `sources` has no page.
+        FileExistsError: `folder` holds something else.
         RuntimeError: npm is missing or fails; or as `OnnxEngine`.
     """
     if not (sources / "package.json").is_file():
@@ -32,6 +33,8 @@ def build_page(model: Path, sources: Path, folder: Path) -> None:
         raise RuntimeError("the page is built with Node 20.11 or newer, and there is no npm")
     facts = model_facts(model)
     folder = folder.resolve()
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
+        raise FileExistsError(f"{folder} holds something else than a page: choose an empty folder, or a new one")
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / MODEL, "wb") as file:
         file.write(model.read_bytes())

@@ -34,7 +34,7 @@ def page_server(folder: str | os.PathLike, port: int) -> ThreadingHTTPServer:
         FileNotFoundError: there is no page in the folder.
         OSError: the port is taken.
     """
-    if not (Path(folder) / "index.html").is_file() or not (Path(folder) / "model.onnx").is_file():
+    if not all((Path(folder) / name).is_file() for name in ("index.html", "model.onnx", "model.json")):
         raise FileNotFoundError(f"no page in {folder}: fundus web --build makes one, with Node and npm")
     return ThreadingHTTPServer((ADDRESS, port), functools.partial(_Handler, directory=os.fspath(folder)))
 

@@ -57,6 +57,19 @@ def test_a_cut_out_is_that_of_the_whole_picture_made_smaller(scale, turn, x, y, 
     assert np.abs(warp(image, matrix, (64, 96)).astype(int) - expected).max() <= 2
 
 
+def test_sizes_are_detectron2s_to_the_pixel():
+    for height in (459, 565, 697, 1424, 2136):
+        for width in range(200, 4000, 7):
+            for sides in ((256, 256), (384, 512)):
+                expected = T.ResizeShortestEdge.get_output_shape(height, width, *sides)
+                assert shortest_edge_size(height, width, *sides) == expected, (height, width)
+    assert shortest_edge_size(300, 400, 0, 500) == (300, 400)
+
+
+def test_a_strip_narrower_than_a_block():
+    assert warp(np.full((2, 5000, 3), 90, np.uint8), np.array([[0.1, 0, 0], [0, 0.1, 30.0]]), (64, 64)).any()
+
+
 def test_what_lies_beyond_the_picture_is_black():
     image = np.full((300, 400, 3), 200, np.uint8)
     assert not warp(image, np.array([[0.2, 0, 900.0], [0, 0.2, 0]]), (64, 64)).any()

@@ -14,8 +14,8 @@ from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
 from fundus_plugins.prediction.export import exportable, write_onnx
 from fundus_plugins.prediction.release import write_release
+from fundus_plugins.prediction.settings import FLIPS
 from fundus_plugins.prediction.torch_engine import TorchEngine, load_model
-from fundus_plugins.prediction.tta import FLIPS
 from tests.conftest import ROOT, SIDE
 
 onnx = pytest.importorskip("onnx")

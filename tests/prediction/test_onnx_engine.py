@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,8 @@ from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
 from fundus_plugins.files import file_hash
 from fundus_plugins.measures.overlap import dice
+from fundus_plugins.prediction.export import write_onnx
+from fundus_plugins.prediction.outputs import predict_to_folder
 from fundus_plugins.prediction.predictor import PACKAGED
 from tests.conftest import ROOT
 
@@ -25,6 +28,11 @@ pytest.importorskip("onnxruntime")
 def phantom(seed: int, view: str, size: int = 640):
     rng = np.random.default_rng((31, seed))
     return draw_phantom(sample_parameters(rng, "suspicious", view), size, rng).image
+
+
+def read_table(folder) -> list[dict]:
+    with open(folder / "predictions.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +76,7 @@ def test_the_command_needs_neither_pytorch_nor_detectron2(photographs, tmp_path)
         command = [sys.executable, "-c", code, "predict", str(photographs), "--output", str(output)]
         done = subprocess.run([*command, "--workers", workers], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 1 and "broken.jpg" in done.stderr, done.stderr
-        with open(output / "predictions.csv", newline="", encoding="utf-8") as file:
-            tables.append(list(csv.DictReader(file)))
+        tables.append(read_table(output))
         assert cv2.imread(str(output / "disc_png.jpg")).shape == cv2.imread(str(photographs / "disc.png")).shape
     assert [row["file_name"] for row in tables[0]] == ["crop.png", "disc.png", "macula.png"]
     assert tables[0] == tables[1]
@@ -106,3 +113,31 @@ def test_what_is_no_exported_model_is_told(tmp_path):
 def test_an_engine_that_cannot_run_the_weights_is_refused(photographs, tmp_path, capsys, options, message):
     assert main(["predict", str(photographs), "--output", str(tmp_path / "out"), *options]) == 2
     assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+class Fatal:
+    """A predictor whose process is killed at the photograph that is called crop.png."""
+
+    def predict_files(self, paths):
+        (path,) = paths
+        if path.name == "crop.png":
+            os._exit(9)
+        yield from fundus_plugins.FundusPredictor().predict_files(paths)
+
+
+def test_a_killed_process_costs_its_photographs_and_not_the_table(photographs, tmp_path):
+    files = [photographs / name for name in ("disc.png", "crop.png")]
+    outcome = predict_to_folder(Fatal, files, tmp_path, workers=2)
+    assert outcome.failures and all("a process ended before it was done" in line for line in outcome.failures)
+    assert len(read_table(tmp_path)) == 2 - len(outcome.failures)
+
+
+def test_what_keeps_a_process_from_starting_is_told(photographs, tmp_path, capsys):
+    assert main(["predict", str(photographs), "--output", str(tmp_path), "--workers", "2", "--weights", "no.onnx"]) == 2
+    assert "error: no file 'no.onnx'; it must name an exported model" in capsys.readouterr().err
+
+
+def test_views_beyond_the_padding_are_not_exported(detecting_cfg, tmp_path):
+    detecting_cfg.INPUT.MAX_SIZE_TEST = 200
+    with pytest.raises(ValueError, match="views of 200 pixels: the model takes 128 at most"):
+        write_onnx(detecting_cfg, tmp_path / "model.onnx")

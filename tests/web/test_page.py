@@ -132,11 +132,13 @@ def test_masks_ratios_and_flags_are_those_of_the_predictor(page, photographs):
     give(page, photographs)
     rows = table(page)
     masks = zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-masks")))
-    assert masks.testzip() is None and masks.namelist() == [f"{path.stem}.png" for path in photographs]
+    assert masks.testzip() is None and masks.namelist() == [
+        f"{path.stem}_{path.suffix[1:]}.png" for path in photographs
+    ]
     predictor = fundus_plugins.FundusPredictor()
     for path in photographs:
         expected, row = predictor(read_photograph(path)), rows[path.name]
-        disc, cup = mask_in(masks.read(f"{path.stem}.png"))
+        disc, cup = mask_in(masks.read(f"{path.stem}_{path.suffix[1:]}.png"))
         assert disc.shape == expected.disc.shape == (int(row["height"]), int(row["width"])), path
         assert dice(disc, expected.disc) >= 0.995 and dice(cup, expected.cup) >= 0.995, path
         assert row["reason"] == "; ".join(expected.flags), path

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def page(tmp_path):
-    for name in ("index.html", "model.onnx", "a.js", "a.mjs", "a.wasm"):
+    for name in ("index.html", "model.onnx", "model.json", "a.js", "a.mjs", "a.wasm"):
         (tmp_path / name).write_text(name)
     (tmp_path / "ort").mkdir()
     return tmp_path

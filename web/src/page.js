@@ -131,8 +131,9 @@ function finished() {
   return items.filter((x) => x.state === "done");
 }
 
+/** As overlays are called, so that a.jpg and a.png are told apart. */
 function maskName(item) {
-  return `${item.name.replace(/\.[^.]*$/, "")}.png`;
+  return `${item.name.replace(/\.([^.]*)$/, "_$1")}.png`;
 }
 
 function maskFile(item) {

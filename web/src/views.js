@@ -41,7 +41,7 @@ export function samePlace(...boxes) {
 /** A disc that fills the picture is larger than any a detector has learned: the same at half the size, within black. */
 async function lookAtHalfSize(look, image) {
   const { width, height } = image;
-  const size = { width: Math.floor(width / 2), height: Math.floor(height / 2) };
+  const size = { width: Math.max(1, Math.floor(width / 2)), height: Math.max(1, Math.floor(height / 2)) };
   const half = resize(image, size);
   const [left, top] = [Math.floor((width - size.width) / 2), Math.floor((height - size.height) / 2)];
   const data = new Uint8Array(3 * width * height);

@@ -23,18 +23,20 @@ self.onmessage = ({ data: { id, file, start } }) => {
 };
 
 async function outline(id, file) {
+  let bitmap = null;
   try {
     const { model, engine } = await ready;
     const began = performance.now();
-    const bitmap = await decode(file);
+    bitmap = await decode(file);
     const prediction = await predict(engine.look, pixelsOf(bitmap), model.settings);
     const seconds = (performance.now() - began) / 1000;
     const closeUp = pictureAbout(bitmap, bounds(prediction.disc));
     const size = { width: bitmap.width, height: bitmap.height };
-    bitmap.close();
     self.postMessage({ id, result: { size, prediction, closeUp, seconds } }, [closeUp.bitmap]);
   } catch (error) {
     self.postMessage({ id, error: error.message });
+  } finally {
+    bitmap?.close();
   }
 }
 
