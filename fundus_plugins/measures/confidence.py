@@ -83,8 +83,8 @@ def margin_over_sources(rows: Sequence[dict], coverage: float = 0.9) -> dict:
     """How far the interval must reach to hold the true ratio on *every* source, of rows of several (`set`).
 
     Readers draw the cup of one source larger, of another smaller: what is enough for most is too little for the next.
-    Each source has the margin of `cross_validated_margin`; the largest of them counts. It is infinite where a source has
-    too few rows for the coverage (fewer than 9 for 0.9).
+    Each source has the margin of `cross_validated_margin`; the largest of them counts. It is infinite where a source
+    has too few rows for the coverage (fewer than 9 for 0.9).
 
     Returns:
         `margin`; `worst`, the source that asks for it, None without rows; and `covered`, for each source the part of
