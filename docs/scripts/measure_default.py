@@ -7,8 +7,6 @@
 """
 
 import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from processor import processor
 from tabulate import tabulate
 
 from fundus_plugins.data.phantom.drawing import draw_phantom
@@ -44,13 +43,6 @@ def seconds(photographs: Path, code: Path, options: list[str]) -> float:
         environment = os.environ | {"PYTHONPATH": str(code)}
         subprocess.run(command, check=True, capture_output=True, env=environment, cwd=output)
         return time.perf_counter() - start
-
-
-def processor() -> str:
-    text = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
-    name = re.search(r"model name\s*: (.*)", text)
-    wanted = [x for x in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if f" {x} " in text]
-    return f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores, {', '.join(wanted)}"
 
 
 def main() -> None:

@@ -8,8 +8,6 @@ Builds the page with those keys. Without photographs it draws phantoms, four eac
 import csv
 import io
 import os
-import platform
-import re
 import shutil
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from playwright.sync_api import sync_playwright
+from processor import processor
 from tabulate import tabulate
 
 import fundus_plugins
@@ -83,13 +82,6 @@ def distances(files: list[Path], rows: list[dict], masks: list[np.ndarray]) -> l
             found.append([dice(disc, expected.disc), dice(cup, expected.cup), -ratio])
     lowest = np.min(found, axis=0)
     return [*lowest[:2], -lowest[2]]
-
-
-def processor() -> str:
-    text = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
-    name = re.search(r"model name\s*: (.*)", text)
-    wanted = [x for x in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if f" {x} " in text]
-    return f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores, {', '.join(wanted)}"
 
 
 def main() -> None:
