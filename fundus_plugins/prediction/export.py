@@ -140,7 +140,7 @@ def compact(model, weights: Mapping[str, torch.Tensor]) -> None:
             continue
         name = tensor.name
         own = next((x for key, x in weights.items() if key == name or name.endswith("." + key)), None)
-        found = _half_and_factor(values, None if own is None else own.float().numpy())
+        found = half_and_factor(values, None if own is None else own.float().numpy())
         if found is None:
             continue
         half, factor = found
@@ -153,7 +153,7 @@ def compact(model, weights: Mapping[str, torch.Tensor]) -> None:
     model.graph.node.extend(nodes + rest)
 
 
-def _half_and_factor(values: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
+def half_and_factor(values: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
     """Half-precision values and factors, whose products these are but for rounding; None if there are none."""
     for base in (values, own):
         if base is None or base.shape != values.shape or not np.array_equal(base.astype(np.float16), base):

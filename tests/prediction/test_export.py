@@ -12,7 +12,7 @@ import fundus_plugins
 from fundus_plugins.cli.main import main
 from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
-from fundus_plugins.prediction.export import exportable, write_onnx
+from fundus_plugins.prediction.export import exportable, half_and_factor, write_onnx
 from fundus_plugins.prediction.release import write_release
 from fundus_plugins.prediction.settings import FLIPS
 from fundus_plugins.prediction.torch_engine import TorchEngine, load_model
@@ -155,6 +155,19 @@ def test_released_weights_take_half_the_room_and_lose_nothing(detecting_cfg, tmp
         expected = exportable(released)(image[None])
     for found, wanted in zip(run(tmp_path / "half.onnx", image), expected):
         np.testing.assert_allclose(found, wanted.numpy(), atol=1e-3)
+
+
+def test_only_what_loses_nothing_is_stored_in_half_precision():
+    rng = np.random.default_rng(0)
+    own, other = rng.normal(size=(2, 6, 3, 3, 3)).astype(np.float16).astype(np.float32)
+    folded = own * rng.uniform(0.2, 3, (6, 1, 1, 1)).astype(np.float32)
+    half, factor = half_and_factor(folded, own)
+    assert half.dtype == np.float16 and factor.shape == (6, 1, 1, 1)
+    np.testing.assert_allclose(half * factor, folded, rtol=1e-6)
+    half, factor = half_and_factor(own, None)
+    assert (factor == 1).all() and np.array_equal(half, own)
+    assert half_and_factor(folded, other) is None and half_and_factor(folded, None) is None
+    assert half_and_factor(folded, folded) is None  # float32's weights stay float32
 
 
 def test_what_cannot_be_exported_is_told(detecting_cfg, tmp_path, monkeypatch, capsys):
