@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+_LEFTOVER = ".part"
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
@@ -17,7 +19,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     # A file's name need not be UTF-8: what is not is written as \udcXX, so that the rest of the text is not lost.
     text: dict[str, Any] = {"encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
     options = {} if "b" in mode else text
-    handle, temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", dir=folder)
+    handle, temporary = tempfile.mkstemp(_LEFTOVER, f".{name[:40]}.", folder)
     try:
         with open(handle, mode, **options) as file:
             yield file
@@ -28,6 +30,12 @@ def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def remove_leftovers(folder: Path, *, below: bool) -> None:
+    """Remove the temporary files that a killed `atomic_write` left in a folder, and in those below it."""
+    for path in folder.rglob(f".*{_LEFTOVER}") if below else folder.glob(f".*{_LEFTOVER}"):
+        path.unlink(missing_ok=True)
 
 
 def file_hash(path: str | os.PathLike) -> str:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from .options import PATH, Command, Several, config_option, is_key, load_config, load_release, pairs, report_failures
+from .options import (
+    PATH,
+    Command,
+    LateChoice,
+    Several,
+    config_option,
+    is_key,
+    load_config,
+    load_release,
+    pairs,
+    report_failures,
+)
 
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
@@ -39,38 +50,97 @@ MOST_WORKERS = 16  # unless more are asked for
     help=f"processes; default: one for each core and {A_WORKER} photographs with onnxruntime, 1 with torch",
 )
 @click.option("--input", "photographs", cls=Several, type=PATH, help="the same as PHOTOGRAPHS")
-@click.option("--output", required=True, type=PATH, help="another folder, for overlays and predictions.csv")
+@click.option("--output", required=True, type=PATH, help="another folder, for everything that is written")
+@click.option("--recursive", is_flag=True, help="folders within folders, too")
+@click.option(
+    "--write",
+    cls=Several,
+    type=LateChoice("fundus_plugins.prediction.run.options:KINDS"),
+    help="what to write; default: csv overlays report",
+)
+@click.option(
+    "--mask-coding",
+    type=LateChoice("fundus_plugins.prediction.run.options:CODINGS"),
+    default="refuge",
+    show_default=True,
+    help="of mask files: 0 cup, 128 rim, 255 background; or 0 background, 1 rim, 2 cup",
+)
+@click.option(
+    "--mm-per-pixel",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="MM",
+    help="on the retina, of photographs of which neither a list nor a header tells the scale",
+)
+@click.option("--overwrite", is_flag=True, help="begin anew, whatever --output holds of an earlier run")
 @click.argument("words", nargs=-1, metavar="[PHOTOGRAPHS]... [KEY VALUE]...")
-def command(config_file, weights, engine, workers, photographs, output, words):
-    """Outline the optic disc and cup, and measure the vertical cup-to-disc ratio.
+def command(
+    config_file,
+    weights,
+    engine,
+    workers,
+    photographs,
+    output,
+    recursive,
+    write,
+    mask_coding,
+    mm_per_pixel,
+    overwrite,
+    words,
+):
+    """Outline the optic disc and cup, measure the nerve head, and write a table, overlays and a report.
 
-    PHOTOGRAPHS: files, or folders of them (not searched deeper). Without --config-file, --weights is a file that
-    holds its config; without either it is the packaged one. KEY VALUE pairs of the config are for torch, which alone
-    needs PyTorch and Detectron2.
+    PHOTOGRAPHS: files (JPEG, PNG, TIFF, BMP, WebP, DICOM), folders, patterns, ZIP files, or lists (.csv, .parquet;
+    columns path and, if known, id, eye, patient, mm_per_pixel). The same command goes on where it was stopped.
+
+    Without --config-file, --weights is a file that holds its config; without either it is the packaged one. KEY VALUE
+    pairs of the config are for torch, which alone needs PyTorch and Detectron2.
     """
     given, overrides = split_words(words)
     engine = choose_engine(engine, config_file, weights, overrides)
     if engine == "onnxruntime":
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products are small; its threads wait at full speed
-    files = list_photographs([*photographs, *given])
-    unused = list_unused([*photographs, *given], files, output)
+    paths = [*photographs, *given]
+    if not paths:
+        raise click.UsageError("no photographs given: name files or folders")
+    from fundus_plugins.photographs.listing import list_sources
+
+    sources = list_sources(paths, recursive=recursive, without=output.resolve())
+    files = [x.path for x in sources]
     if output.resolve() in {path.resolve().parent for path in files}:
         raise click.UsageError(f"{output} holds the photographs; choose another folder, so that none is overwritten")
+    unused = list_unused(paths, files, output, recursive)
 
-    from fundus_plugins.prediction.outputs import predict_to_folder
     from fundus_plugins.prediction.predictor import PACKAGED, FundusPredictor
+    from fundus_plugins.prediction.run.options import DEFAULT, Options
+    from fundus_plugins.prediction.run.run import predict_sources
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if engine == "onnxruntime":
         workers = workers or max(1, min(cores, MOST_WORKERS, len(files) // A_WORKER))
         predictor = partial(FundusPredictor, weights or PACKAGED, threads=1 if workers > 1 else None)
+        made = {"engine": engine, "weights": hash_of(weights or PACKAGED)}
     else:
         workers = workers or 1
-        predictor = partial(FundusPredictor, torch_config(config_file, weights, overrides))
-    result = predict_to_folder(predictor, files, output, workers)
+        from fundus_plugins.weights.loading import local_weights
+
+        cfg = torch_config(config_file, weights, overrides)
+        predictor = partial(FundusPredictor, cfg)
+        made = {"engine": engine, "weights": hash_of(local_weights(cfg.MODEL.WEIGHTS)), "config": cfg.dump()}
+    chosen = tuple(dict.fromkeys(write)) or DEFAULT
+    options = Options(chosen, mask_coding, mm_per_pixel)
+    result = predict_sources(predictor, sources, output, options, made=made, workers=workers, overwrite=overwrite)
     photographs = f"{result.predicted} photograph{'s' * (result.predicted != 1)}"
-    print(f"{photographs}, {result.missed} without a detected disc, {result.flagged} flagged for review -> {output}")
+    before = f" ({result.before} done before)" if result.before else ""
+    doubts = f"{result.missed} without a detected disc, {result.flagged} flagged for review"
+    print(f"{photographs}{before}, {doubts} -> {output}")
     return report_failures([*unused, *result.failures])
+
+
+def hash_of(weights: str | os.PathLike) -> str:
+    """Which weights these are; nothing where there is no such file, which the engine tells."""
+    from fundus_plugins.files import file_hash
+
+    return file_hash(weights)[:16] if os.path.isfile(weights) else ""
 
 
 def choose_engine(engine: str | None, config_file: str | None, weights: str | None, overrides: list[str]) -> str:
@@ -116,32 +186,19 @@ def split_words(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
     return photographs, pairs(overrides)
 
 
-def list_unused(paths: list[Path], files: list[Path], output: Path) -> list[str]:
+def list_unused(paths: list[Path], files: list[Path], output: Path, recursive: bool = False) -> list[str]:
     """A line for every kind of file in the folders that were given which is not read; their folders are named alone."""
     from fundus_plugins.photographs.folders import unused_pictures, walk_files
 
     lines = []
     for root in (path for path in dict.fromkeys(paths) if path.is_dir()):
-        ours = {file.relative_to(root) for file in files if file.parent == root}
+        ours = {file.relative_to(root) for file in files if file.is_relative_to(root)}
         found = [x for x in walk_files(root) if not (root / x).resolve().is_relative_to(output.resolve())]
         problems = unused_pictures(root, found, ours, "")
-        lines += [str(x) for x in problems if x.kind != "unused folder" and x.file == root]
+        lines += [str(x) for x in problems if x.kind != "unused folder" and (recursive or x.file == root)]
         for problem in problems:
             if problem.kind == "unused folder":
-                print(f"not searched: {problem.file}, {problem.found}; name it, too, to read it", file=sys.stderr)
+                print(
+                    f"not searched: {problem.file}, {problem.found}; name it, too, or say --recursive", file=sys.stderr
+                )
     return lines
-
-
-def list_photographs(paths: list[Path]) -> list[Path]:
-    """The photographs that are meant: files as they are, of a folder those with a photograph's suffix, sorted."""
-    from fundus_plugins.photographs.folders import list_folder
-
-    if not paths:
-        raise click.UsageError("no photographs given: name files or folders")
-    files: list[Path] = []
-    for path in paths:
-        found = list_folder(path) if path.is_dir() else [path]
-        if not found or not found[0].exists():
-            raise click.UsageError(f"no photographs at {path}")
-        files += found
-    return list(dict.fromkeys(files))

@@ -1,9 +1,11 @@
 """`fundus pseudo-masks`: a trained model's surest outlines as a data set."""
 
+from pathlib import Path
+
 import rich_click as click
 
 from .options import PATH, Command, load_release, report_failures
-from .predict import list_photographs, split_words
+from .predict import split_words
 
 FIELDS = ("agreement", "ellipse", "score")
 
@@ -40,3 +42,18 @@ def command(weights, output, words, **limits):
         print(f"{number} {reason}")
     print(f"{counts['kept']} of {len(files)} photographs -> {output}")
     return report_failures(failures)
+
+
+def list_photographs(paths: list[Path]) -> list[Path]:
+    """The photographs that are meant: files as they are, of a folder those with a photograph's suffix, sorted."""
+    from fundus_plugins.photographs.folders import list_folder
+
+    if not paths:
+        raise click.UsageError("no photographs given: name files or folders")
+    files: list[Path] = []
+    for path in paths:
+        found = list_folder(path) if path.is_dir() else [path]
+        if not found or not found[0].exists():
+            raise click.UsageError(f"no photographs at {path}")
+        files += found
+    return list(dict.fromkeys(files))

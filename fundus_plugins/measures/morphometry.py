@@ -16,6 +16,11 @@ def vertical_diameter(mask: np.ndarray) -> int:
     return int(np.count_nonzero(mask, axis=0).max(initial=0))
 
 
+def horizontal_diameter(mask: np.ndarray) -> int:
+    """As `vertical_diameter`, across: the largest row sum of an (H, W) mask, in its pixels."""
+    return vertical_diameter(np.asarray(mask).T)
+
+
 def vertical_cup_to_disc_ratio(disc: np.ndarray, cup: np.ndarray) -> float:
     """Vertical cup-to-disc ratio: the cup's largest column sum over the disc's, REFUGE's official definition.
 

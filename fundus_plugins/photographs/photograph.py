@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .picture import decode_picture, open_picture, orientation, png_metadata, upright
+from .picture import decode_picture, open_bytes, open_picture, orientation, png_metadata, read_bytes, upright
 from .problems import BadInput
 
 KIND = "unreadable photograph"
@@ -24,13 +24,20 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
     Raises BadInput, naming the file, where it is no JPEG, PNG, TIFF, BMP, WebP, PPM or GIF, is cut off, too large, or
     holds several pictures.
     """
-    path = Path(path)
-    data, image = open_picture(path, KIND)
+    return decode_photograph(read_bytes(Path(path), KIND), Path(path))
+
+
+def decode_photograph(data: bytes, path: Path, page: int | None = None) -> np.ndarray:
+    """As `read_photograph`, of a file's bytes; of several pictures in one file that on `page`, from 0.
+
+    `path` is for the errors.
+    """
+    image = open_bytes(data, path, KIND, page)
     pixels = _decode_fast(data, image)
     if pixels is not None:
         return cv2.cvtColor(upright(pixels, _orientation(data, image)), cv2.COLOR_BGR2RGB)
     if _bits(image, data) == 16:
-        return _decode_deep(data, image, path)
+        return _decode_deep(data, image, path, page or 0)
     image = decode_picture(data, image, path, KIND)
     if image.mode not in _MODES:
         raise BadInput(KIND, path, "grey values or colours of 8 or 16 bits", f"pixels of Pillow's mode {image.mode}")
@@ -83,7 +90,7 @@ def _bits(image: Image.Image, data: bytes) -> int:
     return 8
 
 
-def _decode_deep(data: bytes, image: Image.Image, path: Path) -> np.ndarray:
+def _decode_deep(data: bytes, image: Image.Image, path: Path, page: int) -> np.ndarray:
     """By OpenCV, for Pillow cuts 16 bits of grey at 255."""
     expected = "a PNG, or a TIFF of grey values or RGB, with 16 bits"
     if image.format == "TIFF":
@@ -94,7 +101,8 @@ def _decode_deep(data: bytes, image: Image.Image, path: Path) -> np.ndarray:
             raise BadInput(KIND, path, expected, found)
     else:
         decode_picture(data, image, path, KIND)  # OpenCV does not say what is wrong with a file
-    deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    bytes_, as_it_is = np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED
+    deep = cv2.imdecodemulti(bytes_, as_it_is)[1][page] if page else cv2.imdecode(bytes_, as_it_is)
     if deep is None or deep.dtype != np.uint16:
         raise BadInput(KIND, path, expected, "one that OpenCV cannot read")
     if deep.ndim == 2:

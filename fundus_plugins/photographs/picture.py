@@ -25,29 +25,44 @@ def open_picture(path: Path, kind: str) -> tuple[bytes, Image.Image]:
 
     Raises BadInput of that `kind` for what is no picture, is cut off, is too large to be true, or holds several.
     """
+    data = read_bytes(path, kind)
+    return data, open_bytes(data, path, kind)
+
+
+def read_bytes(path: Path, kind: str) -> bytes:
+    """All of a file. Raises BadInput of that `kind` for one that cannot be read, or is too large to be a picture."""
     try:
         size = os.path.getsize(path)
         if size > MAX_BYTES:
             raise BadInput(kind, path, f"at most {MAX_BYTES >> 20} MiB", f"{size >> 20} MiB")
         with open(path, "rb") as file:
-            data = file.read()
+            return file.read()
     except OSError as error:
         raise BadInput(kind, path, "a file that can be read", error.strerror or reason(error)) from None
+
+
+def open_bytes(data: bytes, path: Path, kind: str, page: int | None = None) -> Image.Image:
+    """The picture in a file's bytes, of which only the header is read yet; of several that on `page`, from 0.
+
+    `path` is for the errors, which are those of `open_picture`; with a page several pictures are none.
+    """
     try:
         with _quiet():
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-            pages = _pages(image)
+            pages = whole_pages(image)
+            if page is not None:
+                image.seek(page)
     except Image.DecompressionBombError:
         raise BadInput(kind, path, f"at most {MAX_PIXELS:,} pixels", "more") from None
     except Exception as error:  # Pillow's readers raise errors of many families
         raise BadInput(kind, path, "an image file", _what(data, error)) from None
     if image.width * image.height > MAX_PIXELS:
         raise BadInput(kind, path, f"at most {MAX_PIXELS:,} pixels", f"{image.width} x {image.height}")
-    if pages > 1:
-        raise BadInput(kind, path, "one picture", f"{pages} in one file; save each as a file of its own")
+    if len(pages) > 1 and page is None:
+        raise BadInput(kind, path, "one picture", f"{len(pages)} in one file; save each as a file of its own")
     if image.format in ("JPEG", "MPO") and is_cut_off(data):
         raise BadInput(kind, path, "an image file", "a truncated one: JPEG's end marker is missing")
-    return data, image
+    return image
 
 
 def decode_picture(data: bytes, image: Image.Image, path: Path, kind: str) -> Image.Image:
@@ -137,15 +152,16 @@ def is_damaged(png: bytes) -> bool:
     return True  # without its end
 
 
-def _pages(image: Image.Image) -> int:
-    """How many pictures there are; a phone's second one (MPO) and thumbnails do not count."""
+def whole_pages(image: Image.Image) -> list[int]:
+    """Which of a file's pictures are whole ones; a phone's second one (MPO) and thumbnails are not."""
     number = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if number == 1 or image.format != "TIFF":
-        return number
-    whole = 0
+        return list(range(number))
+    whole = []
     for page in range(number):
         image.seek(page)
-        whole += not image.tag_v2.get(254, 0) & _REDUCED_PAGE  # type: ignore[attr-defined]
+        if not image.tag_v2.get(254, 0) & _REDUCED_PAGE:  # type: ignore[attr-defined]
+            whole.append(page)
     image.seek(0)
     return whole
 

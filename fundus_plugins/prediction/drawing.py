@@ -6,22 +6,42 @@ import numpy as np
 from fundus_plugins.prediction.predictor import FundusPrediction
 
 DISC_COLOR, CUP_COLOR = (0, 220, 0), (255, 210, 0)  # RGB
+_FRACTION = 4  # bits of a pixel, in which OpenCV draws
 
 
-def draw_outlines(image: np.ndarray, disc: np.ndarray, cup: np.ndarray) -> np.ndarray:
-    """A copy of an (H, W, 3) uint8 RGB photograph with the outlines of two (H, W) bool masks, green and yellow."""
-    drawn = np.ascontiguousarray(image.copy())
-    thickness = max(1, round(max(image.shape[:2]) / 500))
+def at_most(image: np.ndarray, side: int | None) -> np.ndarray:
+    """The (H, W, 3) uint8 picture, made smaller where its longer side is more than `side` pixels."""
+    scale = (side or max(image.shape[:2])) / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def draw_outlines(image: np.ndarray, disc: np.ndarray, cup: np.ndarray, side: int | None = None) -> np.ndarray:
+    """A copy of an (H, W, 3) uint8 RGB photograph with the outlines of two (H, W) bool masks, green and yellow.
+
+    Where its longer side is more than `side` pixels, the copy has that many.
+    """
+    drawn = np.array(at_most(image, side))
+    scale = np.array(drawn.shape[1::-1]) / image.shape[1::-1]
+    thickness = max(1, round(max(drawn.shape[:2]) / 500))
     for mask, color in ((disc, DISC_COLOR), (cup, CUP_COLOR)):
-        contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, contours, -1, color, thickness, cv2.LINE_AA)
+        rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+        if not len(rows):
+            continue
+        window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8)
+        outlines, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        places = [(outline[:, 0] + (columns[0], rows[0]) + 0.5) * scale - 0.5 for outline in outlines]
+        points = [(place * (1 << _FRACTION)).round().astype(np.int32) for place in places]
+        cv2.polylines(drawn, points, True, color, thickness, cv2.LINE_AA, _FRACTION)
     return drawn
 
 
-def draw_disc_and_cup(image: np.ndarray, prediction: FundusPrediction) -> np.ndarray:
-    """The photograph with the predicted outlines and the vertical cup-to-disc ratio; (H, W, 3) uint8 RGB."""
-    drawn = draw_outlines(image, prediction.disc, prediction.cup)
-    scale = max(image.shape[:2]) / 1000
+def draw_disc_and_cup(image: np.ndarray, prediction: FundusPrediction, side: int | None = None) -> np.ndarray:
+    """The photograph with the predicted outlines and the vertical cup-to-disc ratio, as `draw_outlines` gives it."""
+    drawn = draw_outlines(image, prediction.disc, prediction.cup, side)
+    scale = max(drawn.shape[:2]) / 1000
     text = f"vCDR {prediction.vcdr:.2f}  score {prediction.score:.2f}" if prediction.disc.any() else "no disc found"
     place = (round(12 * scale), round(32 * scale))
     for color, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # a dark edge keeps it legible on any ground

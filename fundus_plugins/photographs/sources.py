@@ -1,0 +1,147 @@
+"""Photographs to predict, wherever they are: files, pages and frames of files, members of ZIP files."""
+
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from .dicom import Header, count_frames, decode_dicom, is_dicom, open_dicom, read_header
+from .laterality import eye_of_name
+from .photograph import KIND, decode_photograph
+from .picture import MAX_BYTES, open_bytes, read_bytes, whole_pages
+from .problems import BadInput, reason
+
+_SEVERAL = (".tif", ".tiff")  # may hold several pictures
+
+
+@dataclass(frozen=True)
+class Source:
+    """One photograph, before it is read.
+
+    Attributes:
+        id: of this photograph alone in a run.
+        path: its file, or the ZIP file that it is in.
+        member: its name in the ZIP file; empty: it is in none.
+        number: of the picture in its file, from 0; None: there is one.
+        eye, patient, mm_per_pixel, fovea: what a list says of it; fovea (x, y) in pixels of the photograph.
+    """
+
+    id: str
+    path: Path
+    member: str = ""
+    number: int | None = None
+    eye: str = ""
+    patient: str = ""
+    mm_per_pixel: float | None = None
+    fovea: tuple[float, float] | None = None
+
+    @property
+    def where(self) -> str:
+        """Its file, and what it is there, for people."""
+        inside = f"/{self.member}" if self.member else ""
+        return f"{self.path}{inside}" + (f", picture {self.number + 1}" if self.number is not None else "")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a photograph beside its pixels, and from where: "list", "header", "name", or "" for nothing."""
+
+    eye: str = ""
+    eye_source: str = ""
+    patient: str = ""
+    mm_per_pixel: float | None = None
+    scale_source: str = ""
+    field_degrees: float | None = None
+    fovea: tuple[float, float] | None = None
+
+
+def read_source(source: Source) -> tuple[np.ndarray, Known]:
+    """The photograph, (H, W, 3) uint8 RGB, and what is known of it: by a list first, then its header, then its name.
+
+    Raises BadInput, naming the file, as `read_photograph` and `decode_dicom` do.
+    """
+    data, name = read_data(source), Path(source.where)
+    header = Header()
+    if is_dicom(data):
+        dataset = open_dicom(data, name)
+        image = decode_dicom(dataset, name, source.number or 0)
+        header = read_header(dataset, source.number or 0)
+    else:
+        image = decode_photograph(data, name, source.number)
+    return image, what_is_known(source, header)
+
+
+def what_is_known(source: Source, header: Header) -> Known:
+    """As `read_source` gives it, without the pixels."""
+    named = eye_of_name(Path(source.member or source.path).stem)
+    eyes = [(source.eye, "list"), (header.eye, "header"), (named, "name"), ("", "")]
+    scales = [(source.mm_per_pixel, "list"), (header.mm_per_pixel, "header"), (None, "")]
+    eye, eye_source = next(x for x in eyes if x[0] or not x[1])
+    scale, scale_source = next(x for x in scales if x[0] or not x[1])
+    return Known(
+        eye, eye_source, source.patient or header.patient, scale, scale_source, header.field_degrees, source.fovea
+    )
+
+
+def read_data(source: Source) -> bytes:
+    """The bytes of its file, or of the ZIP file's member. Raises BadInput."""
+    if not source.member:
+        return read_bytes(source.path, KIND)
+    try:
+        archive = _archive(os.fspath(source.path), os.stat(source.path).st_mtime_ns)
+        size = archive.getinfo(source.member).file_size
+        if size > MAX_BYTES:
+            raise ValueError(f"{size >> 20} MiB; at most {MAX_BYTES >> 20} are read")
+        return archive.read(source.member)
+    except Exception as error:  # of zipfile, zlib, and for encrypted members
+        raise BadInput(KIND, Path(source.where), "a photograph in a ZIP file", reason(error)) from None
+
+
+def pictures_in(source: Source) -> Iterator[Source]:
+    """Itself, or one for each picture where its file holds several; itself, too, where it cannot be read."""
+    number = 1
+    try:
+        if Path(source.member or source.path).suffix.lower() in _SEVERAL:
+            pages = whole_pages_of(source)
+            if len(pages) > 1:
+                yield from (_numbered(source, page, count + 1) for count, page in enumerate(pages))
+                return
+        elif looks_like_dicom(source):
+            number = count_frames(open_dicom(read_data(source), Path(source.where)))
+    except (BadInput, ImportError):
+        number = 1  # told when it is read
+    if number == 1:
+        yield source
+    else:
+        yield from (_numbered(source, frame, frame + 1) for frame in range(number))
+
+
+def whole_pages_of(source: Source) -> list[int]:
+    """Of a TIFF's pages those that are no thumbnails. Raises BadInput."""
+    image = open_bytes(read_data(source), Path(source.where), KIND, page=0)
+    return whole_pages(image)
+
+
+def looks_like_dicom(source: Source) -> bool:
+    """Whether its file begins as DICOM's do; it may have any suffix, or none."""
+    try:
+        if source.member:
+            with _archive(os.fspath(source.path), os.stat(source.path).st_mtime_ns).open(source.member) as file:
+                return is_dicom(file.read(132))
+        with open(source.path, "rb") as file:
+            return is_dicom(file.read(132))
+    except Exception:  # told when it is read
+        return False
+
+
+def _numbered(source: Source, number: int, shown: int) -> Source:
+    return replace(source, id=f"{source.id}#{shown}", number=number)
+
+
+@lru_cache(maxsize=2)
+def _archive(path: str, changed: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)

@@ -1,0 +1,198 @@
+"""DICOM objects about a DICOM photograph: a segmentation of disc and cup, and a structured report of what was measured.
+
+Made by highdicom. What no standard has a code for has one of our own (coding scheme 99FUNDUS).
+"""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import fundus_plugins
+from fundus_plugins.photographs.dicom import MISSING, count_frames, is_dicom, open_dicom
+from fundus_plugins.photographs.sources import Source, read_data
+from fundus_plugins.prediction.predictor import FundusPrediction
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SCHEME = "99FUNDUS"
+_MAKER = "fundus_plugins"
+# Field of a record: code, meaning, unit by UCUM.
+MEASURES = {
+    "vcdr": ("VCDR", "Vertical cup to disc ratio", "1"),
+    "vcdr_low": ("VCDR-LOW", "Vertical cup to disc ratio, lower end of its interval", "1"),
+    "vcdr_high": ("VCDR-HIGH", "Vertical cup to disc ratio, upper end of its interval", "1"),
+    "hcdr": ("HCDR", "Horizontal cup to disc ratio", "1"),
+    "acdr": ("ACDR", "Cup to disc area ratio", "1"),
+    "rim_inferior": ("RIM-I", "Width of the inferior rim over the vertical disc diameter", "1"),
+    "rim_superior": ("RIM-S", "Width of the superior rim over the vertical disc diameter", "1"),
+    "rim_nasal": ("RIM-N", "Width of the nasal rim over the vertical disc diameter", "1"),
+    "rim_temporal": ("RIM-T", "Width of the temporal rim over the vertical disc diameter", "1"),
+    "rim_narrowest": ("RIM-MIN", "Narrowest rim over the disc diameter in its direction", "1"),
+    "disc_height_mm": ("DISC-HEIGHT", "Vertical diameter of the optic disc", "mm"),
+    "disc_width_mm": ("DISC-WIDTH", "Horizontal diameter of the optic disc", "mm"),
+    "disc_area_mm2": ("DISC-AREA", "Area of the optic disc", "mm2"),
+    "cup_area_mm2": ("CUP-AREA", "Area of the optic cup", "mm2"),
+    "ddls": ("DDLS", "Stage of the disc damage likelihood scale", "1"),
+}
+
+
+def segmentation(source: Source, record: Mapping[str, Any], prediction: FundusPrediction) -> bytes | None:
+    """A DICOM Segmentation with two segments, disc and cup, of the photograph's size; None for no DICOM photograph.
+
+    None, too, where no disc was found. Raises ImportError without highdicom.
+    """
+    photograph = _photograph(source)
+    if photograph is None or not prediction.disc.any():
+        return None
+    hd = _highdicom()
+    from pydicom.sr.codedict import codes
+
+    def segment(number: int, label: str, kind: Any) -> Any:
+        return hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=label,
+            segmented_property_category=codes.SCT.AnatomicalStructure,
+            segmented_property_type=kind,
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=_algorithm(hd, record),
+        )
+
+    cup = hd.sr.CodedConcept("OPTIC-CUP", SCHEME, "Optic cup")
+    masks = np.stack([prediction.disc, prediction.cup], axis=-1).astype(np.uint8)
+    frame = (source.number or 0) + 1 if count_frames(photograph) > 1 else None
+    _as_one_frame(photograph)
+    made = hd.seg.Segmentation(
+        source_images=[photograph],
+        pixel_array=masks[None],
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[segment(1, "optic disc", codes.SCT.OpticNerveHead), segment(2, "optic cup", cup)],
+        series_description="Optic disc and cup",
+        **_about(hd, record, 1),
+    )
+    if "PixelSpacing" not in photograph:  # and what stood in for it must not be taken for one
+        made.SharedFunctionalGroupsSequence[0].pop("PixelMeasuresSequence", None)
+    if frame is not None:
+        for groups in made.PerFrameFunctionalGroupsSequence:
+            groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = frame
+    return _bytes(made)
+
+
+def structured_report(source: Source, record: Mapping[str, Any]) -> bytes | None:
+    """A DICOM Comprehensive SR by the template of measurement reports (TID 1500); None for no DICOM photograph.
+
+    None, too, where nothing was measured. Raises ImportError without highdicom.
+    """
+    photograph = _photograph(source)
+    if photograph is None or record.get("vcdr") is None:
+        return None
+    hd = _highdicom()
+    from pydicom.sr.codedict import codes
+
+    def measurement(name: str) -> Any:
+        code, meaning, unit = MEASURES[name]
+        return hd.sr.Measurement(
+            name=hd.sr.CodedConcept(code, SCHEME, meaning),
+            value=float(record[name]),
+            unit=hd.sr.CodedConcept(unit, "UCUM", "no units" if unit == "1" else unit),
+            algorithm_id=hd.sr.AlgorithmIdentification(_MAKER, fundus_plugins.__version__, [_parameters(record)]),
+        )
+
+    side = {"OD": codes.SCT.Right, "OS": codes.SCT.Left}.get(record.get("eye", ""))
+    frames = [(source.number or 0) + 1] if "NumberOfFrames" in photograph else None
+    group = hd.sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=hd.UID(), identifier="optic nerve head"),
+        source_images=[hd.sr.SourceImageForMeasurementGroup.from_source_image(photograph, frames)],
+        finding_type=codes.SCT.OpticNerveHead,
+        finding_sites=[hd.sr.FindingSite(codes.SCT.OpticNerveHead, laterality=side)],
+        measurements=[measurement(name) for name in MEASURES if record.get(name) is not None],
+        qualitative_evaluations=[
+            hd.sr.QualitativeEvaluation(
+                name=hd.sr.CodedConcept("DOUBT", SCHEME, "Why a person should look"),
+                value=hd.sr.CodedConcept(f"DOUBT-{number}", SCHEME, reason[:64]),
+            )
+            for number, reason in enumerate(record["reasons"], start=1)
+        ],
+    )
+    device = hd.sr.DeviceObserverIdentifyingAttributes(uid=hd.UID(), name=_MAKER, model_name=str(record["weights"]))
+    observer = hd.sr.ObserverContext(codes.DCM.Device, device)
+    report = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=hd.sr.CodedConcept("FUNDUS-PHOTOGRAPHY", SCHEME, "Fundus photography"),
+        imaging_measurements=[group],
+    )
+    made = hd.sr.ComprehensiveSR(
+        evidence=[photograph],
+        content=report,
+        is_complete=True,
+        is_verified=False,
+        **{name: value for name, value in _about(hd, record, 2).items() if name in _OF_REPORTS},
+    )
+    return _bytes(made)
+
+
+_OF_REPORTS = ("series_instance_uid", "series_number", "sop_instance_uid", "instance_number", "manufacturer")
+
+
+def _photograph(source: Source) -> "Dataset | None":
+    data = read_data(source)
+    return open_dicom(data, Path(source.where)) if is_dicom(data) else None
+
+
+def _as_one_frame(photograph: "Dataset") -> None:
+    """Ophthalmic photographs may have frames, but lack the functional groups that highdicom expects of these."""
+    from pydicom import Dataset
+
+    if "NumberOfFrames" not in photograph:
+        return
+    photograph.NumberOfFrames = 1
+    measures, shared = Dataset(), Dataset()
+    if "PixelSpacing" in photograph:
+        measures.PixelSpacing, measures.SliceThickness = photograph.PixelSpacing, None
+    shared.PixelMeasuresSequence = [measures]
+    photograph.SharedFunctionalGroupsSequence = [shared]
+
+
+def _highdicom() -> Any:
+    try:
+        import highdicom
+    except ImportError:
+        raise ImportError(MISSING) from None
+    return highdicom
+
+
+def _about(hd: Any, record: Mapping[str, Any], number: int) -> dict[str, Any]:
+    return {
+        "series_instance_uid": hd.UID(),
+        "series_number": 1000 + number,
+        "sop_instance_uid": hd.UID(),
+        "instance_number": 1,
+        "manufacturer": _MAKER,
+        "manufacturer_model_name": "RF-Net",
+        "software_versions": fundus_plugins.__version__,
+        "device_serial_number": str(record["weights"]) or "0",
+    }
+
+
+def _algorithm(hd: Any, record: Mapping[str, Any]) -> Any:
+    from pydicom.sr.codedict import codes
+
+    return hd.AlgorithmIdentificationSequence(
+        name=_MAKER,
+        family=codes.DCM.ArtificialIntelligence,
+        version=fundus_plugins.__version__,
+        parameters={"weights": str(record["weights"])},
+    )
+
+
+def _parameters(record: Mapping[str, Any]) -> str:
+    return f"weights {record['weights']}"
+
+
+def _bytes(dataset: "Dataset") -> bytes:
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

@@ -1,0 +1,207 @@
+"""The journal of a run, predictions.jsonl: a line a photograph, kept as it comes, so that the same command goes on.
+
+Beside it run.json says how the lines were made; lines that were made in another way do not mix with them.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from fundus_plugins.files import atomic_write, remove_leftovers
+from fundus_plugins.prediction.run.options import FOLDERS
+from fundus_plugins.prediction.run.record import FAILED
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+MANIFEST, JOURNAL = "run.json", "predictions.jsonl"
+_SYNC_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where a record is in the journal, and what is needed of it to go on."""
+
+    place: int
+    status: str
+    path: str
+    stamp: str
+    files: tuple[str, ...]
+
+
+class Records:
+    """The records of a journal, read as they are wanted, so that a million of them need little memory.
+
+    Args:
+        file: opened to be read.
+        lines: those that count, by id, in the order in which they are given.
+    """
+
+    def __init__(self, file: IO[bytes], lines: Mapping[str, Line]):
+        self._file = file
+        self.lines = lines
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for line in self.lines.values():
+            self._file.seek(line.place)
+            yield json.loads(self._file.readline())
+
+
+class Journal:
+    """The journal in a folder, opened to be added to; no other run can open it meanwhile.
+
+    What a power cut left of a last line is cut off. A photograph that failed is done again; its new line counts.
+
+    Args:
+        output: made where it is not there.
+        manifest: plain values that say how records are made.
+        overwrite: begin anew, whatever is there; files that the old records name are removed.
+
+    Raises:
+        ValueError: the folder holds records that were made in another way, or another run is writing there.
+    """
+
+    def __init__(self, output: Path, manifest: Mapping[str, Any], *, overwrite: bool = False):
+        output.mkdir(parents=True, exist_ok=True)
+        self.output = output
+        self._file: IO[bytes] = open(output / JOURNAL, "ab+")
+        self._synced = time.monotonic()
+        try:
+            _lock(self._file, output)
+            self._lines, self._end = _scan(self._file)
+            if overwrite:
+                _remove_files(output, self._lines.values())
+                self._lines, self._end = {}, 0
+            elif self._lines:
+                _refuse_another(output, manifest)
+            self._file.truncate(self._end)
+            remove_leftovers(output, below=False)
+            for folder in FOLDERS:
+                remove_leftovers(output / folder, below=True)
+        except BaseException:
+            self._file.close()
+            raise
+        self._manifest = None if self._lines else manifest  # until the first record is there
+
+    @property
+    def done(self) -> Records:
+        """The records of photographs that did not fail."""
+        return Records(self._file, {id: line for id, line in self._lines.items() if line.status != FAILED})
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Write a record's line; it survives the end of this process, and at most a second later a power cut."""
+        if self._manifest is not None:
+            with atomic_write(self.output / MANIFEST) as file:
+                json.dump(self._manifest, file, indent=1)
+                file.write("\n")
+            self._manifest = None
+        data = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        self._file.write(data)
+        self._file.flush()
+        self._lines[record["id"]] = _line(record, self._end)
+        self._end += len(data)
+        if time.monotonic() - self._synced > _SYNC_EVERY:
+            os.fsync(self._file.fileno())
+            self._synced = time.monotonic()
+
+    def in_order(self, ids: Sequence[str]) -> Records:
+        """All records, those of other photographs first, then these in this order; the file is put in this order."""
+        known = set(ids)
+        order = [id for id in self._lines if id not in known] + [id for id in ids if id in self._lines]
+        places = [self._lines[id].place for id in order]
+        records = Records(self._file, {id: self._lines[id] for id in order})
+        if places != sorted(places) or len(order) < self._count():
+            with atomic_write(self.output / JOURNAL, "wb") as file:
+                for record in records:
+                    file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+            new = open(self.output / JOURNAL, "ab+")
+            _lock(new, self.output)
+            self._file.close()
+            self._file = new
+            self._lines, self._end = _scan(new)
+            records = Records(new, self._lines)
+        return records
+
+    def close(self) -> None:
+        """Bring everything to the disk, and let another run in."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _count(self) -> int:
+        self._file.seek(0)
+        return sum(1 for _ in self._file)
+
+
+def _scan(file: IO[bytes]) -> tuple[dict[str, Line], int]:
+    """The last line of each id, to the first line that is no record's; and where that begins."""
+    file.seek(0)
+    lines: dict[str, Line] = {}
+    end = 0
+    for data in file:
+        try:
+            record = json.loads(data)
+        except ValueError:
+            break
+        if not data.endswith(b"\n") or not isinstance(record, dict) or not {"id", "status", "path"} <= record.keys():
+            break
+        lines.pop(record["id"], None)
+        lines[record["id"]] = _line(record, end)
+        end += len(data)
+    return lines, end
+
+
+def _line(record: Mapping[str, Any], place: int) -> Line:
+    files = tuple(record.get("files", {}).values())
+    return Line(place, record["status"], record["path"], record.get("stamp", ""), files)
+
+
+def _lock(file: IO[bytes], output: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise ValueError(f"another run is writing to {output}; wait for it, or choose another folder") from None
+
+
+def _refuse_another(output: Path, manifest: Mapping[str, Any]) -> None:
+    try:
+        found = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    wanted = json.loads(json.dumps(manifest))
+    different = [name for name in wanted if name not in found or found[name] != wanted[name]]
+    if different:
+        name = different[0]
+        raise ValueError(
+            f"{output} holds a run with other {name}: {_short(found.get(name))}, now {_short(wanted[name])}; "
+            "choose another --output, or --overwrite to begin anew"
+        )
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) < 100 else f"{text[:97]}..."
+
+
+def _remove_files(output: Path, lines: Iterable[Line]) -> None:
+    root = output.resolve()
+    for name in (name for line in lines for name in line.files):
+        path = root / name
+        if path.resolve().is_relative_to(root):  # whatever the journal says
+            path.unlink(missing_ok=True)

@@ -1,0 +1,32 @@
+"""What a run writes, and how."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# Each with a folder of its own, or a file beside the table.
+KINDS = (
+    "overlays", "masks", "contours", "coco", "csv", "jsonl", "parquet", "dicom-seg", "dicom-sr", "report",
+)  # fmt: skip
+FOLDERS = ("overlays", "masks", "contours", "pictures", "dicom-seg", "dicom-sr")
+DEFAULT = ("csv", "overlays", "report")
+CODINGS = ("refuge", "012")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run writes.
+
+    Attributes:
+        write: some of KINDS.
+        mask_coding: of the mask files: "refuge", 0 cup, 128 rim, 255 background; or "012", 0 background, 1 rim, 2 cup.
+        mm_per_pixel: of photographs of which nothing else tells the scale.
+    """
+
+    write: tuple[str, ...] = DEFAULT
+    mask_coding: str = CODINGS[0]
+    mm_per_pixel: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        values = asdict(self)
+        return {**values, "write": list(self.write)}

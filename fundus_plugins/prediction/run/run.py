@@ -1,0 +1,186 @@
+"""A run of prediction: photographs to records, as they come, and to tables and a report at the end."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+import fundus_plugins
+from fundus_plugins.photographs.problems import BadInput
+from fundus_plugins.photographs.sources import Known, Source, read_source
+from fundus_plugins.prediction.looks import Prepared
+from fundus_plugins.prediction.predictor import FundusPredictor
+from fundus_plugins.prediction.run.journal import Journal, Line
+from fundus_plugins.prediction.run.options import Options
+from fundus_plugins.prediction.run.record import FAILED, MISSED, failed_record, make_record
+from fundus_plugins.prediction.run.stamps import stamp
+from fundus_plugins.prediction.run.tables import CsvTable, write_tables
+from fundus_plugins.prediction.run.workers import map_in_processes
+from fundus_plugins.prediction.run.writers import output_name, write_files
+
+READ_AHEAD = 2  # photographs
+Predictors = Callable[[], FundusPredictor]  # can be pickled where there are several processes
+
+
+@dataclass
+class Outcome:
+    """How a run went: numbers of photographs, those done before with them, and a line for each that failed."""
+
+    predicted: int = 0
+    missed: int = 0
+    flagged: int = 0
+    before: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done with one photograph, in whichever process; can be pickled.
+
+    Attributes:
+        output: the folder to write to.
+        facts: fields of every record, such as the weights.
+    """
+
+    output: Path
+    options: Options
+    facts: Mapping[str, Any]
+
+    def read(self, predictor: FundusPredictor, source: Source) -> "tuple[np.ndarray, Known, Prepared] | Exception":
+        """The photograph, what is known of it, and what the model reads; or why not. May run in another thread."""
+        try:
+            image, known = read_source(source)
+            if known.mm_per_pixel is None and self.options.mm_per_pixel is not None:
+                known = replace(known, mm_per_pixel=self.options.mm_per_pixel, scale_source="option")
+            return image, known, predictor.prepare(image)
+        except Exception as error:  # one bad file must not cost the others
+            return error
+
+    def finish(self, predictor: FundusPredictor, source: Source, read: Any) -> dict[str, Any]:
+        """The record of a photograph, whose files are written then."""
+        began = time.perf_counter()
+        try:
+            if isinstance(read, Exception):
+                raise read
+            image, known, prepared = read
+            (prediction,) = predictor.predict_prepared([prepared])
+            record = make_record(source, known, image, prediction)
+            write_files(self.output, source, record, image, prediction, self.options)
+        except Exception as error:  # one bad file must not cost the others
+            named = isinstance(error, BadInput)  # which names the file itself
+            text = str(error) if named else f"{source.where}: {type(error).__name__}: {error}"
+            record = failed_record(source, text)
+        return {**record, **self.facts, "stamp": stamp(source), "seconds": round(time.perf_counter() - began, 4)}
+
+
+def predict_sources(
+    predictor: Predictors,
+    sources: Sequence[Source],
+    output: Path,
+    options: Options = Options(),  # noqa: B008 - frozen
+    *,
+    made: Mapping[str, Any],
+    workers: int = 1,
+    overwrite: bool = False,
+) -> Outcome:
+    """Predict every photograph; write a line of predictions.jsonl for each as it comes, and what `options` ask for.
+
+    One bad file does not cost the others. Where the folder holds lines of the same kind of run, their photographs are
+    not done again, unless they failed or have changed since. The results do not depend on `workers`.
+
+    Args:
+        predictor: makes one, in each process.
+        made: how records are made: `weights`, their hash, which every record has; the engine, the config.
+        workers: processes; 1: this one alone.
+        overwrite: begin anew.
+
+    Raises:
+        OSError: something cannot be written.
+        ValueError: the folder holds a run of another kind (`Journal`), or files of two photographs would have one name.
+    """
+    _refuse_one_name(sources)
+    facts = {"weights": made.get("weights", ""), "version": fundus_plugins.__version__}
+    manifest = {**made, **facts, "options": options.as_dict()}
+    outcome = Outcome()
+    with Journal(output, manifest, overwrite=overwrite) as journal:
+        done = journal.done.lines
+        todo = [x for x in sources if not _is_done(x, done.get(x.id), output)]
+        outcome.before = len(sources) - len(todo)
+        job = Job(output, options, facts)
+        if workers == 1:
+            run = _in_this_process(job, predictor, todo)
+        else:
+            run = map_in_processes(partial(_make_work, job, predictor), todo, workers, _lost)
+        with CsvTable(output, journal.done, "csv" in options.write) as table:
+            for record in tqdm(run, total=len(todo), unit="image", disable=None):
+                journal.add(record)
+                table.add(record)
+        records = journal.in_order([x.id for x in sources])
+        write_tables(output, records, options, facts)
+        return _count(outcome, records, {x.id for x in sources})
+
+
+def _count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: set[str]) -> Outcome:
+    for record in records:
+        if record["id"] not in ids:
+            continue
+        if record["status"] == FAILED:
+            outcome.failures.append(record["error"])
+            continue
+        outcome.predicted += 1
+        outcome.missed += record["status"] == MISSED
+        outcome.flagged += record["flagged"]
+    return outcome
+
+
+def _is_done(source: Source, done: Line | None, output: Path) -> bool:
+    if done is None:
+        return False
+    if done.path != str(Path(source.where).absolute()):
+        raise ValueError(
+            f"{output} holds a photograph {source.id!r} of {done.path}, and this is {source.where}; "
+            "choose another --output"
+        )
+    return done.stamp == stamp(source) and all((output / x).exists() for x in done.files)
+
+
+def _refuse_one_name(sources: Sequence[Source]) -> None:
+    names: dict[str, Source] = {}
+    for source in sources:
+        other = names.setdefault(output_name(source.id).lower(), source)  # some disks know no other
+        if other is not source:
+            raise ValueError(f"{other.where} and {source.where} would give files of one name: predict them one by one")
+
+
+def _in_this_process(job: Job, predictor: Predictors, sources: Sequence[Source]) -> Iterator[dict[str, Any]]:
+    if not sources:
+        return
+    made = predictor()
+    with ThreadPoolExecutor(1) as reader:
+        waiting: deque[tuple[Source, Future]] = deque()
+        for source in sources:
+            waiting.append((source, reader.submit(job.read, made, source)))
+            if len(waiting) > READ_AHEAD:
+                first, future = waiting.popleft()
+                yield job.finish(made, first, future.result())
+        while waiting:
+            first, future = waiting.popleft()
+            yield job.finish(made, first, future.result())
+
+
+def _make_work(job: Job, predictor: Predictors) -> Callable[[Source], dict[str, Any]]:
+    made = predictor()
+    return lambda source: job.finish(made, source, job.read(made, source))
+
+
+def _lost(source: Source) -> dict[str, Any]:
+    return failed_record(source, f"{source.where}: a process ended before it was done, twice") | {
+        "stamp": stamp(source)
+    }
