@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from .laterality import LEFT, RIGHT
@@ -77,6 +78,9 @@ def decode_dicom(dataset: "Dataset", path: Path, frame: int = 0) -> np.ndarray:
     try:
         from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 
+        picture = _decode_jpeg(dataset, frame)
+        if picture is not None:
+            return picture
         pixels = pixel_array(dataset, index=frame)  # YBR becomes RGB
         colours = str(dataset.PhotometricInterpretation)
         if colours == "PALETTE COLOR":
@@ -108,6 +112,19 @@ def read_header(dataset: "Dataset", frame: int = 0) -> Header:
     field = dataset.get("HorizontalFieldOfView")
     patient = str(dataset.get("PatientID") or "").strip()
     return Header(_EYES.get(side, ""), patient, _square(spacing), float(field) if field else None)
+
+
+def _decode_jpeg(dataset: "Dataset", frame: int) -> np.ndarray | None:
+    """A frame of plain JPEG by OpenCV, as it decodes JPEG files; decoders differ in how they widen colours again."""
+    from pydicom.encaps import get_frame
+    from pydicom.uid import JPEGBaseline8Bit
+
+    plain = dataset.file_meta.get("TransferSyntaxUID") == JPEGBaseline8Bit
+    if not plain or dataset.PhotometricInterpretation not in ("YBR_FULL", "YBR_FULL_422"):
+        return None
+    data = get_frame(dataset.PixelData, frame, number_of_frames=count_frames(dataset))
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _group(dataset: "Dataset", name: str, number: int):

@@ -169,13 +169,14 @@ def test_doctor(capsys, tmp_path, monkeypatch):
 
 
 def test_what_predict_does_not_read_is_told(tmp_path, capsys):
-    from fundus_plugins.cli.predict import list_photographs, list_unused
+    from fundus_plugins.cli.predict import list_unused
+    from fundus_plugins.photographs.listing import list_sources
 
     for name in ("a.jpg", "b.heic", "._a.jpg", "notes.txt", "sub/c.png", "out/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    files = list_photographs([tmp_path])
+    files = [x.path for x in list_sources([tmp_path])]
     assert [x.name for x in files] == ["a.jpg"]
     (line,) = list_unused([tmp_path], files, tmp_path / "out")
     assert "unread kind of file" in line and "1 file .heic" in line
-    assert capsys.readouterr().err == f"not searched: {tmp_path / 'sub'}, 1 picture; name it, too, to read it\n"
+    assert capsys.readouterr().err == f"not searched: {tmp_path / 'sub'}, 1 picture; name it, too, or say --recursive\n"

@@ -73,8 +73,9 @@ def test_predict_a_folder_with_a_broken_photograph(trained, phantoms, tmp_path):
     assert done.returncode == 1 and "broken.jpg" in done.stderr
     with open(output / "predictions.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["file_name"] for row in rows] == ["T0001.jpg", "T0002.jpg"]
-    assert all((row["flagged"] == "1") == bool(row["reason"]) for row in rows)
+    assert [row["id"] for row in rows] == ["T0001.jpg", "T0002.jpg", "broken.jpg"]
+    assert all((row["flagged"] == "1") == bool(row["reasons"]) for row in rows)
+    assert rows[2]["status"] == "failed" and (output / "report.html").is_file()
     done = run(
         "predict.py", "--config-file", trained / "config.yaml", *options[2:], "TEST.FLIP", "none", datasets=phantoms
     )
@@ -84,7 +85,7 @@ def test_predict_a_folder_with_a_broken_photograph(trained, phantoms, tmp_path):
     assert done.returncode == 2 and "error: MODEL.WEIGHTS" in done.stderr  # not the packaged ones
     done = run("predict.py", "--config-file", CONFIG, *options[:-1], tmp_path, datasets=phantoms)
     assert done.returncode == 2 and "choose another folder" in done.stderr
-    assert cv2.imread(str(output / "T0001_jpg.jpg")).shape == cv2.imread(str(tmp_path / "T0001.jpg")).shape
+    assert cv2.imread(str(output / "overlays" / "T0001_jpg.jpg")).shape == cv2.imread(str(tmp_path / "T0001.jpg")).shape
 
 
 def test_weights_that_do_not_fit_are_refused(small_cfg, trained):

@@ -73,9 +73,7 @@ def test_a_cup_beside_the_disc_s_middle_leaves_whole_rays():
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    x=st.floats(-30, 30), y=st.floats(-30, 30), a=st.floats(10, 60), b=st.floats(10, 60), turns=st.integers(0, 3)
-)
+@given(x=st.floats(-30, 30), y=st.floats(-30, 30), a=st.floats(10, 60), b=st.floats(10, 60), turns=st.integers(0, 3))
 def test_a_quarter_turn_of_the_masks_turns_the_profile(x, y, a, b, turns):
     disc, cup = ellipse(MIDDLE, MIDDLE, 110, 95), ellipse(MIDDLE + x, MIDDLE + y, a, b)
     cup &= disc

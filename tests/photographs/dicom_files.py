@@ -4,6 +4,7 @@ import io
 
 import cv2
 import numpy as np
+from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -51,10 +52,14 @@ def in_ybr(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]])
 
 
+def jpeg(image: np.ndarray) -> bytes:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 98, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422]
+    return cv2.imencode(".jpg", image[..., ::-1], quality)[1].tobytes()
+
+
 def as_jpeg(image: np.ndarray, **header) -> Dataset:
     """JPEG baseline, chroma subsampled: YBR_FULL_422."""
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 98, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422]
-    data = cv2.imencode(".jpg", image[..., ::-1], quality)[1].tobytes()
+    data = jpeg(image)
     made = photograph(image, "YBR_FULL_422", **header)
     made.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     made.PixelData = encapsulate([data])
@@ -63,11 +68,18 @@ def as_jpeg(image: np.ndarray, **header) -> Dataset:
     return made
 
 
+def quantised(image: np.ndarray) -> np.ndarray:
+    """What `with_palette` shows."""
+    return np.asarray(_with_256_colours(image).convert("RGB"))
+
+
+def _with_256_colours(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image).quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
 def with_palette(image: np.ndarray, **header) -> Dataset:
     """The nearest of 256 colours."""
-    from PIL import Image
-
-    small = Image.fromarray(image).quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = _with_256_colours(image)
     made = photograph(np.asarray(small), "PALETTE COLOR", **header)
     palette = np.zeros((256, 3), np.uint8)
     colours = np.array(small.getpalette(), np.uint8).reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""What a user names becomes photographs: folders, patterns, lists, ZIP files, pages, frames; and what is known of each."""
+"""What a user names becomes photographs, one by one; and what is known of each."""
 
 import csv
 import os

@@ -1,7 +1,6 @@
 """FundusPredictor against the plain model, and on files."""
 
 from dataclasses import replace
-from functools import partial
 
 import cv2
 import numpy as np
@@ -21,7 +20,6 @@ from fundus_plugins.measures.overlap import dice
 from fundus_plugins.measures.shape import is_regular
 from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.prediction.looks import Found
-from fundus_plugins.prediction.outputs import predict_to_folder
 from fundus_plugins.prediction.predictor import measure
 from tests.conftest import SIDE, disk
 from tests.prediction.test_looks import SETTINGS
@@ -155,13 +153,3 @@ def test_a_disc_that_fills_the_picture_is_found():
     image, disc, cup = crop.apply(phantom.image, phantom.disc, phantom.cup, 0.85)
     found = predictor(np.ascontiguousarray(image))
     assert dice(found.disc, disc) > 0.85 and dice(found.cup, cup) > 0.5
-
-
-def test_photographs_of_one_name_are_not_mixed_up(cfg, photograph, tmp_path):
-    paths = [tmp_path / folder / "eye.png" for folder in "ab"]
-    for path in paths:
-        path.parent.mkdir()
-        cv2.imwrite(str(path), photograph)
-    with pytest.raises(ValueError, match="a/eye.png and .*b/eye.png would give one overlay eye_png.jpg"):
-        predict_to_folder(partial(fundus_plugins.FundusPredictor, cfg), paths, tmp_path / "out")
-    assert not (tmp_path / "out").exists()

@@ -71,7 +71,7 @@ class Job:
                 raise read
             image, known, prepared = read
             (prediction,) = predictor.predict_prepared([prepared])
-            record = make_record(source, known, image, prediction)
+            record = {**make_record(source, known, image, prediction), **self.facts}
             write_files(self.output, source, record, image, prediction, self.options)
         except Exception as error:  # one bad file must not cost the others
             named = isinstance(error, BadInput)  # which names the file itself

@@ -1,5 +1,0 @@
-// Everything is there: begin.
-
-startTable();
-startDialog();
-startPrint();

@@ -1,0 +1,310 @@
+"""Runs of prediction: what is written, what a second run does, and what bad files cost."""
+
+import csv
+import json
+import os
+import time
+from functools import partial
+
+import cv2
+import numpy as np
+import pytest
+
+import fundus_plugins
+from fundus_plugins.data.annotations import decode_segmentation
+from fundus_plugins.data.mask_files import list_masks
+from fundus_plugins.measures.overlap import dice
+from fundus_plugins.photographs.listing import list_sources
+from fundus_plugins.photographs.masks import decode_refuge_mask
+from fundus_plugins.photographs.photograph import read_photograph
+from fundus_plugins.photographs.sources import Source, read_source
+from fundus_plugins.prediction.run.options import Options
+from fundus_plugins.prediction.run.record import COLUMNS
+from fundus_plugins.prediction.run.run import predict_sources
+from fundus_plugins.prediction.run.writers import output_name
+from tests.prediction.run.photographs import draw
+
+PREDICTOR = partial(fundus_plugins.FundusPredictor, threads=1)
+MADE = {"weights": "abc", "engine": "onnxruntime"}
+EVERYTHING = Options(("csv", "overlays", "masks", "contours", "coco"))
+
+
+def run(sources, output, options=Options(("csv",)), predictor=PREDICTOR, **more):  # noqa: B008 - frozen
+    return predict_sources(predictor, sources, output, options, made=MADE, **more)
+
+
+def rows(output):
+    with open(output / "predictions.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def same(output):
+    """The rows without what differs from run to run."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows(output)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photographs")
+    draw(folder / "in", 3)
+    draw(folder / "below", 1)
+    (folder / "in" / "below").mkdir()
+    (folder / "below" / "eye0.png").rename(folder / "in" / "below" / "other.png")
+    (folder / "in" / "broken.jpg").write_bytes(b"no photograph")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(folder):
+    sources = list_sources([folder / "in"], recursive=True)
+    outcome = run(sources, folder / "out", EVERYTHING)
+    return sources, folder / "out", outcome
+
+
+def test_a_row_for_each_photograph_and_for_what_failed(done):
+    sources, output, outcome = done
+    assert (outcome.predicted, outcome.before) == (4, 0) and "broken.jpg" in outcome.failures[0]
+    found = rows(output)
+    assert [x["id"] for x in found] == [x.id for x in sources]
+    assert list(found[0]) == list(COLUMNS)
+    for row in found:
+        if row["id"] == "broken.jpg":
+            assert row["status"] == "failed" and "broken.jpg" in row["error"] and not row["vcdr"]
+            continue
+        assert row["status"] == "measured" and row["weights"] == "abc" and row["version"] == fundus_plugins.__version__
+        assert 0 < float(row["vcdr_low"]) < float(row["vcdr"]) < float(row["vcdr_high"]) < 1
+        assert row["path"].endswith(row["id"]) and row["eye"] in ("OD", "OS") and row["eye_source"] == "image"
+        assert float(row["seconds"]) > 0 and row["ddls"] == row["disc_height_mm"] == ""
+
+
+def test_the_files_are_those_of_the_prediction(done):
+    sources, output, _ = done
+    predictor = fundus_plugins.FundusPredictor()
+    journal = [json.loads(x) for x in (output / "predictions.jsonl").read_text().splitlines()]
+    coco = json.loads((output / "predictions.coco.json").read_text())
+    assert len(coco["images"]) == 4 and len(coco["annotations"]) == 8
+    for source, record in zip(sources, journal):
+        if record["status"] == "failed":
+            assert not record.get("files")
+            continue
+        image = read_photograph(source.path)
+        found = predictor(image)
+        files = record["files"]
+        assert files["overlay"] == f"overlays/{output_name(source.id)}.jpg"
+        assert cv2.imread(str(output / files["overlay"])).shape == image.shape
+        disc, cup = decode_refuge_mask(cv2.imread(str(output / files["masks"]), cv2.IMREAD_GRAYSCALE))
+        assert np.array_equal(disc, found.disc) and np.array_equal(cup, found.cup)
+        shapes = json.loads((output / files["contours"]).read_text())["shapes"]
+        assert [x["label"] for x in shapes] == ["optic_disc", "optic_cup"]
+        for shape, mask in zip(shapes, (found.disc, found.cup)):
+            drawn = cv2.fillPoly(np.zeros(mask.shape, np.uint8), [np.array(shape["points"])], 1) > 0
+            assert dice(drawn, mask) > 0.98
+        (entry,) = [x for x in coco["images"] if (output / x["file_name"]).resolve() == source.path.resolve()]
+        own = [x for x in coco["annotations"] if x["image_id"] == entry["id"]]
+        for annotation, mask in zip(own, (found.disc, found.cup)):
+            assert np.array_equal(decode_segmentation(annotation["segmentation"], mask.shape) > 0, mask)
+            assert annotation["score"] == pytest.approx(found.score, abs=1e-4)
+
+
+def test_our_own_reader_of_masks_takes_the_coco_file(done):
+    _, output, _ = done
+    assert len(list_masks(output / "predictions.coco.json", true=False).masks) == 4
+
+
+class Idle(fundus_plugins.FundusPredictor):
+    """Has nothing to do."""
+
+    def predict_prepared(self, batch):
+        raise AssertionError
+
+
+def test_the_same_command_again_does_nothing_and_changes_nothing(done):
+    sources, output, outcome = done
+    before = same(output)
+    written = {x: x.stat().st_mtime_ns for x in output.rglob("*.jpg")}
+    again = run(sources, output, EVERYTHING, predictor=Idle)
+    assert (again.predicted, again.before, len(again.failures)) == (4, 4, 1)
+    assert before == same(output)
+    assert written == {x: x.stat().st_mtime_ns for x in output.rglob("*.jpg")}
+
+
+def test_two_processes_give_the_same_table(done, tmp_path):
+    sources, output, _ = done
+    run(sources, tmp_path, EVERYTHING, workers=2)
+    assert same(tmp_path) == same(output)
+    for path in output.rglob("*.png"):
+        assert path.read_bytes() == (tmp_path / path.relative_to(output)).read_bytes()
+
+
+class Interrupted(fundus_plugins.FundusPredictor):
+    """Is stopped at its third photograph."""
+
+    def predict_prepared(self, batch):
+        self.count = getattr(self, "count", 0) + 1
+        if self.count == 3:
+            raise KeyboardInterrupt
+        return super().predict_prepared(batch)
+
+
+def test_what_was_done_before_an_interruption_stays_and_is_gone_on_from(done, tmp_path):
+    sources, output, _ = done
+    with pytest.raises(KeyboardInterrupt):
+        run(sources, tmp_path, EVERYTHING, predictor=partial(Interrupted, threads=1))
+    assert same(tmp_path) == same(output)[:3]  # one of them failed
+    outcome = run(sources, tmp_path, EVERYTHING)
+    assert outcome.before == 2 and same(tmp_path) == same(output)
+
+
+def test_what_failed_is_tried_again_and_stands_in_its_place(tmp_path):
+    (first, last) = draw(tmp_path / "in", 2)
+    middle = tmp_path / "in" / "eye00.png"
+    middle.write_bytes(b"none yet")
+    sources = list_sources([tmp_path / "in"])
+    assert [x["status"] for x in (run(sources, tmp_path / "out"), rows(tmp_path / "out"))[1]] == [
+        "measured", "failed", "measured",
+    ]  # fmt: skip
+    middle.write_bytes(first.read_bytes())
+    outcome = run(sources, tmp_path / "out")
+    assert (outcome.predicted, outcome.before, outcome.failures) == (3, 2, [])
+    assert [x["id"] for x in rows(tmp_path / "out")] == ["eye0.png", "eye00.png", "eye1.png"]
+    assert rows(tmp_path / "out")[0]["vcdr"] == rows(tmp_path / "out")[1]["vcdr"]
+
+
+def test_a_photograph_that_changed_is_done_again_and_so_is_one_whose_files_are_gone(tmp_path):
+    first, second = draw(tmp_path / "in", 2)
+    sources, options = list_sources([tmp_path / "in"]), Options(("csv", "masks"))
+    run(sources, tmp_path / "out", options)
+    before = rows(tmp_path / "out")
+    first.write_bytes(second.read_bytes())
+    os.utime(first, (time.time(), time.time() + 5))
+    (tmp_path / "out" / "masks" / "eye1_png.png").unlink()
+    assert run(sources, tmp_path / "out", options).before == 0
+    after = rows(tmp_path / "out")
+    assert [x["vcdr"] for x in after] == [before[1]["vcdr"]] * 2
+    assert (tmp_path / "out" / "masks" / "eye1_png.png").exists()
+
+
+def test_a_photograph_of_the_same_id_from_elsewhere_is_not_taken_for_it(tmp_path):
+    (path,) = draw(tmp_path / "a", 1)
+    (other,) = draw(tmp_path / "b", 1)
+    run([Source("eye", path)], tmp_path / "out")
+    with pytest.raises(ValueError, match="holds a photograph 'eye' of .*a/eye0.png, and this is .*b/eye0.png"):
+        run([Source("eye", other)], tmp_path / "out")
+
+
+def test_photographs_are_added_to_a_folder_of_results(tmp_path):
+    first, second = draw(tmp_path / "in", 2)
+    run(list_sources([second]), tmp_path / "out")
+    run(list_sources([first]), tmp_path / "out")
+    assert [x["id"] for x in rows(tmp_path / "out")] == ["eye1.png", "eye0.png"]
+    run(list_sources([first, second]), tmp_path / "out")
+    assert [x["id"] for x in rows(tmp_path / "out")] == ["eye0.png", "eye1.png"]
+
+
+def test_files_that_would_have_one_name_are_refused_before_anything_is_written(tmp_path):
+    (path,) = draw(tmp_path / "in", 1)
+    with pytest.raises(ValueError, match="would give files of one name"):
+        run([Source("a:b.png", path), Source("A_b.png", path)], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "id, name",
+    [
+        ("a/eye.jpg", "a/eye_jpg"), ("eye.v2.jpg", "eye.v2_jpg"), ("eye", "eye"), ("eye.tif#3", "eye_tif_3"),
+        ("../../etc/x.png", "etc/x_png"), ("/abs/x.png", "abs/x_png"), ("C:\\x\\y.png", "C_/x/y_png"), ("..", "_"),
+        ("a?b*.png", "a_b__png"), (".hidden.png", ".hidden_png"),
+    ],
+)  # fmt: skip
+def test_names_of_files_stay_below_their_folder(id, name):
+    assert output_name(id) == name
+
+
+def test_the_other_coding_of_masks_and_a_scale(tmp_path):
+    sources = list_sources(draw(tmp_path / "in", 1))
+    run(sources, tmp_path / "out", Options(("csv", "masks"), "012", 0.02))
+    mask = cv2.imread(str(tmp_path / "out" / "masks" / "eye0_png.png"), cv2.IMREAD_UNCHANGED)
+    (row,) = rows(tmp_path / "out")
+    assert np.bincount(mask.ravel(), minlength=3)[1:].sum() == int(row["disc_area"])
+    assert (mask == 2).sum() == int(row["cup_area"])
+    assert row["scale_source"] == "option" and 1 <= int(row["ddls"]) <= 10
+    assert float(row["disc_height_mm"]) == pytest.approx(0.02 * int(row["disc_height"]))
+
+
+def test_a_photograph_without_a_disc_has_no_measures(tmp_path):
+    cv2.imwrite(str(tmp_path / "black.png"), np.zeros((200, 200, 3), np.uint8))
+    outcome = run(list_sources([tmp_path / "black.png"]), tmp_path / "out", EVERYTHING)
+    (row,) = rows(tmp_path / "out")
+    assert outcome.missed == 1 and row["status"] == "no disc" and row["reasons"] == "no disc" and row["vcdr"] == ""
+    assert json.loads((tmp_path / "out" / "predictions.coco.json").read_text())["annotations"] == []
+
+
+def test_parquet_has_the_columns_with_their_types(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    run(list_sources(draw(tmp_path / "in", 2)), tmp_path / "out", Options(("csv", "parquet")))
+    table = parquet.read_table(tmp_path / "out" / "predictions.parquet").to_pydict()
+    assert table["id"] == ["eye0.png", "eye1.png"] and len(table["rim_profile"][0]) == 36
+    assert table["vcdr"] == [float(x["vcdr"]) for x in rows(tmp_path / "out")]
+
+
+def test_dicom_objects_read_back_with_the_same_numbers(tmp_path):
+    highdicom = pytest.importorskip("highdicom", reason="highdicom is not installed")
+    from tests.photographs import dicom_files
+
+    (path,) = draw(tmp_path / "png", 1)
+    image = read_photograph(path)
+    header = {"ImageLaterality": "R", "PixelSpacing": [0.02, 0.02]}
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "one.dcm").write_bytes(dicom_files.to_bytes(dicom_files.photograph(image, **header)))
+    two = dicom_files.photograph(np.stack([image, image[:, ::-1]]))
+    (folder / "two.dcm").write_bytes(dicom_files.to_bytes(two))
+    run(list_sources([folder, path]), tmp_path / "out", Options(("csv", "masks", "dicom-seg", "dicom-sr")))
+    found = rows(tmp_path / "out")
+    assert [x["id"] for x in found] == ["one.dcm", "two.dcm#1", "two.dcm#2", "eye0.png"]
+    assert (found[0]["eye"], found[0]["eye_source"], found[0]["patient"], found[0]["ddls"] != "") == (
+        "OD", "header", "P7", True,
+    )  # fmt: skip
+    for row in found[:3]:
+        name = output_name(row["id"])
+        seg = highdicom.seg.segread(tmp_path / "out" / "dicom-seg" / f"{name}.dcm")
+        coded = cv2.imread(str(tmp_path / "out" / "masks" / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
+        for frame, mask in zip(seg.pixel_array, decode_refuge_mask(coded)):
+            assert np.array_equal(frame > 0, mask)
+        assert [x.SegmentLabel for x in seg.SegmentSequence] == ["optic disc", "optic cup"]
+        report = highdicom.sr.srread(tmp_path / "out" / "dicom-sr" / f"{name}.dcm")
+        (group,) = report.content.get_image_measurement_groups()
+        values = {x.name.value: float(x.value) for x in group.get_measurements()}
+        assert values["VCDR"] == float(row["vcdr"]) and values["RIM-MIN"] == float(row["rim_narrowest"])
+        assert ("DDLS" in values) == (row["id"] == "one.dcm")
+        assert report.PatientID == seg.PatientID == "P7"
+    frames = [
+        highdicom.seg.segread(tmp_path / "out" / "dicom-seg" / f"two_dcm_{n}.dcm").PerFrameFunctionalGroupsSequence[0]
+        for n in (1, 2)
+    ]
+    assert [x.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber for x in frames] == [1, 2]
+    assert not (tmp_path / "out" / "dicom-seg" / "eye0_png.dcm").exists()
+
+
+@pytest.mark.parametrize("colours", ["RGB", "YBR_FULL", "YBR_FULL_422", "PALETTE COLOR"])
+def test_dicom_photographs_have_the_masks_of_the_png(tmp_path, colours):
+    pytest.importorskip("pydicom", reason="pydicom is not installed")
+    from tests.photographs import dicom_files
+
+    (path,) = draw(tmp_path, 1, size=1200)
+    image = read_photograph(path)
+    made = {
+        "RGB": dicom_files.photograph,
+        "YBR_FULL": lambda x: dicom_files.photograph(dicom_files.in_ybr(x), "YBR_FULL"),
+        "YBR_FULL_422": dicom_files.as_jpeg,
+        "PALETTE COLOR": dicom_files.with_palette,
+    }[colours](image)
+    (tmp_path / "eye.dcm").write_bytes(dicom_files.to_bytes(made))
+    predictor = fundus_plugins.FundusPredictor()
+    if colours == "PALETTE COLOR":  # a PNG with the same palette
+        image = dicom_files.quantised(image)
+    if colours == "YBR_FULL_422":  # which loses a little; a PNG of what is left
+        image = cv2.imdecode(np.frombuffer(dicom_files.jpeg(image), np.uint8), cv2.IMREAD_COLOR)[..., ::-1].copy()
+    (source,) = list_sources([tmp_path / "eye.dcm"])
+    expected, found = predictor(image), predictor(read_source(source)[0])
+    assert dice(found.disc, expected.disc) >= 0.999 and dice(found.cup, expected.cup) >= 0.999
