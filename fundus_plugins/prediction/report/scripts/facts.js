@@ -24,13 +24,27 @@ function verdict(eye, { compared }) {
     element("p", { class: "big" }, element("span", { class: "big-name" }, "vCDR"), element("output", { id: "vcdr" }, ratio(value)),
       element("span", { class: "soft" }, limits ? `interval ${limits}` : "no interval")),
     ratioScale(value, eye, compared),
+    element("p", { class: "sure soft" }, ...sureness(eye).map((text) => element("span", {}, text))),
   );
   if (eye.outlines === "person") made.append(element("p", { class: "person" }, "The outlines are a person's."));
   if (compared) {
-    const apart = isNumber(compared.vcdr) ? ` The person's is ${signedRatio(shownRatio(value) - shownRatio(compared.vcdr))}.` : "";
-    made.append(element("p", { id: "compared" }, `The model's vCDR: ${ratio(compared.vcdr)}.${apart}`));
+    made.append(element("p", { id: "compared" }, `The model's vCDR is ${ratio(compared.vcdr)}${apart(value, compared.vcdr)}.`));
   }
   return made;
+}
+
+/** What else tells how sure the outlines are. */
+function sureness(eye) {
+  const all = [["agreement", eye.agreement], ["likeness to an ellipse", eye.ellipse], ["score", eye.score]];
+  return all.filter(([, value]) => isNumber(value)).map(([name, value]) => `${name} ${ratio(value)}`);
+}
+
+/** How far a person's ratio is from the model's. */
+function apart(person, model) {
+  if (!isNumber(model)) return "";
+  const difference = shownRatio(person) - shownRatio(model);
+  const far = ratio(Math.abs(difference));
+  return far === "0.00" ? ", the same" : `; the person's is ${far} ${difference < 0 ? "lower" : "higher"}`;
 }
 
 /** A line from 0 to 1 with the interval and the value, and the model's where a person's comes first. */
@@ -48,9 +62,10 @@ function ratioScale(value, eye, compared) {
 }
 
 function doubtsOf(eye) {
-  if (!eye.reasons.length && !eye.flagged) return eye.status === "measured" ? element("p", { class: "soft" }, "No doubts.") : null;
   const sentences = eye.reasons.map((reason) => SENTENCES[reason]);
-  if (!sentences.length) sentences.push("Someone should look at this eye.");
+  if (eye.grade?.contradiction) sentences.push(`The grade “${eye.grade.name}” and the outlines contradict each other.`);
+  if (eye.flagged && !sentences.length) sentences.push("Someone should look at this eye.");
+  if (!sentences.length) return eye.status === "measured" ? element("p", { class: "soft" }, "No doubts.") : null;
   return element("ul", { class: "doubts", "aria-label": "Doubts" }, ...sentences.map((text) => element("li", {}, text)));
 }
 
@@ -62,7 +77,6 @@ function gradeOf({ grade }) {
   );
   return section("Grade",
     element("p", { class: "grade" }, grade.name),
-    grade.contradiction ? element("p", { class: "doubts" }, "The grade and the outlines contradict each other.") : null,
     rows.length ? element("ul", { class: "shares", "aria-label": "Probabilities" }, ...rows) : null,
   );
 }

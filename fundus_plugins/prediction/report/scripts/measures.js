@@ -50,9 +50,6 @@ function otherMeasures(eye) {
     ["DDLS stage", whole(measured(eye, "ddls"))],
     ["Short over long axis of the disc", ratio(measured(eye, "disc_tilt"))],
     ["Direction of its long axis", degrees(measured(eye, "disc_orientation"))],
-    ["Agreement of the outlines", ratio(measured(eye, "agreement"))],
-    ["Likeness to an ellipse", ratio(measured(eye, "ellipse"))],
-    ["Score of the disc", ratio(eye.score)],
     ["Gradability", ratio(eye.gradability)],
   ];
 }

@@ -80,10 +80,12 @@ function draw(end) {
 }
 
 function rowOf(eye) {
-  const cells = HEADERS.map(({ dataset: { column }, className, textContent }) =>
-    element("td", { role: "cell", class: `${column} ${className}`, "data-name": textContent.trim() },
-      ...COLUMNS[column].cell(eye)),
-  );
+  const cells = HEADERS.map(({ dataset: { column }, className, textContent }) => {
+    const attributes = { role: "cell", class: `cell-${column} ${className}`, "data-name": textContent.trim() };
+    const cell = element("td", attributes, ...COLUMNS[column].cell(eye));
+    cell.classList.toggle("missing", cell.textContent === MISSING); // a phone has no room for dashes
+    return cell;
+  });
   const first = element("td", { role: "cell", class: "picture" }, thumbnail(eye));
   return element("tr", { role: "row", "data-eye": eye.index }, first, ...cells);
 }

@@ -36,6 +36,8 @@ function view(eye, { pictures, contours, compared, disc_box: box }) {
   $("layer-model").replaceChildren(...outlineOf(model.disc, "disc", "dashed"), ...outlineOf(model.cup, "cup", "dashed"));
   $("show-model").parentElement.hidden = !compared;
   $("show-cam").parentElement.hidden = !pictures.cam;
+  for (const name of ["disc", "cup"]) $(`show-${name}`).parentElement.hidden = !contours[name].length;
+  document.querySelector(".layers").hidden = !(around || compared || pictures.cam);
   $("no-picture").hidden = Boolean(photograph || pictures.disc);
   const drawn = [contours.disc.length && "disc", contours.cup.length && "cup"].filter(Boolean).join(" and ");
   $("picture-words").textContent = `Photograph ${eye.id}${drawn ? `, with the outlines of ${drawn}` : ", without outlines"}`;

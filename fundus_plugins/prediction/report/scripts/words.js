@@ -18,12 +18,6 @@ function ratio(value) {
   return isNumber(value) ? (shownRatio(value) + 0).toFixed(2) : MISSING;
 }
 
-function signedRatio(value) {
-  if (!isNumber(value)) return MISSING;
-  const text = Math.abs(value).toFixed(2);
-  return text === "0.00" ? text : (value < 0 ? "−" : "+") + text;
-}
-
 function whole(value) {
   return isNumber(value) ? Math.round(value).toLocaleString("en").replaceAll(",", "\u202f") : MISSING;
 }
