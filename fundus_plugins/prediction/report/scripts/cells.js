@@ -48,7 +48,7 @@ function doubtsCell(eye) {
 }
 
 function statusCell(eye) {
-  const corrected = eye.outlines === "person" ? element("span", { class: "chip person" }, "a person's outlines") : null;
+  const corrected = eye.outlines === "person" ? element("span", { class: "chip person" }, "by a person") : null;
   return [element("span", { class: `status ${eye.status.replace(" ", "-")}` }, eye.status || MISSING), corrected];
 }
 
