@@ -75,7 +75,7 @@ def write_report(
 
 
 def _details(eyes: Iterable[Eye], pictures: Pictures, split: bool) -> Iterator[str]:
-    """What the page reads of an eye when it is looked at, as JSON: a text for each, so that few pictures are held at once."""
+    """JSON of what the page reads of an eye when it is looked at; one by one, so that few pictures are held at once."""
     for eye in eyes:
         urls = {kind: pictures.url(name, split) for kind, name in eye.pictures.items()}
         yield as_json({**eye.details, "pictures": urls})

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 STATUSES = ("measured", "no disc", "ungradable", "failed")
 PICTURES = ("photograph", "disc", "cam")
 _OUTLINE_DIGITS = 1  # of a pixel
@@ -68,14 +70,11 @@ def _eye(record: Mapping[str, Any]) -> Eye:
 
 def _contours(contours: Mapping[str, Any] | None) -> dict[str, list]:
     """Polygons of disc and cup, rounded: a line on a screen shows no more."""
-    rounded = {}
+    rounded: dict[str, list] = {}
     for name in ("disc", "cup"):
-        polygons = (contours or {}).get(name) or []
-        rounded[name] = [
-            [[round(float(x), _OUTLINE_DIGITS), round(float(y), _OUTLINE_DIGITS)] for x, y in polygon]
-            for polygon in polygons
-            if len(polygon) > 2
-        ]
+        polygons = [np.asarray(polygon, float).reshape(-1, 2) for polygon in (contours or {}).get(name) or []]
+        finite = [points[np.isfinite(points).all(axis=1)] for points in polygons]
+        rounded[name] = [points.round(_OUTLINE_DIGITS).tolist() for points in finite if len(points) > 2]
     return rounded
 
 

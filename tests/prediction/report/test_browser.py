@@ -90,7 +90,7 @@ def column(page, name: str) -> list[str]:
 
 
 def wait(page, condition: str, argument: object = None) -> None:
-    """Until a condition holds. Playwright's own wait_for_function makes code of text, which the page's policy forbids."""
+    """Until a condition holds. Playwright's wait_for_function makes code of text, which the page's policy forbids."""
     end = time.monotonic() + 30
     while not page.evaluate(condition, argument):
         assert time.monotonic() < end, f"never {condition}"

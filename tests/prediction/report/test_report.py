@@ -1,4 +1,4 @@
-"""Records to a page: it is whole, safe and strict, whatever they hold. What a browser makes of it is in test_browser."""
+"""Records to a page: it is whole, safe and strict, whatever they hold. What a browser makes of it: test_browser."""
 
 import base64
 import hashlib

@@ -15,8 +15,9 @@ function verdict(eye, { compared }) {
   const made = element("section", { class: "verdict", "aria-label": "Vertical cup-to-disc ratio" });
   if (value === null) {
     const instead = { ungradable: "Ungradable", "no disc": "No disc found", failed: "Failed" }[eye.status] ?? "Not measured";
-    const why = eye.status === "failed" ? eye.error || "It could not be read." : eye.reasons.join(", ");
-    made.append(element("p", { class: "instead" }, instead), element("p", { class: eye.status === "failed" ? "error" : "soft" }, why));
+    made.append(element("p", { class: "instead" }, instead));
+    if (eye.status === "failed") made.append(element("p", { class: "error" }, eye.error || "It could not be read."));
+    if (eye.status === "ungradable") made.append(element("p", { class: "soft" }, eye.reasons.join(", ")));
     return made;
   }
   const limits = interval(eye.vcdr_low, eye.vcdr_high);
