@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-STATUSES = ("measured", "no disc", "ungradable", "failed")
 PICTURES = ("photograph", "disc", "cam")
+_TEXTS = ("id", "path", "patient", "eye", "eye_source", "scale_source", "error", "outlines", "weights", "version")
 _OUTLINE_DIGITS = 1  # of a pixel
 
 
@@ -50,14 +50,13 @@ def shown_ratio(value: object) -> float | None:
 def _eye(record: Mapping[str, Any]) -> Eye:
     given = {key: value for key, value in record.items() if key not in ("pictures", "contours", "rim_profile")}
     row = _plain(given)
-    row["id"] = str(row.get("id") or "")
+    row |= {key: "" if row.get(key) is None else str(row[key]) for key in _TEXTS}
     row["reasons"] = [str(reason) for reason in row.get("reasons") or []]
     row["flagged"] = bool(row.get("flagged"))
     row["status"] = row.get("status") or ("measured" if row.get("vcdr") is not None else "")
     compared = row.pop("compared", None) or None
     if compared:
         compared["contours"] = _contours(compared.get("contours"))
-        row["model_vcdr"] = compared.get("vcdr")
     pictures = record.get("pictures") or {}
     details = {
         "contours": _contours(record.get("contours")),

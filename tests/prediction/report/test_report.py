@@ -180,11 +180,11 @@ def test_pictures_that_are_not_there_or_not_below_the_folder_are_none(tmp_path, 
 
 def test_what_is_missing_or_not_finite_is_null(tmp_path):
     nan, numbers = float("nan"), np.float32([0.5, np.inf])
-    record = dict(id=BARE, vcdr=nan, hcdr=np.float32(0.25), ddls=np.int64(3), isnt=np.bool_(True), vcdr_low=None)
+    record = dict(id=BARE, vcdr=nan, hcdr=np.float32(0.25), ddls=np.int64(3), isnt=np.bool_(True), patient=0)
     page = written(tmp_path, [record | dict(rim_profile=numbers, reasons=None, pictures=None, contours=None)])
     (row,) = page.data("rows")["eyes"]
     assert row["vcdr"] is None and row["hcdr"] == 0.25 and row["ddls"] == 3 and row["isnt"] is True
-    assert row["reasons"] == [] and row["flagged"] is False and row["status"] == ""
+    assert row["patient"] == "0" and row["reasons"] == [] and row["flagged"] is False and row["status"] == ""
     details = page.data("eye-0")
     assert details["rim_profile"] == [0.5, None] and details["contours"] == {"disc": [], "cup": []}
     assert written(tmp_path, [{"id": "a", "vcdr": 0.4}]).data("rows")["eyes"][0]["status"] == "measured"
@@ -267,7 +267,8 @@ def test_text_is_legible_in_both_schemes():
         for ink, ground in pairs:
             assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
         # Marks and lines that carry meaning: 3.
-        assert contrast(colours["accent"], colours["card"]) >= 3
+        for mark in ("accent", "fill", "doubt"):
+            assert contrast(colours[mark], colours["card"]) >= 3, mark
 
 
 def contrast(a: str, b: str) -> float:

@@ -66,7 +66,7 @@ function doubtsOf(eye) {
   const sentences = eye.reasons.map((reason) => SENTENCES[reason]);
   if (eye.grade?.contradiction) sentences.push(`The grade “${eye.grade.name}” and the outlines contradict each other.`);
   if (eye.flagged && !sentences.length) sentences.push("Someone should look at this eye.");
-  if (!sentences.length) return eye.status === "measured" ? element("p", { class: "soft" }, "No doubts.") : null;
+  if (!sentences.length) return eye.status === "measured" ? element("p", { class: "no-doubts soft" }, "No doubts.") : null;
   return element("ul", { class: "doubts", "aria-label": "Doubts" }, ...sentences.map((text) => element("li", {}, text)));
 }
 

@@ -42,7 +42,7 @@ function small(eye, current) {
 
 /** How far apart the eyes are; of several photographs of an eye the mean counts. */
 function asymmetry(right, left) {
-  const [a, b] = [right, left].map((eyes) => eyes.map(vcdrOf).filter(isNumber));
+  const [a, b] = [right, left].map((eyes) => eyes.map(vcdrOf).filter(isNumber).map(shownRatio));
   if (!a.length || !b.length) return ["No asymmetry: it needs a vCDR of the right and of the left eye."];
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const means = a.length + b.length > 2 ? `, of the means of ${a.length} and ${b.length} photographs` : "";

@@ -1,4 +1,4 @@
-// On paper nothing can be scrolled to or opened: the table is drawn to its end.
+// On paper nothing can be scrolled to or opened: the table is drawn to its end, unless an eye is printed.
 
 const aboutRun = document.querySelector("details.about");
 let wasOpen = false;
@@ -10,6 +10,7 @@ function startPrint() {
 }
 
 function prepare() {
+  if (dialog.open) return;
   draw(Infinity);
   for (const picture of document.querySelectorAll("#body img")) picture.loading = "eager";
   if (!aboutRun) return;
