@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 import fundus_plugins
 from fundus_plugins.files import atomic_write
@@ -81,7 +81,7 @@ def _details(eyes: Iterable[Eye], pictures: Pictures, split: bool) -> Iterator[s
         yield as_json({**eye.details, "pictures": urls})
 
 
-def _template():
+def _template() -> Template:
     loader = PackageLoader("fundus_plugins.prediction.report")
     environment = Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined

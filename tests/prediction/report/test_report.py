@@ -187,6 +187,14 @@ def test_what_is_missing_or_not_finite_is_null(tmp_path):
     assert row["patient"] == "0" and row["reasons"] == [] and row["flagged"] is False and row["status"] == ""
     details = page.data("eye-0")
     assert details["rim_profile"] == [0.5, None] and details["contours"] == {"disc": [], "cup": []}
+    disc = [
+        [[0, 0], [5.04, 0], [5, nan], [5, 5]],
+        [[1, 1]],
+        np.int32([[[1, 2]], [[3, 4]], [[5, 6]]]),
+    ]  # OpenCV's, the last
+    page = written(tmp_path, [{"id": "a", "contours": {"disc": disc, "cup": None}}])
+    polygons = [[[0, 0], [5, 0], [5, 5]], [[1, 2], [3, 4], [5, 6]]]
+    assert page.data("eye-0")["contours"] == {"disc": polygons, "cup": []}
     assert written(tmp_path, [{"id": "a", "vcdr": 0.4}]).data("rows")["eyes"][0]["status"] == "measured"
 
 
