@@ -44,7 +44,11 @@ function doubtsCell(eye) {
   if (eye.status === "failed") return [element("span", { class: "error" }, eye.error || "It could not be read.")];
   return eye.reasons.length
     ? eye.reasons.map((reason) => element("span", { class: "chip doubt" }, reason))
-    : [eye.flagged ? element("span", { class: "chip doubt" }, "doubtful") : element("span", { class: "soft" }, MISSING)];
+    : [
+        eye.flagged
+          ? element("span", { class: "chip doubt" }, "doubtful")
+          : element("span", { class: "soft" }, MISSING),
+      ];
 }
 
 function statusCell(eye) {

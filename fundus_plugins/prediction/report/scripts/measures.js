@@ -8,20 +8,33 @@ const SIZES = [
 
 function sizesTable(eye) {
   const rows = SIZES.map(([title, name, share, power]) => {
-    const size = (structure) => sizeCell(measured(eye, `${structure}_${name}`), millimetres(eye, `${structure}_${name}`), power);
+    const size = (structure) =>
+      sizeCell(measured(eye, `${structure}_${name}`), millimetres(eye, `${structure}_${name}`), power);
     const limits = name === "height" ? interval(eye.vcdr_low, eye.vcdr_high) : "";
-    const value = element("td", { class: "number" }, ratio(measured(eye, share)), limits && vcdrOf(eye) !== null ? element("small", {}, limits) : null);
+    const value = element(
+      "td",
+      { class: "number" },
+      ratio(measured(eye, share)),
+      limits && vcdrOf(eye) !== null ? element("small", {}, limits) : null,
+    );
     return element("tr", {}, element("th", { scope: "row" }, title), size("disc"), size("cup"), value);
   });
   const heads = ["", "Disc", "Cup", "Cup / disc"].map((text) =>
     text ? element("th", { scope: "col", class: "number" }, text) : element("td"),
   );
-  return element("table", { class: "measures" }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+  return element(
+    "table",
+    { class: "measures" },
+    element("thead", {}, element("tr", {}, ...heads)),
+    element("tbody", {}, ...rows),
+  );
 }
 
 function sizeCell(pixels, mm, power) {
   const square = power === 2 ? "²" : "";
-  return element("td", { class: "number" },
+  return element(
+    "td",
+    { class: "number" },
     withUnit(whole(pixels), `px${square}`),
     mm === null ? null : element("small", {}, withUnit(mm.toFixed(2), `mm${square}`)),
   );
@@ -71,7 +84,9 @@ function origins(eye) {
 }
 
 function pairs(list) {
-  return element("dl", { class: "pairs" },
+  return element(
+    "dl",
+    { class: "pairs" },
     ...list.map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text))),
   );
 }

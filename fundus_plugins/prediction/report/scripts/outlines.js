@@ -22,7 +22,7 @@ function outlineOf(polygons, name, extra = "") {
   ];
 }
 
-/** The largest polygon's centre of mass [x, y], and how far the polygon reaches from it at an angle in degrees. */
+/** The largest polygon, its area and its centre of mass; null without any. */
 function centreOf(polygons) {
   let best = null;
   for (const points of polygons ?? []) {
@@ -34,11 +34,13 @@ function centreOf(polygons) {
       x += ((ax + bx) * cross) / 6;
       y += ((ay + by) * cross) / 6;
     });
-    if (area && (!best || Math.abs(area) > best.area)) best = { x: x / area, y: y / area, area: Math.abs(area), points };
+    if (area && (!best || Math.abs(area) > best.area))
+      best = { x: x / area, y: y / area, area: Math.abs(area), points };
   }
   return best;
 }
 
+/** How far such a polygon reaches from its centre at an angle, degrees counterclockwise from the right. */
 function reachAt({ x, y, points }, angle) {
   const [dx, dy] = [Math.cos((angle * Math.PI) / 180), -Math.sin((angle * Math.PI) / 180)];
   let reach = 0;

@@ -12,7 +12,10 @@ function showPatient(current) {
   if (eyes.length < 2) return $("patient").replaceChildren();
   const of = (side) => eyes.filter((eye) => eye.eye === side);
   const unknown = eyes.filter((eye) => !EYES[eye.eye]);
-  const columns = [["OD", EYES.OD, of("OD")], ["OS", EYES.OS, of("OS")]].filter(([, , list]) => list.length || !unknown.length);
+  const columns = [
+    ["OD", EYES.OD, of("OD")],
+    ["OS", EYES.OS, of("OS")],
+  ].filter(([, , list]) => list.length || !unknown.length);
   if (unknown.length) columns.push(["", "Eye not known", unknown]);
   $("patient").replaceChildren(
     element("h3", {}, `Patient ${current.patient}`),
@@ -23,12 +26,20 @@ function showPatient(current) {
 
 function column(side, title, eyes, current) {
   const none = eyes.length ? null : element("p", { class: "soft" }, "No photograph");
-  return element("div", { class: "of-eye", "data-side": side }, element("h4", {}, title), none, ...eyes.map((eye) => small(eye, current)));
+  return element(
+    "div",
+    { class: "of-eye", "data-side": side },
+    element("h4", {}, title),
+    none,
+    ...eyes.map((eye) => small(eye, current)),
+  );
 }
 
 function small(eye, current) {
   const value = vcdrOf(eye);
-  const text = element("span", { class: "small-text" },
+  const text = element(
+    "span",
+    { class: "small-text" },
     value === null
       ? element("span", { class: "soft" }, insteadOfRatio(eye) || MISSING)
       : element("strong", { class: "ratio" }, element("span", { class: "unseen" }, "vCDR "), ratio(value)),
@@ -37,7 +48,12 @@ function small(eye, current) {
     eye.flagged ? element("span", { class: "chip doubt" }, "doubtful") : null,
   );
   const here = eye === current ? "true" : null;
-  return element("a", { href: linkTo(eye), class: "small-eye", "aria-current": here, title: eye.id }, thumbnail(eye), text);
+  return element(
+    "a",
+    { href: linkTo(eye), class: "small-eye", "aria-current": here, title: eye.id },
+    thumbnail(eye),
+    text,
+  );
 }
 
 /** How far apart the eyes are; of several photographs of an eye the mean counts. */
@@ -47,5 +63,9 @@ function asymmetry(right, left) {
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const means = a.length + b.length > 2 ? `, of the means of ${a.length} and ${b.length} photographs` : "";
   const doubt = [...right, ...left].some((eye) => eye.flagged) ? ". One of them is doubtful" : "";
-  return ["Difference of vCDR ", element("strong", { class: "ratio" }, ratio(Math.abs(mean(a) - mean(b)))), `${means}${doubt}.`];
+  return [
+    "Difference of vCDR ",
+    element("strong", { class: "ratio" }, ratio(Math.abs(mean(a) - mean(b)))),
+    `${means}${doubt}.`,
+  ];
 }

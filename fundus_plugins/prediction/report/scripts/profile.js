@@ -9,7 +9,8 @@ function profileOrder(eye) {
     // Temporal is the picture's left: over the top to the right.
     return { angles: steps.map((step) => (540 - step) % 360), names: ["temporal", "superior", "nasal", "inferior"] };
   }
-  const names = eye.eye === "OS" ? ["temporal", "superior", "nasal", "inferior"] : ["right", "superior", "left", "inferior"];
+  const names =
+    eye.eye === "OS" ? ["temporal", "superior", "nasal", "inferior"] : ["right", "superior", "left", "inferior"];
   return { angles: steps.map((step) => step % 360), names };
 }
 
@@ -26,10 +27,14 @@ function profilePlot(eye, profile) {
   svg.append(shape("title", {}, profileWords(eye, names)));
   for (const [from, to, name] of bands(names)) {
     const band = { x: x(from), y: PLOT.top, width: x(to) - x(from), height: height - bottom - PLOT.top };
-    svg.append(shape("rect", { ...band, class: `band ${name === "superior" || name === "inferior" ? "upright" : ""}` }));
+    svg.append(
+      shape("rect", { ...band, class: `band ${name === "superior" || name === "inferior" ? "upright" : ""}` }),
+    );
     if (to - from < 90 && from > 0) continue; // the first sector's other half has its name already
     svg.append(shape("text", { x: x((from + to) / 2), y: 14, class: "sector" }, capital(name)));
-    svg.append(shape("text", { x: x((from + to) / 2), y: 28, class: "sector-value" }, ratio(measured(eye, `rim_${name}`))));
+    svg.append(
+      shape("text", { x: x((from + to) / 2), y: 28, class: "sector-value" }, ratio(measured(eye, `rim_${name}`))),
+    );
   }
   for (let tick = 0; tick <= top + 1e-9; tick += top > 0.6 ? 0.2 : 0.1) {
     svg.append(shape("line", { class: "grid", x1: left, x2: width - right, y1: y(tick), y2: y(tick) }));
@@ -40,7 +45,12 @@ function profilePlot(eye, profile) {
     const letter = eye.eye === "OD" || eye.eye === "OS" ? name[0].toUpperCase() : name;
     svg.append(shape("text", { class: "letter", x: x(i * 90), y: height - 7, "text-anchor": anchor }, letter));
   });
-  svg.append(shape("path", { class: "profile-line", d: lineOf(values.map((value, i) => isNumber(value) ? [x(i * 10), y(value)] : null)) }));
+  svg.append(
+    shape("path", {
+      class: "profile-line",
+      d: lineOf(values.map((value, i) => (isNumber(value) ? [x(i * 10), y(value)] : null))),
+    }),
+  );
   const angle = measured(eye, "rim_narrowest_angle");
   if (isNumber(angle)) {
     const step = (eye.eye === "OD" ? 540 - angle : angle + 360) % 360;
@@ -51,17 +61,26 @@ function profilePlot(eye, profile) {
 
 /** Where each sector begins and ends: 90 degrees about its middle; the first one is cut in two. */
 function bands([first, second, third, fourth]) {
-  return [[0, 45, first], [45, 135, second], [135, 225, third], [225, 315, fourth], [315, 360, first]];
+  return [
+    [0, 45, first],
+    [45, 135, second],
+    [135, 225, third],
+    [225, 315, fourth],
+    [315, 360, first],
+  ];
 }
 
 /** A line through points, broken where one is null. */
 function lineOf(points) {
-  return points.map((point, i) => (point ? `${points[i - 1] ? "L" : "M"}${point.map((v) => v.toFixed(1)).join(" ")}` : "")).join("");
+  return points
+    .map((point, i) => (point ? `${points[i - 1] ? "L" : "M"}${point.map((v) => v.toFixed(1)).join(" ")}` : ""))
+    .join("");
 }
 
 function profileWords(eye, names) {
   const means = names.map((name) => `${name} ${ratio(measured(eye, `rim_${name}`))}`).join(", ");
-  return `The rim's width all around, from ${names[0]} over superior, ${names[2]} and inferior to ${names[0]}. Means in disc diameters: ${means}.`;
+  const around = `from ${names[0]} over superior, ${names[2]} and inferior to ${names[0]}`;
+  return `The rim's width all around, ${around}. Means in disc diameters: ${means}.`;
 }
 
 function capital(text) {

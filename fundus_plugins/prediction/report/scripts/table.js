@@ -10,7 +10,10 @@ let drawn = 0;
 function startTable() {
   for (const header of HEADERS) {
     header.firstChild.addEventListener("click", () => sortBy(header.dataset.column));
-    for (const [suffix, words] of [["", ", ascending"], [" down", ", descending"]]) {
+    for (const [suffix, words] of [
+      ["", ", ascending"],
+      [" down", ", descending"],
+    ]) {
       const option = { value: header.dataset.column + suffix };
       $("sort-by").append(element("option", option, header.textContent.trim() + words));
     }
@@ -26,10 +29,9 @@ function startTable() {
   });
   $("show-more").addEventListener("click", () => focusAfter(drawn, () => draw(drawn + PART)));
   $("show-all").addEventListener("click", () => focusAfter(drawn, () => draw(Infinity)));
-  new IntersectionObserver(
-    (seen) => seen.some((entry) => entry.isIntersecting) && draw(drawn + PART),
-    { rootMargin: "800px" },
-  ).observe($("more"));
+  new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && draw(drawn + PART), {
+    rootMargin: "800px",
+  }).observe($("more"));
   startFilters(refresh);
 }
 

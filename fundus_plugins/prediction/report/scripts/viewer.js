@@ -11,7 +11,8 @@ function startViewer() {
   box.addEventListener("wheel", wheel, { passive: false });
   box.addEventListener("pointerdown", press);
   box.addEventListener("pointermove", move);
-  for (const name of ["pointerup", "pointercancel"]) box.addEventListener(name, (event) => fingers.delete(event.pointerId));
+  for (const name of ["pointerup", "pointercancel"])
+    box.addEventListener(name, (event) => fingers.delete(event.pointerId));
   $("zoom-in").addEventListener("click", () => zoom(STEP));
   $("zoom-out").addEventListener("click", () => zoom(1 / STEP));
   $("to-disc").addEventListener("click", toDisc);
@@ -24,23 +25,31 @@ function view(eye, { pictures, contours, compared, disc_box: box }) {
   const around = boxAbout([...contours.disc, ...contours.cup]);
   viewer.close = box ? [box[0] - 0.5, box[1] - 0.5, box[2] - 0.5, box[3] - 0.5] : around && widened(around);
   viewer.size = [eye.width, eye.height];
-  if (!(eye.width > 0 && eye.height > 0)) viewer.size = viewer.close ? [viewer.close[2], viewer.close[3]] : [1000, 1000];
+  if (!(eye.width > 0 && eye.height > 0))
+    viewer.size = viewer.close ? [viewer.close[2], viewer.close[3]] : [1000, 1000];
   const everything = [-0.5, -0.5, ...viewer.size];
   const photograph = pictures.photograph ?? (viewer.close ? null : pictures.disc);
   $("layer-photograph").replaceChildren(...image(photograph, everything));
-  if (box) $("layer-photograph").append(...image(pictures.disc, [box[0] - 0.5, box[1] - 0.5, box[2] - box[0], box[3] - box[1]]));
+  if (box)
+    $("layer-photograph").append(
+      ...image(pictures.disc, [box[0] - 0.5, box[1] - 0.5, box[2] - box[0], box[3] - box[1]]),
+    );
   $("layer-cam").replaceChildren(...image(pictures.cam, everything));
   $("layer-disc").replaceChildren(...outlineOf(contours.disc, "disc"), ...narrowestMark(eye, contours));
   $("layer-cup").replaceChildren(...outlineOf(contours.cup, "cup"));
   const model = compared?.contours ?? {};
-  $("layer-model").replaceChildren(...outlineOf(model.disc, "disc", "dashed"), ...outlineOf(model.cup, "cup", "dashed"));
+  $("layer-model").replaceChildren(
+    ...outlineOf(model.disc, "disc", "dashed"),
+    ...outlineOf(model.cup, "cup", "dashed"),
+  );
   $("show-model").parentElement.hidden = !compared;
   $("show-cam").parentElement.hidden = !pictures.cam;
   for (const name of ["disc", "cup"]) $(`show-${name}`).parentElement.hidden = !contours[name].length;
   document.querySelector(".layers").hidden = !(around || compared || pictures.cam);
   $("no-picture").hidden = Boolean(photograph || pictures.disc);
   const drawn = [contours.disc.length && "disc", contours.cup.length && "cup"].filter(Boolean).join(" and ");
-  $("picture-words").textContent = `Photograph ${eye.id}${drawn ? `, with the outlines of ${drawn}` : ", without outlines"}`;
+  $("picture-words").textContent =
+    `Photograph ${eye.id}${drawn ? `, with the outlines of ${drawn}` : ", without outlines"}`;
   const sides = sidesOf(eye);
   for (const side of ["left", "right"]) $(`side-${side}`).textContent = sides[side] === side ? "" : sides[side];
   $("to-disc").hidden = $("to-whole").hidden = !viewer.close;
@@ -60,7 +69,8 @@ function narrowestMark(eye, contours) {
   if (!centre || !isNumber(angle)) return [];
   const reach = reachAt(centre, angle);
   const [dx, dy] = [Math.cos((angle * Math.PI) / 180), -Math.sin((angle * Math.PI) / 180)];
-  const line = `M${[1.06, 1.22].map((far) => `${centre.x + far * reach * dx} ${centre.y + far * reach * dy}`).join("L")}`;
+  const ends = [1.06, 1.22].map((far) => `${centre.x + far * reach * dx} ${centre.y + far * reach * dy}`);
+  const line = `M${ends.join("L")}`;
   return [shape("path", { d: line, class: "under" }), shape("path", { d: line, class: "line mark" })];
 }
 
