@@ -64,6 +64,9 @@ def test_the_wheel_has_what_the_package_needs(built):
         assert f"fundus_plugins/configs/{config}" in names
     for suffix in ("safetensors", "onnx"):
         assert f"fundus_plugins/weights/rfnet_any_camera.{suffix}" in names
+    report = ROOT / "fundus_plugins" / "prediction" / "report"
+    for path in (path for path in report.rglob("*") if path.suffix in (".html", ".css", ".js")):
+        assert path.relative_to(ROOT).as_posix() in names
     assert not any(name.startswith(("tests/", "benchmarks/", "tools/", "docs/")) for name in names)
     source = next(built.glob("*.tar.gz"))
     with tarfile.open(source) as archive:

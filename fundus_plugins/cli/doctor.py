@@ -9,7 +9,7 @@ from typing import Any
 
 import rich_click as click
 
-PREDICTION = ("numpy", "opencv-python-headless", "onnxruntime", "pillow", "rich-click", "tqdm")
+PREDICTION = ("jinja2", "numpy", "opencv-python-headless", "onnxruntime", "pillow", "rich-click", "tqdm")
 TRAINING = ("torch", "torchvision", "timm", "pycocotools", "scikit-learn", "pandas")
 
 
