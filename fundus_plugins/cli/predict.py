@@ -121,11 +121,9 @@ def command(
         made = {"engine": engine, "weights": hash_of(weights or PACKAGED)}
     else:
         workers = workers or 1
-        from fundus_plugins.weights.loading import local_weights
-
         cfg = torch_config(config_file, weights, overrides)
         predictor = partial(FundusPredictor, cfg)
-        made = {"engine": engine, "weights": hash_of(local_weights(cfg.MODEL.WEIGHTS)), "config": cfg.dump()}
+        made = {"engine": engine, "weights": hash_of(cfg.MODEL.WEIGHTS), "config": cfg.dump()}
     chosen = tuple(dict.fromkeys(write)) or DEFAULT
     options = Options(chosen, mask_coding, mm_per_pixel)
     result = predict_sources(predictor, sources, output, options, made=made, workers=workers, overwrite=overwrite)
@@ -137,10 +135,18 @@ def command(
 
 
 def hash_of(weights: str | os.PathLike) -> str:
-    """Which weights these are; nothing where there is no such file, which the engine tells."""
+    """Which weights these are; nothing where there are none, which the engine tells."""
     from fundus_plugins.files import file_hash
 
-    return file_hash(weights)[:16] if os.path.isfile(weights) else ""
+    path = str(weights)
+    if not path.endswith(ENGINES["onnxruntime"]):
+        from fundus_plugins.weights.loading import local_weights
+
+        try:
+            path = local_weights(path)
+        except (OSError, ValueError):
+            return ""
+    return file_hash(path)[:16] if os.path.isfile(path) else ""
 
 
 def choose_engine(engine: str | None, config_file: str | None, weights: str | None, overrides: list[str]) -> str:

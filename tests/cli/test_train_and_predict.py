@@ -80,7 +80,7 @@ def test_predict_a_folder_with_a_broken_photograph(trained, phantoms, tmp_path):
         "predict.py", "--config-file", trained / "config.yaml", *options[2:], "TEST.FLIP", "none", datasets=phantoms
     )
     assert done.returncode == 2 and "Non-existent key: TEST.FLIP" in done.stderr and "Traceback" not in done.stderr
-    no_weights = ["--config-file", "configs/rfnet_drishti.yaml", *options[2:]]
+    no_weights = ["--config-file", "configs/rfnet_drishti.yaml", *options[2:-1], tmp_path / "none"]
     done = run("predict.py", *no_weights, datasets=phantoms)
     assert done.returncode == 2 and "error: MODEL.WEIGHTS" in done.stderr  # not the packaged ones
     done = run("predict.py", "--config-file", CONFIG, *options[:-1], tmp_path, datasets=phantoms)

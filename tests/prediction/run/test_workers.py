@@ -11,35 +11,9 @@ from pathlib import Path
 import pytest
 
 from fundus_plugins.prediction.run.workers import AHEAD, map_in_processes
-from tests.conftest import ROOT
+from tests.prediction.run.work import lost, make_deadly, make_double, make_nothing
 
-
-def double(item):
-    return 2 * item
-
-
-def make_double():
-    return double
-
-
-def make_deadly(deadly, folder):
-    """Ends its process at some items; says on the disk what it was given."""
-
-    def work(item):
-        (Path(folder) / f"{item}-{time.monotonic_ns()}").touch()
-        if item in deadly:
-            os._exit(9)
-        return 2 * item
-
-    return work
-
-
-def make_nothing():
-    raise FileNotFoundError("no weights")
-
-
-def lost(item):
-    return f"lost {item}"
+ROOT = Path(__file__).parents[3]
 
 
 def test_results_come_in_order():
@@ -67,15 +41,11 @@ def test_no_more_than_a_few_items_are_handed_out(tmp_path):
 
 ORPHANS = """
 import sys, time
-from tests.prediction.run.test_workers import make_sleeper, map_in_processes, lost
+from fundus_plugins.prediction.run.workers import map_in_processes
+from tests.prediction.run.work import lost, make_sleeper
 if __name__ == "__main__":
     list(map_in_processes(make_sleeper, range(4), 2, lost))
 """
-
-
-def make_sleeper():
-    print(os.getpid(), flush=True)
-    return lambda item: time.sleep(60)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
