@@ -27,8 +27,9 @@ if TYPE_CHECKING:
         TwoStageRankingCNN,
         TwoStageSoftmaxCNN,
     )
-    from .prediction.predictor import FundusPrediction, FundusPredictor
+    from .prediction.predictor import FundusPredictor
     from .prediction.release import release_cfg
+    from .prediction.result import FundusPrediction
 
 __version__ = "0.2.0"
 
@@ -49,8 +50,9 @@ _MODULES = {
         "TwoStageRankingCNN",
         "TwoStageSoftmaxCNN",
     ),
-    "prediction.predictor": ("FundusPrediction", "FundusPredictor"),
+    "prediction.predictor": ("FundusPredictor",),
     "prediction.release": ("release_cfg",),
+    "prediction.result": ("FundusPrediction",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -15,7 +15,8 @@ import numpy as np
 from fundus_plugins.data.coco import AnnotatedImage, build_segmentation, mask_to_rle, write_json
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.morphometry import vertical_diameter
-from fundus_plugins.prediction.predictor import FundusPrediction, FundusPredictor
+from fundus_plugins.prediction.predictor import FundusPredictor
+from fundus_plugins.prediction.result import FundusPrediction
 
 _DARK = 20  # of 255: beyond the field of view, and what shows too little of it
 

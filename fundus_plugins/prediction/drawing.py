@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from fundus_plugins.prediction.predictor import FundusPrediction
+from fundus_plugins.prediction.result import FundusPrediction
 
 DISC_COLOR, CUP_COLOR = (0, 220, 0), (255, 210, 0)  # RGB
 _FRACTION = 4  # bits of a pixel, in which OpenCV draws

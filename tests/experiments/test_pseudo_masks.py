@@ -14,7 +14,7 @@ import pytest
 from fundus_plugins.data.coco_file import disc_cup_records
 from fundus_plugins.experiments.pseudo_masks import Limits, write_pseudo_masks
 from fundus_plugins.files import file_hash
-from fundus_plugins.prediction.predictor import AT_EDGE, FundusPrediction
+from fundus_plugins.prediction.result import AT_EDGE, FundusPrediction
 from tests.conftest import ROOT, disk
 
 FACTS = {"teacher": "t", "teacher_sha256": "0", "options": []}

@@ -20,7 +20,7 @@ from fundus_plugins.measures.overlap import dice
 from fundus_plugins.measures.shape import is_regular
 from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.prediction.looks import Found
-from fundus_plugins.prediction.predictor import measure
+from fundus_plugins.prediction.result import measure
 from tests.conftest import SIDE, disk
 from tests.prediction.test_looks import SETTINGS
 

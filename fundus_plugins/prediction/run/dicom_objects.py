@@ -13,7 +13,7 @@ import numpy as np
 import fundus_plugins
 from fundus_plugins.photographs.dicom import MISSING, count_frames, is_dicom, open_dicom
 from fundus_plugins.photographs.sources import Source, read_data
-from fundus_plugins.prediction.predictor import FundusPrediction
+from fundus_plugins.prediction.result import FundusPrediction
 
 if TYPE_CHECKING:
     from pydicom import Dataset

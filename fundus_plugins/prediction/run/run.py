@@ -17,9 +17,10 @@ from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import Known, Source, read_source
 from fundus_plugins.prediction.looks import Prepared
 from fundus_plugins.prediction.predictor import FundusPredictor
+from fundus_plugins.prediction.result import MISSED
 from fundus_plugins.prediction.run.journal import Journal, Line
 from fundus_plugins.prediction.run.options import Options
-from fundus_plugins.prediction.run.record import FAILED, MISSED, failed_record, make_record
+from fundus_plugins.prediction.run.record import FAILED, failed_record, make_record
 from fundus_plugins.prediction.run.stamps import stamp
 from fundus_plugins.prediction.run.tables import CsvTable, write_tables
 from fundus_plugins.prediction.run.workers import map_in_processes

@@ -14,7 +14,7 @@ from fundus_plugins.photographs.masks import encode_refuge_mask
 from fundus_plugins.photographs.sources import Source
 from fundus_plugins.prediction.contours import labelme
 from fundus_plugins.prediction.drawing import at_most, draw_disc_and_cup
-from fundus_plugins.prediction.predictor import FundusPrediction
+from fundus_plugins.prediction.result import FundusPrediction
 from fundus_plugins.prediction.run.options import Options
 
 OVERLAY_SIDE = 1600  # pixels of the longer side

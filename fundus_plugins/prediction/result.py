@@ -1,0 +1,137 @@
+"""What was found in one photograph: masks, the vertical cup-to-disc ratio, how sure, and its forms for others."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
+from fundus_plugins.measures.nerve_head import NerveHead, measure_nerve_head
+from fundus_plugins.measures.shape import ellipse_iou, regular_disc_and_cup, towards_ellipses
+from fundus_plugins.prediction.contours import contours_of
+from fundus_plugins.prediction.looks import Found
+from fundus_plugins.prediction.settings import Settings
+
+NO_DISC, AT_EDGE = "no disc", "cut off by the edge"
+AGREEMENT, SHAPE = "views disagree", "not the shape of a disc"
+MEASURED, MISSED = "measured", "no disc"
+
+
+@dataclass(frozen=True)
+class FundusPrediction:
+    """What was found in one photograph of H x W pixels.
+
+    Attributes:
+        disc, cup: (H, W) bool, the cup within the disc; empty where nothing was found. With TEST.REGULAR_SHAPE of
+            the shape that `regular_disc_and_cup` gives, with TEST.ELLIPSE_WEIGHT then drawn `towards_ellipses`.
+        score: of the detected disc, 0 to 1; nan where none was detected.
+        vcdr: vertical cup-to-disc ratio; nan without a disc.
+        vcdr_interval: TEST.VCDR_MARGIN to either side of it, within 0 to 1; nan without a disc or a margin, and for a
+            disc that the picture's edge cuts off.
+        agreement: of the flips, or of the two looks, 0 to 1 (see `Looks`), 0 if the crop does not show the
+            disc again; nan without a disc or with one view.
+        ellipse: how much like an ellipse the disc was before that, 0 to 1 (`ellipse_iou`); nan without a disc.
+        flags: why someone should review it, of NO_DISC, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse`
+            below TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses).
+        box: (4,) float64 XYXY, of the detection, pixels of the photograph; nan where nothing was detected.
+    """
+
+    disc: np.ndarray
+    cup: np.ndarray
+    score: float
+    vcdr: float
+    vcdr_interval: tuple[float, float]
+    agreement: float
+    ellipse: float
+    flags: tuple[str, ...]
+    box: np.ndarray
+
+    @property
+    def flagged(self) -> bool:
+        """Whether someone should review it."""
+        return bool(self.flags)
+
+    @property
+    def status(self) -> str:
+        """MEASURED or MISSED."""
+        return MEASURED if self.disc.any() else MISSED
+
+    def nerve_head(
+        self, *, eye: str = "", mm_per_pixel: float | None = None, fovea: tuple[float, float] | None = None
+    ) -> NerveHead | None:
+        """All that `measure_nerve_head` measures; None without a disc."""
+        if not self.disc.any():
+            return None
+        return measure_nerve_head(self.disc, self.cup, eye=eye, mm_per_pixel=mm_per_pixel, fovea=fovea)
+
+    def to_dict(
+        self, *, eye: str = "", mm_per_pixel: float | None = None, fovea: tuple[float, float] | None = None
+    ) -> dict[str, Any]:
+        """Everything but the masks as plain values for JSON, with outlines; None where something is not known.
+
+        The fields are those of docs/predict.md; arguments as of `measure_nerve_head`.
+        """
+        plain: dict[str, Any] = {
+            "status": self.status,
+            "flagged": self.flagged,
+            "reasons": list(self.flags),
+            "vcdr_low": _number(self.vcdr_interval[0]),
+            "vcdr_high": _number(self.vcdr_interval[1]),
+            "agreement": _number(self.agreement),
+            "ellipse": _number(self.ellipse),
+            "score": _number(self.score),
+        }
+        head = self.nerve_head(eye=eye, mm_per_pixel=mm_per_pixel, fovea=fovea)
+        return plain if head is None else plain | head.as_dict() | {"contours": contours_of(self.disc, self.cup)}
+
+    def to_coco(self, *, image_id: int = 1, first_id: int = 1) -> list[dict[str, Any]]:
+        """COCO annotations of disc (category 1) and cup (2), exact masks as RLE, with the score; none without a disc.
+
+        Args:
+            image_id: of the photograph.
+            first_id: of the disc's annotation; the cup's is the next.
+        """
+        if not self.disc.any():
+            return []
+        from fundus_plugins.data.coco import SEGMENTATION_CATEGORIES, mask_annotation, mask_to_rle
+
+        return [
+            mask_annotation(
+                mask_to_rle(mask), category_id=category["id"], image_id=image_id, annotation_id=first_id + number
+            )
+            | {"score": _number(self.score)}
+            for number, (category, mask) in enumerate(zip(SEGMENTATION_CATEGORIES, (self.disc, self.cup)))
+        ]
+
+    def draw(self, photograph: np.ndarray, side: int | None = None) -> np.ndarray:
+        """The photograph, (H, W, 3) uint8 RGB, with the outlines, its longer side at most `side` pixels."""
+        from fundus_plugins.prediction.drawing import draw_disc_and_cup
+
+        return draw_disc_and_cup(photograph, self, side)
+
+
+def measure(found: Found, settings: Settings) -> FundusPrediction:
+    """The masks in the shape that `settings` ask for, and what is measured of them."""
+    disc, cup = found.disc, found.cup
+    if settings.regular_shape:
+        disc, cup = regular_disc_and_cup(disc, cup)
+    ellipse = ellipse_iou(disc)
+    if settings.ellipse_weight:
+        disc, cup = towards_ellipses(disc, cup, settings.ellipse_weight)
+    vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
+    at_edge = bool(disc[[0, -1]].any() or disc[:, [0, -1]].any())
+    margin = float("nan") if at_edge else settings.vcdr_margin or float("nan")
+    interval = float(np.clip(vcdr - margin, 0, 1)), float(np.clip(vcdr + margin, 0, 1))
+    flags = {
+        NO_DISC: not disc.any(),
+        AT_EDGE: at_edge,
+        AGREEMENT: found.agreement < settings.flag_below,
+        SHAPE: ellipse < settings.flag_ellipse_below,
+    }
+    there = tuple(flag for flag, there in flags.items() if there)
+    return FundusPrediction(disc, cup, found.score, vcdr, interval, found.agreement, ellipse, there, found.box)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(float(value), 4)
