@@ -48,9 +48,9 @@ def main() -> None:
     told = places >= EDGES[1]
     text = f"""# The eye's side by the disc's place
 
-{len(files)} photographs of ODIR, drawn with seed 1, whose names say the side; {len(found)} with a detected disc. The disc's distance
-from the middle of the field of view is in half widths of the field; `fundus predict` tells the side from {EDGES[1]} on.
-Right is what agrees with the name.
+{len(files)} photographs of ODIR, drawn with seed 1, whose names say the side; {len(found)} with a detected disc. The
+disc's distance from the middle of the field of view is in half widths of the field; `fundus predict` tells the side
+from {EDGES[1]} on. Right is what agrees with the name.
 
 {tabulate(table, ["distance", "right", "right, flagged photographs"], tablefmt="github", disable_numparse=True)}
 
