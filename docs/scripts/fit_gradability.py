@@ -5,10 +5,10 @@
         --keep DIR --models fundus_plugins/weights/gradability.json --output docs/results/gradability.md
 
 --real: folders of photographs, by source; each source counts the same. --none: a folder of pictures of other things
-(`python -m tests.prediction.no_fundus` draws some); parts of them with other colours are made, too. --altered: COCO JSON
-with true masks, weights that have not seen them, and into how many pictures each photograph is altered, in a kind and a
-level drawn with seed 0; the first is unaltered. --check: photographs that fitted nothing. --keep: where what was measured
-is kept, so that the command goes on.
+(`python -m tests.prediction.no_fundus` draws some); parts of them with other colours are made, too. --altered: COCO
+JSON with true masks, weights that have not seen them, and into how many pictures each photograph is altered, in a kind
+and a level drawn with seed 0; the first is unaltered. --check: photographs that fitted nothing. --keep: where what was
+measured is kept, so that the command goes on.
 """
 
 import argparse
