@@ -71,6 +71,11 @@ MOST_WORKERS = 16  # unless more are asked for
     metavar="MM",
     help="on the retina, of photographs of which neither a list nor a header tells the scale",
 )
+@click.option(
+    "--split/--no-split",
+    default=None,
+    help="the report's pictures in files beside it, or in the page; default: in the page, unless it would be large",
+)
 @click.option("--overwrite", is_flag=True, help="begin anew, whatever --output holds of an earlier run")
 @click.argument("words", nargs=-1, metavar="[PHOTOGRAPHS]... [KEY VALUE]...")
 def command(
@@ -84,6 +89,7 @@ def command(
     write,
     mask_coding,
     mm_per_pixel,
+    split,
     overwrite,
     words,
 ):
@@ -126,11 +132,15 @@ def command(
         made = {"engine": engine, "weights": hash_of(cfg.MODEL.WEIGHTS), "config": cfg.dump()}
     chosen = tuple(dict.fromkeys(write)) or DEFAULT
     options = Options(chosen, mask_coding, mm_per_pixel)
-    result = predict_sources(predictor, sources, output, options, made=made, workers=workers, overwrite=overwrite)
+    result = predict_sources(
+        predictor, sources, output, options, made=made, workers=workers, overwrite=overwrite, split=split
+    )
     photographs = f"{result.predicted} photograph{'s' * (result.predicted != 1)}"
     before = f" ({result.before} done before)" if result.before else ""
-    doubts = f"{result.missed} without a detected disc, {result.flagged} flagged for review"
-    print(f"{photographs}{before}, {doubts} -> {output}")
+    doubts = f"{result.missed} without a detected disc, {result.ungradable} ungradable"
+    print(f"{photographs}{before}, {doubts}, {result.flagged} flagged for review -> {output}")
+    if "report" in chosen:
+        print(f"open {output / 'report.html'}")
     return report_failures([*unused, *result.failures])
 
 

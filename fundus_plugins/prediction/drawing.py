@@ -43,6 +43,8 @@ def draw_disc_and_cup(image: np.ndarray, prediction: FundusPrediction, side: int
     drawn = draw_outlines(image, prediction.disc, prediction.cup, side)
     scale = max(drawn.shape[:2]) / 1000
     text = f"vCDR {prediction.vcdr:.2f}  score {prediction.score:.2f}" if prediction.disc.any() else "no disc found"
+    if prediction.ungradable:
+        text = f"ungradable: {prediction.flags[0]}"
     place = (round(12 * scale), round(32 * scale))
     for color, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # a dark edge keeps it legible on any ground
         width = max(1, round(thickness * scale))

@@ -43,7 +43,7 @@ class Judgement:
     Attributes:
         gradability: 0 to 1; of photographs altered in known ways with the same value, about as many were outlined
             rightly.
-        reason: why it cannot be graded; empty where it can.
+        reason: why it cannot be graded; empty where it can, and where there is no disc and nothing unusual.
     """
 
     gradability: float
@@ -54,15 +54,18 @@ def judge(photograph: np.ndarray, disc: np.ndarray, signals: Mapping[str, float]
     """Whether an (H, W, 3) uint8 RGB photograph can be graded with this disc, (H, W) bool, which may be empty.
 
     Args:
-        signals: SIGNALS of the prediction; what is nan is taken as in photographs where it is not known, 0.
+        signals: SIGNALS of the prediction; one that is nan with a disc, such as the agreement of a single look, says
+            nothing.
     """
     field = find_field(photograph)
     if field is None:
         return Judgement(0.0, NO_LIGHT)
     values = dict(zip(FIELD_FEATURES, describe_field(photograph, field)))
-    values |= {name: float(np.nan_to_num(signals[name])) for name in SIGNALS}
     if disc.any():
         values |= dict(zip(DISC_FEATURES, describe_disc(photograph, disc)))
+        values |= {name: float(signals[name]) for name in SIGNALS if not np.isnan(signals[name])}
+    else:
+        values |= dict.fromkeys(SIGNALS, 0.0)
     return judge_features(values)
 
 
@@ -74,25 +77,26 @@ def judge_features(values: Mapping[str, float]) -> Judgement:
     if "disc_light" not in values:
         return Judgement(0.0, _unusual(models["usual"], values))
     gradability = _probability(models["gradable"], values)
-    reason = _unusual(models["usual"], values) if gradability < models["gradable"]["below"] else ""
-    return Judgement(round(gradability, 4), reason)
+    if gradability >= models["gradable"]["below"]:
+        return Judgement(round(gradability, 4), "")
+    return Judgement(round(gradability, 4), _unusual(models["usual"], values) or UNSURE)
 
 
 def _probability(model: Mapping, values: Mapping[str, float]) -> float:
     logit = model["bias"] + sum(
-        weight * (values[name] - mean) / scale
+        weight * (values.get(name, mean) - mean) / scale
         for name, mean, scale, weight in zip(model["features"], model["mean"], model["scale"], model["weights"])
     )
     return float(1 / (1 + np.exp(-logit)))
 
 
 def _unusual(usual: Mapping[str, tuple[float, float]], values: Mapping[str, float]) -> str:
-    """The reason of the feature that is farthest from usual photographs' mean, in their standard deviations."""
+    """The reason of the feature farthest from usual photographs' mean, in their standard deviations; "" if near it."""
     deviations = {
         key: key[1] * (values[key[0]] - usual[key[0]][0]) / usual[key[0]][1] for key in _REASONS if key[0] in values
     }
     farthest = max(deviations, key=lambda x: deviations[x])
-    return _REASONS[farthest] if deviations[farthest] > _UNUSUAL else UNSURE
+    return _REASONS[farthest] if deviations[farthest] > _UNUSUAL else ""
 
 
 @lru_cache

@@ -114,4 +114,5 @@ class FundusPredictor:
 
     def predict_prepared(self, batch: Sequence[Prepared]) -> list[FundusPrediction]:
         """Predict for a batch of what `prepare` gave."""
-        return [measure(found, self.settings) for found in self.finder.find(batch)]
+        found = self.finder.find(batch)
+        return [measure(x, self.settings, prepared.photograph) for x, prepared in zip(found, batch)]

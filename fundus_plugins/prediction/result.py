@@ -10,12 +10,13 @@ from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.measures.nerve_head import NerveHead, measure_nerve_head
 from fundus_plugins.measures.shape import ellipse_iou, regular_disc_and_cup, towards_ellipses
 from fundus_plugins.prediction.contours import contours_of
+from fundus_plugins.prediction.gradability import Judgement, judge
 from fundus_plugins.prediction.looks import Found
 from fundus_plugins.prediction.settings import Settings
 
 NO_DISC, AT_EDGE = "no disc", "cut off by the edge"
 AGREEMENT, SHAPE = "views disagree", "not the shape of a disc"
-MEASURED, MISSED = "measured", "no disc"
+MEASURED, MISSED, UNGRADABLE = "measured", "no disc", "ungradable"
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,18 @@ class FundusPrediction:
         disc, cup: (H, W) bool, the cup within the disc; empty where nothing was found. With TEST.REGULAR_SHAPE of
             the shape that `regular_disc_and_cup` gives, with TEST.ELLIPSE_WEIGHT then drawn `towards_ellipses`.
         score: of the detected disc, 0 to 1; nan where none was detected.
-        vcdr: vertical cup-to-disc ratio; nan without a disc.
+        vcdr: vertical cup-to-disc ratio; nan without a disc, and where it is `ungradable`.
         vcdr_interval: TEST.VCDR_MARGIN to either side of it, within 0 to 1; nan without a disc or a margin, and for a
             disc that the picture's edge cuts off.
         agreement: of the flips, or of the two looks, 0 to 1 (see `Looks`), 0 if the crop does not show the
             disc again; nan without a disc or with one view.
         ellipse: how much like an ellipse the disc was before that, 0 to 1 (`ellipse_iou`); nan without a disc.
-        flags: why someone should review it, of NO_DISC, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse`
-            below TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses).
+        flags: why someone should review it: first the reason of `judge` for which it cannot be graded, then of NO_DISC,
+            AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse` below TEST.FLAG_ELLIPSE_BELOW: other bright
+            things are rarely ellipses).
         box: (4,) float64 XYXY, of the detection, pixels of the photograph; nan where nothing was detected.
+        gradability: 0 to 1, of `judge`; nan for weights without TEST.FLAG_BELOW, whose doubts nobody has measured.
+        ungradable: whether it is too low, or this is no photograph of a fundus; there is no `vcdr` then.
     """
 
     disc: np.ndarray
@@ -46,6 +50,8 @@ class FundusPrediction:
     ellipse: float
     flags: tuple[str, ...]
     box: np.ndarray
+    gradability: float = math.nan
+    ungradable: bool = False
 
     @property
     def flagged(self) -> bool:
@@ -54,14 +60,16 @@ class FundusPrediction:
 
     @property
     def status(self) -> str:
-        """MEASURED or MISSED."""
+        """MEASURED, MISSED or UNGRADABLE."""
+        if self.ungradable:
+            return UNGRADABLE
         return MEASURED if self.disc.any() else MISSED
 
     def nerve_head(
         self, *, eye: str = "", mm_per_pixel: float | None = None, fovea: tuple[float, float] | None = None
     ) -> NerveHead | None:
-        """All that `measure_nerve_head` measures; None without a disc."""
-        if not self.disc.any():
+        """All that `measure_nerve_head` measures; None without a disc, and where it is ungradable."""
+        if not self.disc.any() or self.ungradable:
             return None
         return measure_nerve_head(self.disc, self.cup, eye=eye, mm_per_pixel=mm_per_pixel, fovea=fovea)
 
@@ -76,14 +84,17 @@ class FundusPrediction:
             "status": self.status,
             "flagged": self.flagged,
             "reasons": list(self.flags),
+            "gradability": _number(self.gradability),
             "vcdr_low": _number(self.vcdr_interval[0]),
             "vcdr_high": _number(self.vcdr_interval[1]),
             "agreement": _number(self.agreement),
             "ellipse": _number(self.ellipse),
             "score": _number(self.score),
         }
+        if self.disc.any():
+            plain["contours"] = contours_of(self.disc, self.cup)
         head = self.nerve_head(eye=eye, mm_per_pixel=mm_per_pixel, fovea=fovea)
-        return plain if head is None else plain | head.as_dict() | {"contours": contours_of(self.disc, self.cup)}
+        return plain if head is None else plain | head.as_dict()
 
     def to_coco(self, *, image_id: int = 1, first_id: int = 1) -> list[dict[str, Any]]:
         """COCO annotations of disc (category 1) and cup (2), exact masks as RLE, with the score; none without a disc.
@@ -111,26 +122,47 @@ class FundusPrediction:
         return draw_disc_and_cup(photograph, self, side)
 
 
-def measure(found: Found, settings: Settings) -> FundusPrediction:
-    """The masks in the shape that `settings` ask for, and what is measured of them."""
+def measure(found: Found, settings: Settings, photograph: np.ndarray | None = None) -> FundusPrediction:
+    """The masks in the shape that `settings` ask for, and what is measured of them.
+
+    Args:
+        photograph: (H, W, 3) uint8 RGB, to be judged; None: it is not.
+    """
     disc, cup = found.disc, found.cup
     if settings.regular_shape:
         disc, cup = regular_disc_and_cup(disc, cup)
     ellipse = ellipse_iou(disc)
     if settings.ellipse_weight:
         disc, cup = towards_ellipses(disc, cup, settings.ellipse_weight)
-    vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() else float("nan")
+    signals = {"score": found.score, "agreement": found.agreement, "ellipse": ellipse}
+    judgement = Judgement(math.nan, "")
+    if settings.flag_below and photograph is not None:
+        judgement = judge(photograph, disc, signals)
+    ungradable = bool(judgement.reason)
+    vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() and not ungradable else math.nan
     at_edge = bool(disc[[0, -1]].any() or disc[:, [0, -1]].any())
-    margin = float("nan") if at_edge else settings.vcdr_margin or float("nan")
+    margin = math.nan if at_edge else settings.vcdr_margin or math.nan
     interval = float(np.clip(vcdr - margin, 0, 1)), float(np.clip(vcdr + margin, 0, 1))
     flags = {
+        judgement.reason: ungradable,
         NO_DISC: not disc.any(),
         AT_EDGE: at_edge,
         AGREEMENT: found.agreement < settings.flag_below,
         SHAPE: ellipse < settings.flag_ellipse_below,
     }
-    there = tuple(flag for flag, there in flags.items() if there)
-    return FundusPrediction(disc, cup, found.score, vcdr, interval, found.agreement, ellipse, there, found.box)
+    return FundusPrediction(
+        disc,
+        cup,
+        found.score,
+        vcdr,
+        interval,
+        found.agreement,
+        ellipse,
+        tuple(flag for flag, there in flags.items() if there),
+        found.box,
+        judgement.gradability,
+        ungradable,
+    )
 
 
 def _number(value: float) -> float | None:

@@ -5,11 +5,14 @@ _SENTENCES = {
     "cut off by the edge": "The disc reaches the edge of the picture; a part of it is not seen.",
     "views disagree": "Two looks at the same photograph gave outlines that agree too little.",
     "not the shape of a disc": "The outline of the disc is too unlike an ellipse.",
-    "too dark": "The photograph is too dark.",
-    "too bright": "The photograph is too bright.",
-    "blurred": "The photograph is blurred.",
-    "out of focus": "The photograph is out of focus.",
-    "low contrast": "The photograph has too little contrast.",
+    "no fundus photograph": "This is unlike every colour photograph of a fundus that was seen.",
+    "too dark": "The photograph is too dark to trust outlines in it.",
+    "too bright": "The photograph is too bright to trust outlines in it.",
+    "blurred": "The photograph is too blurred to trust outlines in it.",
+    "noisy": "The photograph is too noisy to trust outlines in it.",
+    "low contrast": "The photograph has too little contrast to trust outlines in it.",
+    "too few pixels": "The disc has too few pixels to trust outlines in it.",
+    "outlines unsure": "The outlines are likely to mislead, though nothing else is unusual in the photograph.",
 }
 
 

@@ -20,7 +20,7 @@ _HEAD = tuple(x.name for x in fields(NerveHead) if x.name not in ("vcdr", "rim_p
 _PROFILE = tuple(f"rim_{angle:03d}" for angle in range(0, 360, 10))
 COLUMNS = (
     "id", "path", "patient", "eye", "eye_source", "eye_confidence", "width", "height", "mm_per_pixel", "scale_source",
-    "field_degrees", "status", "flagged", "reasons", "error",
+    "field_degrees", "status", "flagged", "reasons", "error", "gradability",
     "vcdr", "vcdr_low", "vcdr_high", "agreement", "ellipse", "score",
     *_HEAD, *_PROFILE,
     "seconds", "weights", "version",

@@ -17,7 +17,7 @@ from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import Known, Source, read_source
 from fundus_plugins.prediction.looks import Prepared
 from fundus_plugins.prediction.predictor import FundusPredictor
-from fundus_plugins.prediction.result import MISSED
+from fundus_plugins.prediction.result import MISSED, UNGRADABLE
 from fundus_plugins.prediction.run.journal import Journal, Line
 from fundus_plugins.prediction.run.options import Options
 from fundus_plugins.prediction.run.record import FAILED, failed_record, make_record
@@ -36,6 +36,7 @@ class Outcome:
 
     predicted: int = 0
     missed: int = 0
+    ungradable: int = 0
     flagged: int = 0
     before: int = 0
     failures: list[str] = field(default_factory=list)
@@ -90,6 +91,7 @@ def predict_sources(
     made: Mapping[str, Any],
     workers: int = 1,
     overwrite: bool = False,
+    split: bool | None = None,
 ) -> Outcome:
     """Predict every photograph; write a line of predictions.jsonl for each as it comes, and what `options` ask for.
 
@@ -101,6 +103,7 @@ def predict_sources(
         made: how records are made: `weights`, their hash, which every record has; the engine, the config.
         workers: processes; 1: this one alone.
         overwrite: begin anew.
+        split: of the report, see `write_report`.
 
     Raises:
         OSError: something cannot be written.
@@ -124,7 +127,7 @@ def predict_sources(
                 journal.add(record)
                 table.add(record)
         records = journal.in_order([x.id for x in sources])
-        write_tables(output, records, options, facts)
+        write_tables(output, records, options, facts, split)
         return _count(outcome, records, {x.id for x in sources})
 
 
@@ -137,6 +140,7 @@ def _count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: set[str]
             continue
         outcome.predicted += 1
         outcome.missed += record["status"] == MISSED
+        outcome.ungradable += record["status"] == UNGRADABLE
         outcome.flagged += record["flagged"]
     return outcome
 

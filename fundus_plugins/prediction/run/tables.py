@@ -49,8 +49,14 @@ def write_csv(output: Path, records: Iterable[Mapping[str, Any]]) -> None:
         writer.writerows(map(row, records))
 
 
-def write_tables(output: Path, records: Iterable[dict[str, Any]], options: Options, facts: Mapping[str, Any]) -> None:
-    """Every table and document that `options` ask for, of records in their order."""
+def write_tables(
+    output: Path,
+    records: Iterable[dict[str, Any]],
+    options: Options,
+    facts: Mapping[str, Any],
+    split: bool | None = None,
+) -> None:
+    """Every table and document that `options` ask for, of records in their order; `split` is the report's."""
     if "csv" in options.write:
         write_csv(output, records)
     if "parquet" in options.write:
@@ -60,7 +66,8 @@ def write_tables(output: Path, records: Iterable[dict[str, Any]], options: Optio
     if "report" in options.write:
         from fundus_plugins.prediction.report import write_report
 
-        write_report(output, records, facts={name: str(value) for name, value in facts.items()})
+        about = {name: str(value) for name, value in facts.items()}
+        write_report(output, records, facts=about, split=split)
 
 
 def write_parquet(output: Path, records: Iterable[Mapping[str, Any]]) -> None:
