@@ -71,6 +71,12 @@ MOST_WORKERS = 16  # unless more are asked for
     metavar="MM",
     help="on the retina, of photographs of which neither a list nor a header tells the scale",
 )
+@click.option(
+    "--masks-from",
+    type=PATH,
+    help="outlines that a person corrected: a folder of LabelMe files or of masks, or a COCO JSON; they go before the "
+    "model's",
+)
 @click.option("--overwrite", is_flag=True, help="begin anew, whatever --output holds of an earlier run")
 @click.argument("words", nargs=-1, metavar="[PHOTOGRAPHS]... [KEY VALUE]...")
 def command(
@@ -84,6 +90,7 @@ def command(
     write,
     mask_coding,
     mm_per_pixel,
+    masks_from,
     overwrite,
     words,
 ):
@@ -127,12 +134,15 @@ def command(
         predictor = partial(FundusPredictor, cfg)
         made = {"engine": engine, "weights": hash_of(local_weights(cfg.MODEL.WEIGHTS)), "config": cfg.dump()}
     chosen = tuple(dict.fromkeys(write)) or DEFAULT
-    options = Options(chosen, mask_coding, mm_per_pixel)
+    options = Options(chosen, mask_coding, mm_per_pixel, os.path.abspath(masks_from) if masks_from else None)
     result = predict_sources(predictor, sources, output, options, made=made, workers=workers, overwrite=overwrite)
     photographs = f"{result.predicted} photograph{'s' * (result.predicted != 1)}"
     before = f" ({result.before} done before)" if result.before else ""
     doubts = f"{result.missed} without a detected disc, {result.flagged} flagged for review"
-    print(f"{photographs}{before}, {doubts} -> {output}")
+    by_person = f"{result.corrected} with a person's outlines, " if masks_from else ""
+    print(f"{photographs}{before}, {by_person}{doubts} -> {output}")
+    if result.unused:
+        print(f"not used: {result.unused} of {masks_from}, which are of no photograph that is given", file=sys.stderr)
     return report_failures([*unused, *result.failures])
 
 

@@ -23,7 +23,7 @@ _PROFILE = tuple(f"rim_{angle:03d}" for angle in range(0, 360, 10))
 COLUMNS = (
     "id", "path", "patient", "eye", "eye_source", "eye_confidence", "width", "height", "mm_per_pixel", "scale_source",
     "field_degrees", "status", "flagged", "reasons", "error",
-    "vcdr", "vcdr_low", "vcdr_high", "agreement", "ellipse", "score",
+    "vcdr", "vcdr_low", "vcdr_high", "agreement", "ellipse", "score", "outlines", "model_vcdr",
     *_HEAD, *_PROFILE,
     "seconds", "weights", "version",
 )  # fmt: skip

@@ -96,5 +96,6 @@ def write_coco(output: Path, records: Iterable[Mapping[str, Any]], facts: Mappin
         scores += [record["score"]] * sum(x is not None for x in rle.values())
     document = build_segmentation(images, output, {"description": "predictions of fundus_plugins", **facts})
     for annotation, score in zip(document["annotations"], scores):
-        annotation["score"] = score
+        if score is not None:  # a person's outlines have none
+            annotation["score"] = score
     write_json({output / COCO: document})
