@@ -89,12 +89,10 @@ class LabelMe:
         if (number := len(np.unique(points, axis=0))) < wanted or kind == "circle" and len(points) > 2:
             expected = "three points or more" if kind == "polygon" else "its middle and a point of its rim"
             raise BadInput(f"{kind} that is none", self.path, f"{expected} for {label}", f"{number} different points")
+        refuse_beyond([points.ravel()], size, self.path)
         if kind == "polygon":
-            refuse_beyond([points.ravel()], size, self.path)
             return fill_polygons([points], size)
-        radius = float(np.hypot(*(points[1] - points[0])))
-        refuse_beyond([np.ravel([points[0] - radius, points[0] + radius])], size, self.path)
-        return fill_circle(points[0], radius, size)
+        return fill_circle(points[0], float(np.hypot(*(points[1] - points[0]))), size)
 
 
 def read_labelme(path: Path) -> LabelMe:

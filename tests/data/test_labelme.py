@@ -55,7 +55,7 @@ def test_no_shapes_are_no_disc_and_a_disc_alone_has_no_cup(tmp_path):
         ([shape("disc", [[1, 1], [5, 5], [500, 1]])], SIZE, r"within 120 x 100 pixels, found points from \(1, 1\)"),
         ([shape("disc", [[0.1, 0.1], [0.5, 0.5], [0.9, 0.1]])], SIZE, "are they parts of the sides"),
         ([shape("disc", [[1, 1], [50, 50]], "rectangle")], SIZE, "a polygon or circle for disc, found a rectangle"),
-        ([shape("disc", [[10, 10], [100, 99]], "circle")], SIZE, "polygon beyond the picture"),
+        ([shape("disc", [[10, 10], [100, 199]], "circle")], SIZE, "polygon beyond the picture"),
         ([shape("disc", [[10, 10], [10, 10]], "circle")], SIZE, "its middle and a point of its rim"),
         ([shape("disc", [[1, "x"], [3, 4], [5, 6]])], SIZE, r"points \[\[x, y\], ...\] of disc"),
         ([shape("disc", [[1, 2, 3], [3, 4, 5]])], SIZE, "points"),
