@@ -3,6 +3,7 @@
 import filecmp
 import json
 import os
+import re
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import Source
 
 Item = TypeVar("Item")
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the names of files that were uploaded
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,8 @@ def _own_names(source: Source) -> list[str]:
 
 def _file_names(correction: Correction) -> set[str]:
     """Without folders and suffixes: of the file, and of the photograph that it names."""
-    return {_last(x) for x in (correction.name, _bare(correction.photograph)) if x}
+    names = {_last(x) for x in (correction.name, _bare(correction.photograph)) if x}
+    return names | {_UPLOADED.sub("", x) for x in names}
 
 
 def _bare(name: str) -> str:

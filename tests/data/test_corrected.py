@@ -131,16 +131,18 @@ def flat(*numbers):
     return [x for point in ellipse(*numbers) for x in point]
 
 
-@pytest.mark.parametrize("categories", [("OC", "_background_", "Optic Disc"), ("cup", "Fovea", "DISC")])
-def test_coco_json_of_annotation_tools(tmp_path, categories):
+@pytest.mark.parametrize(
+    "categories, name", [(("OC", "_background_", "Optic Disc"), "a"), (("cup", "Fovea", "DISC"), "3e1b2c4d-a")]
+)
+def test_coco_json_of_annotation_tools(tmp_path, categories, name):
     parts = [
         (0, 2, [flat(50, 50, 20, 30)]),
         (0, 0, [flat(55, 50, 9, 14), flat(60, 50, 9, 14)]),
         (0, 2, [flat(70, 50, 20, 30)]),
     ]
-    path = coco(tmp_path / "all.json", categories, parts, ("images\\a.png", "images/b.png"))
+    path = coco(tmp_path / "all.json", categories, parts, (f"images\\{name}.png", "images/b.png"))
     for disc, cup in (
-        list_masks(path).masks["a"](),
+        list_masks(path).masks[name](),
         read_corrections(path)
         .match(sources_of(tmp_path / "in", "x/a.png", "x/b.png"), output_name)["x/a.png"]
         .masks(SIZE),

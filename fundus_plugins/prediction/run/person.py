@@ -1,11 +1,10 @@
 """A person's outlines of a photograph, in place of the model's, whose prediction stays beside them."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fundus_plugins.data.corrected import Correction
 from fundus_plugins.data.polygons import fill_polygons
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.measures.shape import ellipse_iou
@@ -13,10 +12,13 @@ from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.prediction.contours import contours_of
 from fundus_plugins.prediction.predictor import AT_EDGE, NO_DISC, FundusPrediction
 
+if TYPE_CHECKING:
+    from fundus_plugins.data.corrected import Correction
+
 MODEL, PERSON = "model", "person"  # whose outlines a record has
 
 
-def person_first(found: FundusPrediction, correction: Correction | None) -> tuple[FundusPrediction, dict[str, Any]]:
+def person_first(found: FundusPrediction, correction: "Correction | None") -> tuple[FundusPrediction, dict[str, Any]]:
     """What counts of a photograph: the person's outlines where there are any, else what the model found.
 
     Outlines that are the model's own, as `fundus predict` wrote them, are nobody's correction.

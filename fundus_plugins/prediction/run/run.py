@@ -7,13 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 import fundus_plugins
-from fundus_plugins.data.corrected import Correction, read_corrections
 from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import Known, Source, read_source
 from fundus_plugins.prediction.looks import Prepared
@@ -26,6 +25,9 @@ from fundus_plugins.prediction.run.stamps import stamp
 from fundus_plugins.prediction.run.tables import CsvTable, write_tables
 from fundus_plugins.prediction.run.workers import map_in_processes
 from fundus_plugins.prediction.run.writers import output_name, write_files
+
+if TYPE_CHECKING:
+    from fundus_plugins.data.corrected import Correction
 
 READ_AHEAD = 2  # photographs
 Predictors = Callable[[], FundusPredictor]  # can be pickled where there are several processes
@@ -60,7 +62,7 @@ class Job:
     output: Path
     options: Options
     facts: Mapping[str, Any]
-    corrections: Mapping[str, Correction] = field(default_factory=dict)
+    corrections: "Mapping[str, Correction]" = field(default_factory=dict)
 
     def read(self, predictor: FundusPredictor, source: Source) -> "tuple[np.ndarray, Known, Prepared] | Exception":
         """The photograph, what is known of it, and what the model reads; or why not. May run in another thread."""
@@ -149,10 +151,12 @@ def predict_sources(
         return _count(outcome, records, {x.id for x in sources})
 
 
-def _corrections(sources: Sequence[Source], output: Path, options: Options) -> tuple[dict[str, Correction], int]:
+def _corrections(sources: Sequence[Source], output: Path, options: Options) -> "tuple[dict[str, Correction], int]":
     """By the photographs' ids, and the number of those that are of no photograph."""
     if options.masks_from is None:
         return {}, 0
+    from fundus_plugins.data.corrected import read_corrections
+
     theirs, ours = Path(options.masks_from).resolve(), output.resolve()
     if theirs.is_relative_to(ours) or ours.is_relative_to(theirs):  # one would be written over, or read, as the other
         raise ValueError(f"{output} and {options.masks_from} are in each other: choose another --output")

@@ -2,13 +2,15 @@
 
 import os
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fundus_plugins.data.corrected import Correction
 from fundus_plugins.photographs.sources import Source
 
+if TYPE_CHECKING:
+    from fundus_plugins.data.corrected import Correction
 
-def stamp(source: Source, correction: Correction | None = None) -> str:
+
+def stamp(source: Source, correction: "Correction | None" = None) -> str:
     """Changes with the size and time of a photograph's file, what a list says of it, and a person's outlines of it."""
     try:
         state: Any = os.stat(source.path)
