@@ -5,19 +5,22 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from fundus_plugins.data.annotations import IGNORED, structure_of
+from fundus_plugins.data.coco_file import read_coco
 from fundus_plugins.data.labelme import read_labelme
 from fundus_plugins.data.mask_files import list_masks
 from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
 from fundus_plugins.photographs.folders import MASK_SUFFIXES, walk_files
 from fundus_plugins.photographs.problems import BadInput
+from fundus_plugins.photographs.sheets import normalised
 from fundus_plugins.photographs.sources import Source
 
 Item = TypeVar("Item")
@@ -159,28 +162,37 @@ def _read_labelme(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, np.nda
 
 
 def _in_masks(path: Path) -> list[Correction]:
+    if path.suffix.lower() == ".json" and path.is_file():
+        return _in_coco(path)
     masks = list_masks(path, by_path=True)
     for problem in masks.problems:
         if problem.file.suffix.lower() in MASK_SUFFIXES:  # others are of sheets of labels
             raise BadInput(problem.kind, problem.file, problem.expected, problem.found)
-    if masks.document is None:
-        return [
-            Correction(masks.files[name][0], name, "", partial(_call, read), masks.files[name])
-            for name, read in masks.masks.items()
-        ]
-    images = {_bare(x["file_name"]): x for x in masks.document["images"]}
-    annotations: dict[Hashable, list] = {x["id"]: [] for x in images.values()}
-    for x in masks.document["annotations"]:
-        annotations[x["image_id"]].append(x)
+    return [
+        Correction(masks.files[name][0], name, "", partial(_call, read), masks.files[name])
+        for name, read in masks.masks.items()
+    ]
+
+
+def _in_coco(path: Path) -> list[Correction]:
+    """Of the images with an annotation of a disc or a cup; categories that are neither are passed over."""
+    document = read_coco(path)
+    names = {x["id"]: x["name"] for x in document["categories"]}
+    others = {normalised(x): IGNORED for x in names.values() if structure_of(x) is None}
+    masks = list_masks(path, by_path=True, categories=others).masks
+    annotations: dict[Any, list] = {x["id"]: [] for x in document["images"]}
+    for x in document["annotations"]:
+        if structure_of(names[x["category_id"]]) is not None:
+            annotations[x["image_id"]].append(x)
     return [
         Correction(
             Path(f"{path}: {image['file_name']}"),
-            name,
+            _bare(image["file_name"]),
             os.path.abspath(path.parent / image["file_name"]),
-            partial(_call, masks.masks[name]),
+            partial(_call, masks[_bare(image["file_name"])]),
             text=json.dumps([image, annotations[image["id"]]], sort_keys=True),
         )
-        for name, image in images.items()
+        for image in document["images"]
         if annotations[image["id"]]
     ]
 
@@ -224,5 +236,5 @@ def _is_of_another(correction: Correction, source: Source) -> bool:
         return False
     try:
         return not filecmp.cmp(named, source.path, shallow=False)
-    except OSError:
+    except (OSError, ValueError):
         return False

@@ -45,7 +45,7 @@ class LabelMe:
         """The photograph: where the file says, else beside it, by the name that it says, else by its own."""
         beside = [self.path.with_suffix(suffix) for suffix in PHOTOGRAPH_SUFFIXES]
         said = [self.photograph, self.path.parent / self.photograph.name] if self.photograph else []
-        return next((x for x in (*said, *beside) if x.is_file()), None)
+        return next((x for x in (*said, *beside) if os.path.isfile(x)), None)
 
     def masks(
         self, size: tuple[int, int], own: Mapping[str, int] | None = None

@@ -159,9 +159,12 @@ def test_images_without_an_annotation_have_no_correction_and_one_changes_alone(t
     before = {id: x.stamp() for id, x in read_corrections(path).match(sources, output_name).items()}
     assert set(before) == {"a.png", "b.png"}
     parts[2] = (1, 0, [flat(60, 50, 31, 30)])
-    coco(path, ("disc", "cup"), parts, names)
-    after = {id: x.stamp() for id, x in read_corrections(path).match(sources, output_name).items()}
-    assert after["a.png"] == before["a.png"] and after["b.png"] != before["b.png"]
+    parts += [(1, 2, [flat(9, 9, 3, 3)]), (2, 2, [flat(9, 9, 3, 3)])]  # of something else
+    coco(path, ("disc", "cup", "fovea"), parts, names)
+    found = read_corrections(path).match(sources, output_name)
+    assert np.ptp(np.flatnonzero(found["b.png"].masks(SIZE)[0].any(axis=0))) == pytest.approx(61, abs=2)
+    after = {id: x.stamp() for id, x in found.items()}
+    assert set(after) == {"a.png", "b.png"} and after["a.png"] == before["a.png"] and after["b.png"] != before["b.png"]
 
 
 def test_a_file_that_cannot_be_read_is_still_the_photographs(tmp_path):

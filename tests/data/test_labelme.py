@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pycocotools import mask as mask_util
 
 from fundus_plugins.cli.main import main
@@ -81,6 +83,28 @@ def test_what_is_no_labelme_file_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(BadInput, match="unreadable LabelMe file: .*a.json"):
         read_labelme(tmp_path / "a.json")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats() | st.text(max_size=5),
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(st.sampled_from(["label", "points"]), x, max_size=2),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["shapes", "imagePath", "imageHeight", "label", "points", "shape_type"]), ANYTHING)
+def test_anything_in_any_place_is_read_or_refused(tmp_path_factory, key, value):
+    document = {"shapes": [dict(x) for x in BOTH], "imagePath": "a.png", "imageHeight": 100, "imageWidth": 120}
+    (document if key in document else document["shapes"][0])[key] = value
+    path = tmp_path_factory.mktemp("j") / "a.json"
+    path.write_text(json.dumps(document))
+    try:
+        disc, cup = read_labelme(path).masks(SIZE)
+    except BadInput as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+    else:
+        assert disc.shape == SIZE and disc.dtype == bool and (cup is None or cup.shape == SIZE)
 
 
 def convert(root, *options):
