@@ -76,6 +76,12 @@ MOST_WORKERS = 16  # unless more are asked for
     default=None,
     help="the report's pictures in files beside it, or in the page; default: in the page, unless it would be large",
 )
+@click.option(
+    "--masks-from",
+    type=PATH,
+    help="outlines that a person corrected: a folder of LabelMe files or of masks, or a COCO JSON; they go before the "
+    "model's",
+)
 @click.option("--overwrite", is_flag=True, help="begin anew, whatever --output holds of an earlier run")
 @click.argument("words", nargs=-1, metavar="[PHOTOGRAPHS]... [KEY VALUE]...")
 def command(
@@ -89,6 +95,7 @@ def command(
     write,
     mask_coding,
     mm_per_pixel,
+    masks_from,
     split,
     overwrite,
     words,
@@ -131,14 +138,17 @@ def command(
         predictor = partial(FundusPredictor, cfg)
         made = {"engine": engine, "weights": hash_of(cfg.MODEL.WEIGHTS), "config": cfg.dump()}
     chosen = tuple(dict.fromkeys(write)) or DEFAULT
-    options = Options(chosen, mask_coding, mm_per_pixel)
+    options = Options(chosen, mask_coding, mm_per_pixel, os.path.abspath(masks_from) if masks_from else None)
     result = predict_sources(
         predictor, sources, output, options, made=made, workers=workers, overwrite=overwrite, split=split
     )
     photographs = f"{result.predicted} photograph{'s' * (result.predicted != 1)}"
     before = f" ({result.before} done before)" if result.before else ""
+    by_person = f"{result.corrected} with a person's outlines, " if masks_from else ""
     doubts = f"{result.missed} without a detected disc, {result.ungradable} ungradable"
-    print(f"{photographs}{before}, {doubts}, {result.flagged} flagged for review -> {output}")
+    print(f"{photographs}{before}, {by_person}{doubts}, {result.flagged} flagged for review -> {output}")
+    if result.unused:
+        print(f"not used: {result.unused} of {masks_from}, which are of no photograph that is given", file=sys.stderr)
     if "report" in chosen:
         print(f"open {output / 'report.html'}")
     return report_failures([*unused, *result.failures])

@@ -34,6 +34,11 @@ def parse_categories(words: Sequence[str]) -> dict[str, int]:
     return names
 
 
+def structure_of(name: str, own: Mapping[str, int] | None = None) -> int | None:
+    """DISC, CUP, IGNORED or, for any other name, None; `own` as for `structures_of`."""
+    return (_NAMES | dict(own or {})).get(normalised(name))
+
+
 def structures_of(names: Sequence[str], where: str | Path, own: Mapping[str, int] | None = None) -> list[int | None]:
     """DISC, CUP, IGNORED or, for any other name, None, for every category, in their order.
 
@@ -45,8 +50,7 @@ def structures_of(names: Sequence[str], where: str | Path, own: Mapping[str, int
     Raises:
         BadInput: none of them is the disc.
     """
-    known = _NAMES | dict(own or {})
-    found = [known.get(normalised(name)) for name in names]
+    found = [structure_of(name, own) for name in names]
     if DISC not in found:
         raise BadInput("other categories", Path(where), _expected(), ", ".join(map(str, names)) or "none")
     return found
@@ -116,7 +120,7 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int], where: str | P
             polygons = [np.asarray(x, float).ravel() for x in ([segmentation] if flat else segmentation)]
             if any(len(x) < 6 or len(x) % 2 or not np.isfinite(x).all() for x in polygons):
                 raise ValueError("a polygon of fewer than three points")
-            _refuse_beyond(polygons, size, where)
+            refuse_beyond(polygons, size, where)
             segmentation = mask_util.merge(mask_util.frPyObjects([x.tolist() for x in polygons], *size))
         mask = mask_util.decode(segmentation)
         if mask.shape != tuple(size):
@@ -146,7 +150,8 @@ def _runs(counts: str | bytes) -> np.ndarray:
     return runs
 
 
-def _refuse_beyond(polygons: list[np.ndarray], size: tuple[int, int], where: Path) -> None:
+def refuse_beyond(polygons: list[np.ndarray], size: tuple[int, int], where: Path) -> None:
+    """Raise BadInput for polygons [x, y, x, y, ...] far beyond a picture of H, W, or in parts of its sides."""
     points = np.concatenate([x.reshape(-1, 2) for x in polygons])
     sides = np.array([size[1], size[0]])
     if points.size and points.min() >= 0 and points.max() <= 1:

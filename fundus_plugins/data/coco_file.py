@@ -13,13 +13,13 @@ from fundus_plugins.photographs.problems import BadInput
 KIND = "unreadable COCO JSON"
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, kind: str = KIND, expected: str = "COCO's format, which is JSON") -> Any:
     """A JSON document, with or without a byte-order mark. Raises BadInput where it is none."""
     try:
         return json.loads(Path(path).read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         found = error.strerror if isinstance(error, OSError) else str(error)
-        raise BadInput(KIND, Path(path), "COCO's format, which is JSON", str(found)) from None
+        raise BadInput(kind, Path(path), expected, str(found)) from None
 
 
 def read_coco(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Disc and cup masks from anywhere, to be scored without a model: a folder of pictures, or COCO JSON."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,6 @@ from fundus_plugins.photographs.anatomy import refuse_impossible
 from fundus_plugins.photographs.folders import (
     MASK_SUFFIXES,
     folder_names,
-    group_by_stem,
     structure_of_folder,
     walk_files,
 )
@@ -32,13 +32,14 @@ Masks = Callable[[], tuple[np.ndarray | None, np.ndarray | None]]
 class MaskSet:
     """Masks and, where known, labels (1 glaucoma, 0 normal) by lower-case name of the photograph without suffix.
 
-    `document` is the COCO JSON they came from, if they did.
+    `document` is the COCO JSON they came from, if they did; `files` are those of each name, in a folder.
     """
 
     masks: dict[str, Masks] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     document: dict | None = None
+    files: dict[str, tuple[Path, ...]] = field(default_factory=dict)
 
 
 def list_masks(
@@ -48,6 +49,7 @@ def list_masks(
     truth: MaskSet | None = None,
     categories: Mapping[str, int] | None = None,
     true: bool = True,
+    by_path: bool = False,
 ) -> MaskSet:
     """Find masks in a folder (searched deeper) of pictures, in a COCO JSON, or in COCO results.
 
@@ -60,13 +62,14 @@ def list_masks(
     Args:
         categories: names of categories beside the usual ones, as `parse_categories` gives them.
         true: whether these are true masks, which must be such that an eye can have them.
+        by_path: names are with folders, but for those of a structure, so that there may be two of one name.
 
     Raises BadInput if there are no masks to be had at all; what is wrong with single files is in `problems`.
     """
     if path.is_dir():
-        found = _list_folder(path, true)
+        found = _list_folder(path, true, by_path)
     elif path.suffix.lower() == ".json":
-        found = _list_coco(path, truth, categories, true)
+        found = _list_coco(path, truth, categories, true, by_path)
     else:
         there = "another file" if path.exists() else "nothing there"
         raise BadInput("no masks", path, "a folder of masks, or a .json in COCO's format", there)
@@ -89,12 +92,15 @@ def list_masks(
     return found
 
 
-def _list_folder(root: Path, true: bool) -> MaskSet:
+def _list_folder(root: Path, true: bool, by_path: bool) -> MaskSet:
     found, files, listing = MaskSet(), without_illustrations(walk_files(root)), Listing()
     sheet = read_labels(root, files, listing)
     found.problems += listing.problems
     masks = [file for file in files if file.suffix.lower() in MASK_SUFFIXES]
-    for stem, same in group_by_stem(masks).items():
+    groups: dict[str, list[Path]] = {}
+    for file in sorted(masks):
+        groups.setdefault(_path_of(file) if by_path else file.stem.lower(), []).append(file)
+    for stem, same in groups.items():
         parts: dict[int | None, list[Path]] = {}
         for file in same:
             parts.setdefault(_structure_of(file), []).append(file)
@@ -105,6 +111,7 @@ def _list_folder(root: Path, true: bool) -> MaskSet:
             problem = Problem("duplicate id", root / several[1], f"one mask named {stem}", f"also {root / several[0]}")
             found.problems.append(problem)
             continue
+        found.files[stem] = tuple(root / file for file in same)
         if None in parts:
             found.masks[stem] = partial(_read_file, root / same[0], true)
         elif DISC in parts:
@@ -129,6 +136,12 @@ def _structure_of(file: Path) -> int | None:
     return {"disc": DISC, "cup": CUP}.get(next((name for name in said if name), ""))
 
 
+def _path_of(file: Path) -> str:
+    """Without suffix and folders of a structure, lower case."""
+    folders = [x for x in folder_names(file) if not structure_of_folder(x)]
+    return "/".join([*folders, file.stem.lower()])
+
+
 def _read_file(path: Path, true: bool) -> tuple[np.ndarray, np.ndarray]:
     disc, cup = read_disc_and_cup(path, None)
     if true:
@@ -144,7 +157,9 @@ def _read_files(disc: Path, cup: Path | None, true: bool) -> tuple[np.ndarray, n
     return found, within
 
 
-def _list_coco(path: Path, truth: MaskSet | None, categories: Mapping[str, int] | None, true: bool) -> MaskSet:
+def _list_coco(
+    path: Path, truth: MaskSet | None, categories: Mapping[str, int] | None, true: bool, by_path: bool
+) -> MaskSet:
     document = read_json(path)
     unknown: set = set()
     if isinstance(document, list):
@@ -167,7 +182,8 @@ def _list_coco(path: Path, truth: MaskSet | None, categories: Mapping[str, int] 
         by_image[annotation["image_id"]].append(annotation)
     found = MaskSet(document=document)
     for image in document["images"]:
-        stem = Path(image["file_name"]).stem.lower()
+        name = image["file_name"].lower()
+        stem = os.path.splitext(name)[0] if by_path else Path(name).stem
         if stem in found.masks:
             raise BadInput("duplicate id", path, f"one photograph named {stem}", "two")
         found.masks[stem] = partial(_coco_masks, by_image[image["id"]], structures, image, path, true)

@@ -22,6 +22,7 @@ FUNDUS_DATASETS: dict[str, tuple[tuple[str, ...], str]] = {
     "rim_one_r3": (_OFFICIAL_SPLITS, "rim_one_dl --part r3 --root <where RIM-ONE DL is>"),
     "graded": (_SPLITS, "graded_folders --root <where a folder for each grade is>"),
     "masked": (_SPLITS, "masked --root <where images/ and masks/ are>"),
+    "labelme": (_SPLITS, "labelme --root <where LabelMe's files are>"),
 }
 GRADING_SUFFIX = "_grading"
 OWN = "own"  # what COCO JSON of one's own is registered as

@@ -42,7 +42,8 @@ def draw_disc_and_cup(image: np.ndarray, prediction: FundusPrediction, side: int
     """The photograph with the predicted outlines and the vertical cup-to-disc ratio, as `draw_outlines` gives it."""
     drawn = draw_outlines(image, prediction.disc, prediction.cup, side)
     scale = max(drawn.shape[:2]) / 1000
-    text = f"vCDR {prediction.vcdr:.2f}  score {prediction.score:.2f}" if prediction.disc.any() else "no disc found"
+    sure = "" if np.isnan(prediction.score) else f"  score {prediction.score:.2f}"  # a person's outlines have none
+    text = f"vCDR {prediction.vcdr:.2f}{sure}" if prediction.disc.any() else "no disc found"
     if prediction.ungradable:
         text = f"ungradable: {prediction.flags[0]}"
     place = (round(12 * scale), round(32 * scale))

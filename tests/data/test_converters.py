@@ -262,6 +262,7 @@ def test_table_of_names_and_depth_of_search(tmp_path):
         "graded_folders": ("train", "val", "test"),
         "graded_sheet": ("train", "val", "test"),
         "masked": ("train", "val", "test"),
+        "labelme": ("train", "val", "test"),
     }
     photograph(tmp_path / "/".join("abcdefghijkl") / "far.png")
     photograph(tmp_path / "a/near.png")

@@ -57,8 +57,7 @@ def segmentation(source: Source, record: Mapping[str, Any], prediction: FundusPr
             segment_label=label,
             segmented_property_category=codes.SCT.AnatomicalStructure,
             segmented_property_type=kind,
-            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-            algorithm_identification=_algorithm(hd, record),
+            **_made_by(hd, record),
         )
 
     cup = hd.sr.CodedConcept("OPTIC-CUP", SCHEME, "Optic cup")
@@ -175,6 +174,13 @@ def _about(hd: Any, record: Mapping[str, Any], number: int) -> dict[str, Any]:
         "software_versions": fundus_plugins.__version__,
         "device_serial_number": str(record["weights"]) or "0",
     }
+
+
+def _made_by(hd: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = hd.seg.SegmentAlgorithmTypeValues
+    if record.get("outlines") == "person":
+        return {"algorithm_type": kinds.MANUAL}
+    return {"algorithm_type": kinds.AUTOMATIC, "algorithm_identification": _algorithm(hd, record)}
 
 
 def _algorithm(hd: Any, record: Mapping[str, Any]) -> Any:

@@ -79,7 +79,7 @@ class Journal:
             _lock(self._file, output)
             self._lines, self._end = _scan(self._file)
             if overwrite:
-                _remove_files(output, self._lines.values())
+                _remove_files(output, {name for line in self._lines.values() for name in line.files})
                 self._lines, self._end = {}, 0
             elif self._lines:
                 _refuse_another(output, manifest)
@@ -107,7 +107,11 @@ class Journal:
         data = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         self._file.write(data)
         self._file.flush()
-        self._lines[record["id"]] = _line(record, self._end)
+        line = _line(record, self._end)
+        before = self._lines.pop(record["id"], None)
+        self._lines[record["id"]] = line
+        if before is not None:  # of a photograph that changed
+            _remove_files(self.output, set(before.files) - set(line.files))
         self._end += len(data)
         if time.monotonic() - self._synced > _SYNC_EVERY:
             os.fsync(self._file.fileno())
@@ -184,7 +188,7 @@ def _refuse_another(output: Path, manifest: Mapping[str, Any]) -> None:
         found = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = {}
-    wanted = json.loads(json.dumps(manifest))
+    found, wanted = _flat(found), _flat(json.loads(json.dumps(manifest)))
     different = [name for name in wanted if name not in found or found[name] != wanted[name]]
     if different:
         name = different[0]
@@ -194,14 +198,19 @@ def _refuse_another(output: Path, manifest: Mapping[str, Any]) -> None:
         )
 
 
+def _flat(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """With the options among the rest, so that the one which differs can be named."""
+    return {**manifest, **(manifest.get("options") or {}), "options": None}
+
+
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) < 100 else f"{text[:97]}..."
 
 
-def _remove_files(output: Path, lines: Iterable[Line]) -> None:
+def _remove_files(output: Path, names: Iterable[str]) -> None:
     root = output.resolve()
-    for name in (name for line in lines for name in line.files):
+    for name in names:
         path = root / name
         if path.resolve().is_relative_to(root):  # whatever the journal says
             path.unlink(missing_ok=True)

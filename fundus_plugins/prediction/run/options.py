@@ -20,11 +20,13 @@ class Options:
         write: some of KINDS.
         mask_coding: of the mask files: "refuge", 0 cup, 128 rim, 255 background; or "012", 0 background, 1 rim, 2 cup.
         mm_per_pixel: of photographs of which nothing else tells the scale.
+        masks_from: where a person's outlines are, which go before the model's (`read_corrections`).
     """
 
     write: tuple[str, ...] = DEFAULT
     mask_coding: str = CODINGS[0]
     mm_per_pixel: float | None = None
+    masks_from: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""

@@ -21,10 +21,24 @@ _PROFILE = tuple(f"rim_{angle:03d}" for angle in range(0, 360, 10))
 COLUMNS = (
     "id", "path", "patient", "eye", "eye_source", "eye_confidence", "width", "height", "mm_per_pixel", "scale_source",
     "field_degrees", "status", "flagged", "reasons", "error", "gradability",
-    "vcdr", "vcdr_low", "vcdr_high", "agreement", "ellipse", "score",
+    "vcdr", "vcdr_low", "vcdr_high", "agreement", "ellipse", "score", "outlines", "model_vcdr",
     *_HEAD, *_PROFILE,
     "seconds", "weights", "version",
 )  # fmt: skip
+
+
+_TEXTS = {"id", "path", "patient", "eye", "eye_source", "scale_source", "status", "reasons", "error", "outlines"}
+_TEXTS |= {"weights", "version"}
+_COUNTS = {"width", "height", "disc_height", "disc_width", "disc_area", "cup_height", "cup_width", "cup_area"}
+_COUNTS |= {"rim_narrowest_angle", "rim_absent", "ddls"}
+_TRUTHS = {"flagged", "isnt"}
+
+
+def kind_of(column: str) -> str:
+    """What a column holds: "text", "count", "truth" or "number"."""
+    if column in _TEXTS:
+        return "text"
+    return "count" if column in _COUNTS else "truth" if column in _TRUTHS else "number"
 
 
 def make_record(source: Source, known: Known, image: np.ndarray, prediction: FundusPrediction) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -20,11 +20,15 @@ from fundus_plugins.prediction.predictor import FundusPredictor
 from fundus_plugins.prediction.result import MISSED, UNGRADABLE
 from fundus_plugins.prediction.run.journal import Journal, Line
 from fundus_plugins.prediction.run.options import Options
+from fundus_plugins.prediction.run.person import PERSON, person_first
 from fundus_plugins.prediction.run.record import FAILED, failed_record, make_record
 from fundus_plugins.prediction.run.stamps import stamp
 from fundus_plugins.prediction.run.tables import CsvTable, write_tables
 from fundus_plugins.prediction.run.workers import map_in_processes
 from fundus_plugins.prediction.run.writers import output_name, write_files
+
+if TYPE_CHECKING:
+    from fundus_plugins.data.corrected import Correction
 
 READ_AHEAD = 2  # photographs
 Predictors = Callable[[], FundusPredictor]  # can be pickled where there are several processes
@@ -32,7 +36,10 @@ Predictors = Callable[[], FundusPredictor]  # can be pickled where there are sev
 
 @dataclass
 class Outcome:
-    """How a run went: numbers of photographs, those done before with them, and a line for each that failed."""
+    """How a run went: numbers of photographs, those done before with them, and a line for each that failed.
+
+    `corrected` photographs have a person's outlines; `unused` corrections are of no photograph of the run.
+    """
 
     predicted: int = 0
     missed: int = 0
@@ -40,6 +47,17 @@ class Outcome:
     flagged: int = 0
     before: int = 0
     failures: list[str] = field(default_factory=list)
+    corrected: int = 0
+    unused: int = 0
+
+
+@dataclass(frozen=True)
+class Read:
+    """A photograph that was read, or why it was not; its stamp from before, and the seconds that it took."""
+
+    found: tuple[np.ndarray, Known, Prepared] | Exception
+    stamp: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -49,37 +67,53 @@ class Job:
     Attributes:
         output: the folder to write to.
         facts: fields of every record, such as the weights.
+        corrections: a person's outlines, by the photographs' ids.
     """
 
     output: Path
     options: Options
     facts: Mapping[str, Any]
+    corrections: "Mapping[str, Correction]" = field(default_factory=dict)
 
-    def read(self, predictor: FundusPredictor, source: Source) -> "tuple[np.ndarray, Known, Prepared] | Exception":
+    def read(self, predictor: FundusPredictor, source: Source) -> Read:
         """The photograph, what is known of it, and what the model reads; or why not. May run in another thread."""
+        began, stamp = time.perf_counter(), self.stamp(source)  # before it is read: what changes it then, shows later
+        found: tuple[np.ndarray, Known, Prepared] | Exception
         try:
             image, known = read_source(source)
             if known.mm_per_pixel is None and self.options.mm_per_pixel is not None:
                 known = replace(known, mm_per_pixel=self.options.mm_per_pixel, scale_source="option")
-            return image, known, predictor.prepare(image)
+            found = image, known, predictor.prepare(image)
         except Exception as error:  # one bad file must not cost the others
-            return error
+            found = error
+        return Read(found, stamp, time.perf_counter() - began)
 
-    def finish(self, predictor: FundusPredictor, source: Source, read: Any) -> dict[str, Any]:
+    def finish(self, predictor: FundusPredictor, source: Source, read: Read) -> dict[str, Any]:
         """The record of a photograph, whose files are written then."""
         began = time.perf_counter()
         try:
-            if isinstance(read, Exception):
-                raise read
-            image, known, prepared = read
+            if isinstance(read.found, Exception):
+                raise read.found
+            image, known, prepared = read.found
             (prediction,) = predictor.predict_prepared([prepared])
-            record = {**make_record(source, known, image, prediction), **self.facts}
+            prediction, about = person_first(prediction, self.corrections.get(source.id))
+            record = {**make_record(source, known, image, prediction), **about, **self.facts}
             write_files(self.output, source, record, image, prediction, self.options)
         except Exception as error:  # one bad file must not cost the others
             named = isinstance(error, BadInput)  # which names the file itself
             text = str(error) if named else f"{source.where}: {type(error).__name__}: {error}"
             record = failed_record(source, text)
-        return {**record, **self.facts, "stamp": stamp(source), "seconds": round(time.perf_counter() - began, 4)}
+        seconds = round(read.seconds + time.perf_counter() - began, 4)
+        return {**record, **self.facts, "stamp": read.stamp, "seconds": seconds}
+
+    def stamp(self, source: Source) -> str:
+        """Of the photograph and its corrections."""
+        return stamp(source, self.corrections.get(source.id))
+
+    def lost(self, source: Source) -> dict[str, Any]:
+        """The record of a photograph whose process ended."""
+        failed = failed_record(source, f"{source.where}: a process ended before it was done, twice")
+        return failed | {"stamp": self.stamp(source)}
 
 
 def predict_sources(
@@ -107,21 +141,23 @@ def predict_sources(
 
     Raises:
         OSError: something cannot be written.
-        ValueError: the folder holds a run of another kind (`Journal`), or files of two photographs would have one name.
+        ValueError: the folder holds a run of another kind (`Journal`), files of two photographs would have one name, or
+            a person's outlines cannot be used at all (`read_corrections`), or lie in the folder.
     """
     _refuse_one_name(sources)
     facts = {"weights": made.get("weights", ""), "version": fundus_plugins.__version__}
     manifest = {**made, **facts, "options": options.as_dict()}
-    outcome = Outcome()
+    corrections, unused = _corrections(sources, output, options)
+    outcome = Outcome(unused=unused)
+    job = Job(output, options, facts, corrections)
     with Journal(output, manifest, overwrite=overwrite) as journal:
         done = journal.done.lines
-        todo = [x for x in sources if not _is_done(x, done.get(x.id), output)]
+        todo = [x for x in sources if not _is_done(x, done.get(x.id), job)]
         outcome.before = len(sources) - len(todo)
-        job = Job(output, options, facts)
         if workers == 1:
             run = _in_this_process(job, predictor, todo)
         else:
-            run = map_in_processes(partial(_make_work, job, predictor), todo, workers, _lost)
+            run = map_in_processes(partial(_make_work, job, predictor), todo, workers, job.lost)
         with CsvTable(output, journal.done, "csv" in options.write) as table:
             for record in tqdm(run, total=len(todo), unit="image", disable=None):
                 journal.add(record)
@@ -129,6 +165,20 @@ def predict_sources(
         records = journal.in_order([x.id for x in sources])
         write_tables(output, records, options, facts, split)
         return _count(outcome, records, {x.id for x in sources})
+
+
+def _corrections(sources: Sequence[Source], output: Path, options: Options) -> "tuple[dict[str, Correction], int]":
+    """By the photographs' ids, and the number of those that are of no photograph."""
+    if options.masks_from is None:
+        return {}, 0
+    from fundus_plugins.data.corrected import read_corrections
+
+    theirs, ours = Path(options.masks_from).resolve(), output.resolve()
+    if theirs.is_relative_to(ours) or ours.is_relative_to(theirs):  # one would be written over, or read, as the other
+        raise ValueError(f"{output} and {options.masks_from} are in each other: choose another --output")
+    corrections = read_corrections(Path(options.masks_from))
+    found = corrections.match(sources, output_name)
+    return found, len(corrections.every) - len(found)
 
 
 def _count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: set[str]) -> Outcome:
@@ -142,18 +192,19 @@ def _count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: set[str]
         outcome.missed += record["status"] == MISSED
         outcome.ungradable += record["status"] == UNGRADABLE
         outcome.flagged += record["flagged"]
+        outcome.corrected += record.get("outlines") == PERSON
     return outcome
 
 
-def _is_done(source: Source, done: Line | None, output: Path) -> bool:
+def _is_done(source: Source, done: Line | None, job: Job) -> bool:
     if done is None:
         return False
     if done.path != str(Path(source.where).absolute()):
         raise ValueError(
-            f"{output} holds a photograph {source.id!r} of {done.path}, and this is {source.where}; "
+            f"{job.output} holds a photograph {source.id!r} of {done.path}, and this is {source.where}; "
             "choose another --output"
         )
-    return done.stamp == stamp(source) and all((output / x).exists() for x in done.files)
+    return done.stamp == job.stamp(source) and all((job.output / x).exists() for x in done.files)
 
 
 def _refuse_one_name(sources: Sequence[Source]) -> None:
@@ -183,9 +234,3 @@ def _in_this_process(job: Job, predictor: Predictors, sources: Sequence[Source])
 def _make_work(job: Job, predictor: Predictors) -> Callable[[Source], dict[str, Any]]:
     made = predictor()
     return lambda source: job.finish(made, source, job.read(made, source))
-
-
-def _lost(source: Source) -> dict[str, Any]:
-    return failed_record(source, f"{source.where}: a process ended before it was done, twice") | {
-        "stamp": stamp(source)
-    }

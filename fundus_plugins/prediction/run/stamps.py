@@ -2,17 +2,22 @@
 
 import os
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fundus_plugins.photographs.sources import Source
 
+if TYPE_CHECKING:
+    from fundus_plugins.data.corrected import Correction
 
-def stamp(source: Source) -> str:
-    """Changes with the size and time of a photograph's file, and with what a list says of it."""
+
+def stamp(source: Source, correction: "Correction | None" = None) -> str:
+    """Changes with the size and time of a photograph's file, what a list says of it, and a person's outlines of it."""
     try:
         state: Any = os.stat(source.path)
         file = (state.st_size, state.st_mtime_ns)
     except OSError:
         file = (0, 0)
-    said = (source.member, source.number, source.eye, source.patient, source.mm_per_pixel, source.fovea)
+    said: tuple = (source.member, source.number, source.eye, source.patient, source.mm_per_pixel, source.fovea)
+    if correction:
+        said += (correction.stamp(),)
     return f"{zlib.crc32(repr((file, said)).encode()):08x}"

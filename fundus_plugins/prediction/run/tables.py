@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from fundus_plugins.files import atomic_write
 from fundus_plugins.prediction.run.options import Options
-from fundus_plugins.prediction.run.record import COLUMNS, FAILED, row
+from fundus_plugins.prediction.run.record import COLUMNS, FAILED, kind_of, row
 
 CSV, PARQUET, COCO = "predictions.csv", "predictions.parquet", "predictions.coco.json"
 
@@ -71,16 +71,18 @@ def write_tables(
 
 
 def write_parquet(output: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """predictions.parquet: the CSV's columns with their types, and the rim's profile as one column of lists."""
+    """predictions.parquet: the CSV's columns, each of one type in every run, and the rim's profile as a list."""
     import pyarrow
     import pyarrow.parquet
 
-    names = [x for x in COLUMNS if not x[-3:].isdigit()] + ["rim_profile"]
-    columns: dict[str, list] = {name: [] for name in names}
+    types = {"text": pyarrow.string(), "number": pyarrow.float64(), "count": pyarrow.int64(), "truth": pyarrow.bool_()}
+    kinds = {name: types[kind_of(name)] for name in COLUMNS if not name[-3:].isdigit()}
+    kinds |= {"reasons": pyarrow.list_(pyarrow.string()), "rim_profile": pyarrow.list_(pyarrow.float64())}
+    columns: dict[str, list] = {name: [] for name in kinds}
     for record in records:
         for name, values in columns.items():
             values.append(record.get(name))
-    table = pyarrow.table(columns)
+    table = pyarrow.table(columns, schema=pyarrow.schema(list(kinds.items())))
     with atomic_write(output / PARQUET, "wb") as file:
         pyarrow.parquet.write_table(table, file)
 
@@ -103,5 +105,6 @@ def write_coco(output: Path, records: Iterable[Mapping[str, Any]], facts: Mappin
         scores += [record["score"]] * sum(x is not None for x in rle.values())
     document = build_segmentation(images, output, {"description": "predictions of fundus_plugins", **facts})
     for annotation, score in zip(document["annotations"], scores):
-        annotation["score"] = score
+        if score is not None:  # a person's outlines have none
+            annotation["score"] = score
     write_json({output / COCO: document})

@@ -68,7 +68,22 @@ def test_records_of_other_photographs_stay_in_front(tmp_path):
         assert [x["id"] for x in journal.in_order(["a", "b", "c"])] == ["x", "a", "b", "c"]
 
 
-@pytest.mark.parametrize("key", ["weights", "options", "engine"])
+def test_an_option_that_differs_is_named(tmp_path):
+    write(tmp_path, record("a"))
+    with pytest.raises(ValueError, match=r"with other write: \["csv"\], now \["csv", "masks"\]"):
+        Journal(tmp_path, MADE | {"options": {"write": ["csv", "masks"]}})
+
+
+def test_files_of_a_photograph_that_is_done_again_and_has_them_no_more_go(tmp_path):
+    (tmp_path / "masks").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "masks" / name).touch()
+    write(tmp_path, record("a", files={"masks": "masks/a.png"}), record("b", files={"masks": "masks/b.png"}))
+    write(tmp_path, record("a", "failed"), record("b", files={"masks": "masks/b.png"}))
+    assert [x.name for x in (tmp_path / "masks").iterdir()] == ["b.png"]
+
+
+@pytest.mark.parametrize("key", ["weights", "engine"])
 def test_what_was_made_otherwise_does_not_mix(tmp_path, key):
     write(tmp_path, record("a"))
     with pytest.raises(ValueError, match=f"holds a run with other {key}: .*--overwrite to begin anew"):

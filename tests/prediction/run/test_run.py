@@ -245,6 +245,10 @@ def test_parquet_has_the_columns_with_their_types(tmp_path):
     table = parquet.read_table(tmp_path / "out" / "predictions.parquet").to_pydict()
     assert table["id"] == ["eye0.png", "eye1.png"] and len(table["rim_profile"][0]) == 36
     assert table["vcdr"] == [float(x["vcdr"]) for x in rows(tmp_path / "out")]
+    cv2.imwrite(str(tmp_path / "black.png"), np.zeros((50, 60, 3), np.uint8))
+    run(list_sources([tmp_path / "black.png"]), tmp_path / "other", Options(("parquet",)))
+    schemas = [parquet.read_schema(tmp_path / x / "predictions.parquet") for x in ("out", "other")]
+    assert schemas[0] == schemas[1]
 
 
 def test_dicom_objects_read_back_with_the_same_numbers(tmp_path):
