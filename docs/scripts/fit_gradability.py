@@ -44,7 +44,7 @@ FUNDUS = (*FIELD_FEATURES, *SIGNALS)
 GRADABLE = (*SIGNALS, *DISC_FEATURES, "fine", "middle", "coarse", "fine_middle", "light", "contrast")
 STRENGTH = 0.03  # of the regressions, scikit-learn's C
 MISLEADING = 0.2, 0.8  # an error of the vCDR above this, or a disc's Dice below
-BELOW = {"fundus": 0.3, "gradable": 0.5}
+BELOW = {"fundus": 0.4, "gradable": 0.5}
 NONE_PARTS = 6  # of each picture of another thing
 MOST = 900  # photographs of a source
 
@@ -151,6 +151,11 @@ def kept(folder: Path, name: str, rows: Iterable[dict]) -> list[dict]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def lit(groups: dict[str, list]) -> dict[str, list]:
+    """Those in which there is a field of view."""
+    return {name: [x for x in rows if "light" in x] for name, rows in groups.items()}
+
+
 def misleading(row: dict) -> bool:
     return row.get("error", 0) > MISLEADING[0] or row["dice"] < MISLEADING[1]
 
@@ -179,9 +184,9 @@ def apply(model: dict, rows: Sequence[dict]) -> np.ndarray:
     return 1 / (1 + np.exp(-logits))
 
 
-def fit_fundus(real: dict[str, list], none: list[dict]) -> dict:
-    """Real sources together count as much as pictures of other things."""
-    groups = [rows for rows in real.values()]
+def fit_fundus(real: dict[str, list], altered: dict[str, list], none: list[dict]) -> dict:
+    """Photographs, altered ones too, count together as much as pictures of other things."""
+    groups = [*real.values(), *altered.values()]
     return fit(
         [*groups, *[none] * len(groups)],
         [*(np.ones(len(x)) for x in groups), *[np.zeros(len(none))] * len(groups)],
@@ -219,11 +224,11 @@ def main() -> None:
         name = Path(path).parent.name
         altered[name] = kept(chosen.keep, f"altered_{name}", of_altered(Path(path), weights, int(number)))
 
-    in_field = {name: [x for x in rows if "light" in x] for name, rows in real.items()}
+    in_field = lit(real)
     usual = [x for rows in in_field.values() for x in rows[:100] if "disc_light" in x]
     outlined = {name: [x for x in rows if "disc_light" in x and "light" in x] for name, rows in altered.items()}
     models = {
-        "fundus": fit_fundus(in_field, [x for x in parts if "light" in x]),
+        "fundus": fit_fundus(in_field, lit(altered), lit({"": parts})[""]),
         "gradable": fit_gradable(outlined),
         "usual": {
             name: [round(float(f([x[name] for x in usual])), 5) for f in (np.mean, np.std)]
@@ -246,15 +251,15 @@ def report(real, check, none, parts, altered, outlined) -> str:
     refused = 0
     for fold in range(10):
         out = set(names[fold::10])
-        model = fit_fundus(real, [x for x in parts if "light" in x and x["name"] not in out])
+        model = fit_fundus(real, lit(altered), [x for x in lit({"": parts})[""] if x["name"] not in out])
         tested = [x for x in none if x["name"] in out]
         refused += sum("light" not in x or apply(model, [x])[0] < model["below"] for x in tested)
     fundus.append(["pictures of other things, not fitted on (ten folds)", len(none), refused])
     for name, rows in real.items():
-        model = fit_fundus({x: y for x, y in real.items() if x != name}, [x for x in parts if "light" in x])
-        fundus.append(
-            [f"photographs: {name}, fitted on the others", len(rows), sum(apply(model, rows) < model["below"])]
-        )
+        others = [{x: y for x, y in groups.items() if not x.startswith(name)} for groups in (real, lit(altered))]
+        model = fit_fundus(*others, lit({"": parts})[""])
+        refused = int((apply(model, rows) < model["below"]).sum())
+        fundus.append([f"photographs: {name}, fitted on the others", len(rows), refused])
     judged = {name: [gradability.judge_features(x) for x in rows] for name, rows in check.items()}
     for name, found in judged.items():
         fundus.append(
@@ -309,9 +314,9 @@ def report(real, check, none, parts, altered, outlined) -> str:
     return f"""# Can it be graded at all?
 
 `fundus predict` calls a photograph *ungradable*, and gives no ratio, where one of two logistic regressions says so. One
-tells photographs of a fundus from pictures of other things, by {len(FUNDUS)} numbers; the other those whose outlines
-mislead (an error of the vCDR above {MISLEADING[0]}, or a disc's Dice below {MISLEADING[1]}) from the others, by
-{len(GRADABLE)}. Its value is the gradability.
+tells photographs of a fundus with a disc from pictures of other things, by {len(FUNDUS)} numbers; the other those
+whose outlines mislead (an error of the vCDR above {MISLEADING[0]}, or a disc's Dice below {MISLEADING[1]}) from the
+others, by {len(GRADABLE)}. Its value is the gradability.
 
 ## Is it a photograph of a fundus?
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 _SIDE = 256  # pixels of the longer side, at which it is looked for
-_DARK = 20  # of 255, in the brightest channel: beyond the field
+_DARK, _WHITE = 20, 245  # of 255, in the brightest and the darkest channel: beyond the field
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,13 @@ class Field:
 
 
 def find_field(photograph: np.ndarray) -> Field | None:
-    """The field of view of an (H, W, 3) uint8 photograph; None where all of it is dark."""
+    """The field of view of an (H, W, 3) uint8 photograph, before black or white; None where there is nothing else."""
     height, width = photograph.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     small = cv2.resize(photograph, size, interpolation=cv2.INTER_AREA)
-    bright = (cv2.blur(small, (3, 3)).max(axis=2) > _DARK).astype(np.uint8)
+    smooth = cv2.blur(small, (3, 3))
+    bright = ((smooth.max(axis=2) > _DARK) & ~_paper(smooth)).astype(np.uint8)
     number, _, regions, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
     if number < 2:
         return None
@@ -54,3 +55,11 @@ def find_field(photograph: np.ndarray) -> Field | None:
         (top + high) * height / size[1],
     )
     return Field(box, area / bright.size, area / (wide * high))
+
+
+def _paper(picture: np.ndarray) -> np.ndarray:
+    """White from the picture's edge on, (h, w) bool: photographs that were cut out of a page have it."""
+    white = (picture.min(axis=2) > _WHITE).astype(np.uint8)
+    _, regions = cv2.connectedComponents(white, connectivity=4)
+    edge = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
+    return np.isin(regions, np.unique(edge[edge > 0]))

@@ -16,7 +16,7 @@ from fundus_plugins.photographs.appearance import DISC_FEATURES, FIELD_FEATURES,
 from fundus_plugins.photographs.field import find_field
 
 FILE = Path(__file__).parents[1] / "weights" / "gradability.json"
-NO_FUNDUS, NO_LIGHT = "no fundus photograph", "too dark"
+NO_FUNDUS, NO_LIGHT = "no fundus with a disc", "too dark"
 UNSURE = "outlines unsure"
 SIGNALS = ("score", "agreement", "ellipse")
 
@@ -59,7 +59,7 @@ def judge(photograph: np.ndarray, disc: np.ndarray, signals: Mapping[str, float]
     """
     field = find_field(photograph)
     if field is None:
-        return Judgement(0.0, NO_LIGHT)
+        return Judgement(0.0, NO_LIGHT if photograph.mean() < 128 else NO_FUNDUS)
     values = dict(zip(FIELD_FEATURES, describe_field(photograph, field)))
     if disc.any():
         values |= dict(zip(DISC_FEATURES, describe_disc(photograph, disc)))

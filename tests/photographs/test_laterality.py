@@ -29,7 +29,13 @@ def test_the_field_of_a_round_photograph():
     assert (field.width, field.height) == pytest.approx((241, 241), abs=4)
     assert field.fill == pytest.approx(np.pi / 4, abs=0.03)
     assert field.share == pytest.approx(np.pi * 120**2 / 120000, abs=0.02)
+    paper = np.where(photograph == 0, np.uint8(255), photograph)
+    assert find_field(paper).middle == pytest.approx((210, 150), abs=2) and find_field(paper).fill < 0.85
+    burnt = photograph.copy()
+    burnt[130:170, 190:230] = 255  # white within is the eye's
+    assert find_field(burnt) == field
     assert find_field(np.full((40, 50, 3), 5, np.uint8)) is None
+    assert find_field(np.full((40, 50, 3), 255, np.uint8)) is None
     full = find_field(np.full((40, 50, 3), 90, np.uint8))
     assert full.box == (0, 0, 50, 40) and full.fill == full.share == 1
 

@@ -5,7 +5,7 @@ _SENTENCES = {
     "cut off by the edge": "The disc reaches the edge of the picture; a part of it is not seen.",
     "views disagree": "Two looks at the same photograph gave outlines that agree too little.",
     "not the shape of a disc": "The outline of the disc is too unlike an ellipse.",
-    "no fundus photograph": "This is unlike every colour photograph of a fundus that was seen.",
+    "no fundus with a disc": "This is no colour photograph of a fundus, or none that shows its disc.",
     "too dark": "The photograph is too dark to trust outlines in it.",
     "too bright": "The photograph is too bright to trust outlines in it.",
     "blurred": "The photograph is too blurred to trust outlines in it.",
