@@ -45,6 +45,7 @@ GRADABLE = (*SIGNALS, *DISC_FEATURES, "fine", "middle", "coarse", "fine_middle",
 STRENGTH = 0.03  # of the regressions, scikit-learn's C
 MISLEADING = 0.2, 0.8  # an error of the vCDR above this, or a disc's Dice below
 BELOW = {"fundus": 0.4, "gradable": 0.5}
+DOUBTFUL_BELOW = 0.8
 NONE_PARTS = 6  # of each picture of another thing
 MOST = 900  # photographs of a source
 
@@ -229,7 +230,7 @@ def main() -> None:
     outlined = {name: [x for x in rows if "disc_light" in x and "light" in x] for name, rows in altered.items()}
     models = {
         "fundus": fit_fundus(in_field, lit(altered), lit({"": parts})[""]),
-        "gradable": fit_gradable(outlined),
+        "gradable": fit_gradable(outlined) | {"doubtful_below": DOUBTFUL_BELOW},
         "usual": {
             name: [round(float(f([x[name] for x in usual])), 5) for f in (np.mean, np.std)]
             for name in (*FIELD_FEATURES, *DISC_FEATURES)
@@ -306,7 +307,8 @@ def report(real, check, none, parts, altered, outlined) -> str:
         found = [gradability.judge_features(x) for x in rows]
         reasons = {x.reason for x in found if x.reason}
         told = sorted(((sum(x.reason == r for x in found), r) for r in reasons), reverse=True)
-        plain.append([name, len(found), sum(n for n, _ in told), ", ".join(f"{r} {n}" for n, r in told)])
+        doubtful = sum(x.doubtful for x in found)
+        plain.append([name, len(found), sum(n for n, _ in told), ", ".join(f"{r} {n}" for n, r in told), doubtful])
 
     def table(rows, heading):
         return tabulate(rows, heading, tablefmt="github", disable_numparse=True)
@@ -316,7 +318,8 @@ def report(real, check, none, parts, altered, outlined) -> str:
 `fundus predict` calls a photograph *ungradable*, and gives no ratio, where one of two logistic regressions says so. One
 tells photographs of a fundus with a disc from pictures of other things, by {len(FUNDUS)} numbers; the other those
 whose outlines mislead (an error of the vCDR above {MISLEADING[0]}, or a disc's Dice below {MISLEADING[1]}) from the
-others, by {len(GRADABLE)}. Its value is the gradability.
+others, by {len(GRADABLE)}. Its value is the gradability; below {DOUBTFUL_BELOW} a photograph is flagged as hard to
+grade.
 
 ## Is it a photograph of a fundus?
 
@@ -343,7 +346,7 @@ What is called the reason:
 
 With the packaged weights, which learned from most of them; the last ones fitted nothing.
 
-{table(plain, ["source", "photographs", "ungradable", "reasons"])}
+{table(plain, ["source", "photographs", "ungradable", "reasons", "hard to grade"])}
 
 ```bash
 {command_line()}

@@ -9,8 +9,8 @@ from typing import Any
 
 import rich_click as click
 
-PREDICTION = ("jinja2", "numpy", "opencv-python-headless", "onnxruntime", "pillow", "pycocotools", "rich-click", "tqdm")
-TRAINING = ("torch", "torchvision", "timm", "scikit-learn", "pandas")
+PREDICTION = ("jinja2", "numpy", "opencv-python-headless", "onnxruntime", "pillow", "rich-click", "tqdm")
+TRAINING = ("torch", "torchvision", "timm", "pycocotools", "scikit-learn", "pandas")
 
 
 @click.command()
@@ -41,7 +41,7 @@ def command():
     if "torch" not in missing["training"]:
         _describe_processor()
     _describe_weights()
-    if "pycocotools" not in missing["prediction"]:
+    if "pycocotools" not in missing["training"]:
         _describe_datasets()
     for purpose, packages in missing.items():
         print(f"{purpose}: " + (f"missing: {', '.join(packages)}" if packages else "everything that it needs is there"))

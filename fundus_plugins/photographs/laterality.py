@@ -22,6 +22,18 @@ def eye_of_name(stem: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
+def patient_of_name(stem: str) -> str:
+    """What is left of a file's name without the word for its eye, such as `P12` of `P12_OD`; "" without such a word.
+
+    >>> patient_of_name("P12_OD"), patient_of_name("7R"), patient_of_name("left"), patient_of_name("IMG_3")
+    ('P12', '7', '', '')
+    """
+    if not eye_of_name(stem):
+        return ""
+    rest = re.sub(r"[A-Za-z]+", lambda word: "" if word[0].lower() in _WORDS else word[0], stem)
+    return re.sub(r"[\W_]+", " ", rest).strip()
+
+
 def eye_of_place(disc_x: float, field: Field) -> tuple[str, float]:
     """The eye by where the disc lies, and how far from the middle of the field.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .dicom import Header, count_frames, decode_dicom, is_dicom, open_dicom, read_header
-from .laterality import eye_of_name
+from .laterality import eye_of_name, patient_of_name
 from .photograph import KIND, decode_photograph
 from .picture import MAX_BYTES, open_bytes, read_bytes, whole_pages
 from .problems import BadInput, reason
@@ -53,6 +53,7 @@ class Known:
     eye: str = ""
     eye_source: str = ""
     patient: str = ""
+    patient_source: str = ""
     mm_per_pixel: float | None = None
     scale_source: str = ""
     field_degrees: float | None = None
@@ -77,14 +78,27 @@ def read_source(source: Source) -> tuple[np.ndarray, Known]:
 
 def what_is_known(source: Source, header: Header) -> Known:
     """As `read_source` gives it, without the pixels."""
-    named = eye_of_name(Path(source.member or source.path).stem)
-    eyes = [(source.eye, "list"), (header.eye, "header"), (named, "name"), ("", "")]
-    scales = [(source.mm_per_pixel, "list"), (header.mm_per_pixel, "header"), (None, "")]
-    eye, eye_source = next(x for x in eyes if x[0] or not x[1])
-    scale, scale_source = next(x for x in scales if x[0] or not x[1])
-    return Known(
-        eye, eye_source, source.patient or header.patient, scale, scale_source, header.field_degrees, source.fovea
+    stem = Path(source.member or source.path).stem
+    eye, eye_source = _first((source.eye, "list"), (header.eye, "header"), (eye_of_name(stem), "name"))
+    patient, patient_source = _first(
+        (source.patient, "list"), (header.patient, "header"), (_named_patient(source, stem), "name")
     )
+    scale, scale_source = source.mm_per_pixel or header.mm_per_pixel, ""
+    if scale:
+        scale_source = "list" if source.mm_per_pixel else "header"
+    return Known(eye, eye_source, patient, patient_source, scale, scale_source, header.field_degrees, source.fovea)
+
+
+def _first(*known: tuple[str, str]) -> tuple[str, str]:
+    """The first text that is not empty, and where it is from."""
+    return next((x for x in known if x[0]), ("", ""))
+
+
+def _named_patient(source: Source, stem: str) -> str:
+    """By the file's name without its eye, and the folder that it is in; only there names need not be anyone else's."""
+    name = patient_of_name(stem)
+    folder = source.id.rpartition("/")[0]
+    return f"{folder}/{name}" if name and folder else name
 
 
 def read_data(source: Source) -> bytes:

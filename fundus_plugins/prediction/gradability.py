@@ -44,10 +44,12 @@ class Judgement:
         gradability: 0 to 1; of photographs altered in known ways with the same value, about as many were outlined
             rightly.
         reason: why it cannot be graded; empty where it can, and where there is no disc and nothing unusual.
+        doubtful: it can be graded, but its outlines want to be looked at.
     """
 
     gradability: float
     reason: str
+    doubtful: bool = False
 
 
 def judge(photograph: np.ndarray, disc: np.ndarray, signals: Mapping[str, float]) -> Judgement:
@@ -78,7 +80,7 @@ def judge_features(values: Mapping[str, float]) -> Judgement:
         return Judgement(0.0, _unusual(models["usual"], values))
     gradability = _probability(models["gradable"], values)
     if gradability >= models["gradable"]["below"]:
-        return Judgement(round(gradability, 4), "")
+        return Judgement(round(gradability, 4), "", gradability < models["gradable"]["doubtful_below"])
     return Judgement(round(gradability, 4), _unusual(models["usual"], values) or UNSURE)
 
 

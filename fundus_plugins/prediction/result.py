@@ -16,6 +16,7 @@ from fundus_plugins.prediction.settings import Settings
 
 NO_DISC, AT_EDGE = "no disc", "cut off by the edge"
 AGREEMENT, SHAPE = "views disagree", "not the shape of a disc"
+HARD = "hard to grade"
 MEASURED, MISSED, UNGRADABLE = "measured", "no disc", "ungradable"
 
 
@@ -33,9 +34,9 @@ class FundusPrediction:
         agreement: of the flips, or of the two looks, 0 to 1 (see `Looks`), 0 if the crop does not show the
             disc again; nan without a disc or with one view.
         ellipse: how much like an ellipse the disc was before that, 0 to 1 (`ellipse_iou`); nan without a disc.
-        flags: why someone should review it: first the reason of `judge` for which it cannot be graded, then of NO_DISC,
-            AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse` below TEST.FLAG_ELLIPSE_BELOW: other bright
-            things are rarely ellipses).
+        flags: why someone should review it: first the reason of `judge` for which it cannot be graded, or HARD (its
+            gradability is low); then of NO_DISC, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse` below
+            TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses).
         box: (4,) float64 XYXY, of the detection, pixels of the photograph; nan where nothing was detected.
         gradability: 0 to 1, of `judge`; nan for weights without TEST.FLAG_BELOW, whose doubts nobody has measured.
         ungradable: whether it is too low, or this is no photograph of a fundus; there is no `vcdr` then.
@@ -145,6 +146,7 @@ def measure(found: Found, settings: Settings, photograph: np.ndarray | None = No
     interval = float(np.clip(vcdr - margin, 0, 1)), float(np.clip(vcdr + margin, 0, 1))
     flags = {
         judgement.reason: ungradable,
+        HARD: judgement.doubtful,
         NO_DISC: not disc.any(),
         AT_EDGE: at_edge,
         AGREEMENT: found.agreement < settings.flag_below,

@@ -6,7 +6,7 @@ import pytest
 from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
 from fundus_plugins.photographs.field import find_field
-from fundus_plugins.photographs.laterality import eye_of_name, eye_of_place
+from fundus_plugins.photographs.laterality import eye_of_name, eye_of_place, patient_of_name
 from tests.conftest import disk
 
 
@@ -19,6 +19,17 @@ from tests.conftest import disk
 )  # fmt: skip
 def test_names(name, eye):
     assert eye_of_name(name) == eye
+
+
+@pytest.mark.parametrize(
+    "name, patient",
+    [
+        ("P12_OD", "P12"), ("P12-os", "P12"), ("right eye 2", "eye 2"), ("L", ""), ("IMG_0042", ""), ("od_os_3", ""),
+        ("Anna (left) 3", "Anna 3"), ("1006_right", "1006"),
+    ],
+)  # fmt: skip
+def test_patients_by_name(name, patient):
+    assert patient_of_name(name) == patient
 
 
 def test_the_field_of_a_round_photograph():

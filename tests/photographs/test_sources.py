@@ -171,6 +171,15 @@ def test_a_list_goes_before_a_header_and_that_before_a_name(tmp_path, picture):
     assert (known.eye, known.eye_source, known.patient) == ("OS", "list", "Q")
 
 
+def test_both_eyes_of_a_name_are_one_patient_in_their_folder(tmp_path, picture):
+    for name in ("a/P1_OD.png", "a/P1_OS.png", "b/P1_OD.png", "b/3.png"):
+        save(tmp_path / name, picture)
+    known = [read_source(x)[1] for x in list_sources([tmp_path], recursive=True)]
+    assert [(x.patient, x.patient_source) for x in known] == [
+        ("a/P1", "name"), ("a/P1", "name"), ("", ""), ("b/P1", "name"),
+    ]  # fmt: skip
+
+
 def test_a_folder_without_photographs(tmp_path):
     os.makedirs(tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match="no photographs at .*empty"):

@@ -87,12 +87,14 @@ def test_the_regressions_are_what_the_file_says(tmp_path, monkeypatch):
     one = {"features": ["light"], "mean": [1.0], "scale": [4.0], "weights": [2.0], "bias": 0.5, "below": 0.3}
     usual = {name: [0.0, 1.0] for name in (*FIELD_FEATURES, *DISC_FEATURES)}
     path = tmp_path / "models.json"
-    path.write_text(json.dumps({"fundus": {**one, "bias": 9.0}, "gradable": one, "usual": usual}))
+    models = {"fundus": {**one, "bias": 9.0}, "gradable": {**one, "doubtful_below": 0.8}, "usual": usual}
+    path.write_text(json.dumps(models))
     monkeypatch.setattr(gradability, "FILE", path)
     gradability._models.cache_clear()
     values = {name: 0.0 for name in (*FIELD_FEATURES, *DISC_FEATURES)} | {"light": 3.0}
     assert judge_features(values).gradability == pytest.approx(1 / (1 + np.exp(-1.5)), abs=1e-4)
-    assert judge_features(values).reason == ""
+    assert judge_features(values).reason == "" and not judge_features(values).doubtful
+    assert judge_features(values | {"light": 1.0}).doubtful  # 0.62
     low = judge_features(values | {"light": -5.0})
     assert low.gradability == pytest.approx(1 / (1 + np.exp(2.5)), abs=1e-4) and low.reason == "too dark"
     assert judge_features(values | {"light": -30.0}).reason == NO_FUNDUS

@@ -104,6 +104,6 @@ def test_a_drawing_of_any_size(image, predictor):
 def test_nothing_found_is_nothing_measured(predictor):
     found = predictor(np.zeros((90, 120, 3), np.uint8))
     values = found.to_dict()
-    assert values["status"] == "no disc" and values["vcdr_low"] is None and "vcdr" not in values
+    assert values["status"] == "ungradable" and values["vcdr_low"] is None and "vcdr" not in values
     assert found.nerve_head() is None and found.to_coco() == []
     assert found.draw(np.zeros((90, 120, 3), np.uint8)).any()

@@ -12,6 +12,7 @@ _SENTENCES = {
     "noisy": "The photograph is too noisy to trust outlines in it.",
     "low contrast": "The photograph has too little contrast to trust outlines in it.",
     "too few pixels": "The disc has too few pixels to trust outlines in it.",
+    "hard to grade": "Of photographs that look like this, many are not outlined rightly.",
     "outlines unsure": "The outlines are likely to mislead, though nothing else is unusual in the photograph.",
 }
 

@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 
 PICTURES = ("photograph", "disc", "cam")
-_TEXTS = ("id", "path", "patient", "eye", "eye_source", "scale_source", "error", "outlines", "weights", "version")
+_TEXTS = (
+    "id",
+    "path",
+    "patient",
+    "eye",
+    "eye_source",
+    "scale_source",
+    "patient_source",
+    "error",
+    "outlines",
+    "weights",
+    "version",
+)
 _OUTLINE_DIGITS = 1  # of a pixel
 
 

@@ -1,6 +1,7 @@
 """What a run writes, and how."""
 
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any
 
 # Each with a folder of its own, or a file beside the table.
@@ -10,6 +11,15 @@ KINDS = (
 FOLDERS = ("overlays", "masks", "contours", "pictures", "dicom-seg", "dicom-sr")
 DEFAULT = ("csv", "overlays", "report")
 CODINGS = ("refuge", "012")
+
+
+# What a kind needs beside the package's own dependencies: a module, and the extra that brings it.
+_NEEDS = {
+    "coco": ("pycocotools", "coco"),
+    "parquet": ("pyarrow", "parquet"),
+    "dicom-seg": ("highdicom", "dicom"),
+    "dicom-sr": ("highdicom", "dicom"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,13 @@ class Options:
     mask_coding: str = CODINGS[0]
     mm_per_pixel: float | None = None
     masks_from: str | None = None
+
+    def __post_init__(self):
+        """Raises ImportError for a kind that needs what is not installed, and says which extra brings it."""
+        for kind in self.write:
+            module, extra = _NEEDS.get(kind, ("", ""))
+            if module and find_spec(module) is None:
+                raise ImportError(f"--write {kind} needs {module}: pip install 'fundus-plugins[{extra}]'", name=module)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""

@@ -19,7 +19,8 @@ EYE_BY_PLACE = 0.99  # how often that is right, at least: docs/results/eye_side.
 _HEAD = tuple(x.name for x in fields(NerveHead) if x.name not in ("vcdr", "rim_profile"))
 _PROFILE = tuple(f"rim_{angle:03d}" for angle in range(0, 360, 10))
 COLUMNS = (
-    "id", "path", "patient", "eye", "eye_source", "eye_confidence", "width", "height", "mm_per_pixel", "scale_source",
+    "id", "path", "patient", "patient_source", "eye", "eye_source", "eye_confidence", "width", "height",
+    "mm_per_pixel", "scale_source",
     "field_degrees", "status", "flagged", "reasons", "error", "gradability",
     "vcdr", "vcdr_low", "vcdr_high", "agreement", "ellipse", "score", "outlines", "model_vcdr",
     *_HEAD, *_PROFILE,
@@ -28,7 +29,7 @@ COLUMNS = (
 
 
 _TEXTS = {"id", "path", "patient", "eye", "eye_source", "scale_source", "status", "reasons", "error", "outlines"}
-_TEXTS |= {"weights", "version"}
+_TEXTS |= {"weights", "version", "patient_source"}
 _COUNTS = {"width", "height", "disc_height", "disc_width", "disc_area", "cup_height", "cup_width", "cup_area"}
 _COUNTS |= {"rim_narrowest_angle", "rim_absent", "ddls"}
 _TRUTHS = {"flagged", "isnt"}
@@ -66,6 +67,7 @@ def about_photograph(known: Known, image: np.ndarray) -> dict[str, Any]:
     height, width = image.shape[:2]
     return {
         "patient": known.patient,
+        "patient_source": known.patient_source,
         "eye": known.eye,
         "eye_source": known.eye_source,
         "eye_confidence": None,

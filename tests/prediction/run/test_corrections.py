@@ -95,7 +95,7 @@ def test_a_persons_outlines_count_and_the_models_stay_beside_them(first, correct
 def test_what_nobody_changed_stays_the_models(first, corrected, tmp_path):
     assert predict(first / "in", tmp_path / "out", "--masks-from", corrected) == 0
     before, after = rows(first / "model"), rows(tmp_path / "out")
-    assert after["black.png"]["status"] == "no disc"
+    assert after["black.png"]["status"] == "ungradable"
     for id in ("eye0.png", "below/eye0.png", "black.png"):
         assert after[id]["outlines"] == "model" and after[id]["model_vcdr"] == ""
         assert all(after[id][x] == before[id][x] for x in before[id] if x != "seconds")
@@ -133,7 +133,7 @@ def test_a_correction_that_cannot_be_read_fails_its_photograph(first, corrected,
         "eye1_png.json: expected outlines of the disc and of the cup, found the disc's alone",
     ):
         assert text.replace("{}", str(corrected)) in told
-    assert [x["status"] for x in rows(tmp_path / "out").values()] == ["failed", "no disc", "failed", "failed"]
+    assert [x["status"] for x in rows(tmp_path / "out").values()] == ["failed", "ungradable", "failed", "failed"]
 
 
 def test_a_person_finds_a_disc_where_the_model_found_none_and_none_where_it_found_one(first, tmp_path):
@@ -178,7 +178,7 @@ def test_corrections_and_results_are_not_in_each_other(first, corrected, tmp_pat
         assert "are in each other: choose another --output" in capsys.readouterr().err
     assert (first / "model" / "contours" / "eye1_png.json").exists()
     assert predict(first / "in", first / "model", "--masks-from", corrected) == 2
-    assert "holds a run with other options" in capsys.readouterr().err
+    assert "holds a run with other masks_from" in capsys.readouterr().err
 
 
 def test_corrections_of_no_photograph_are_told(first, corrected, tmp_path, capsys):

@@ -235,7 +235,8 @@ def test_a_photograph_without_a_disc_has_no_measures(tmp_path):
     cv2.imwrite(str(tmp_path / "black.png"), np.zeros((200, 200, 3), np.uint8))
     outcome = run(list_sources([tmp_path / "black.png"]), tmp_path / "out", EVERYTHING)
     (row,) = rows(tmp_path / "out")
-    assert outcome.missed == 1 and row["status"] == "no disc" and row["reasons"] == "no disc" and row["vcdr"] == ""
+    assert (outcome.ungradable, row["status"], row["reasons"]) == (1, "ungradable", "too dark; no disc")
+    assert row["vcdr"] == row["disc_height"] == "" and row["gradability"] == "0.0"
     assert json.loads((tmp_path / "out" / "predictions.coco.json").read_text())["annotations"] == []
 
 

@@ -26,7 +26,7 @@ function open(eye) {
   current = eye;
   const details = detailsOf(eye);
   $("eye-id").textContent = eye.id;
-  $("eye-line").textContent = [eye.patient && `Patient ${eye.patient}`, eyeWords(eye)].filter(Boolean).join(" · ");
+  $("eye-line").textContent = [patientWords(eye), eyeWords(eye)].filter(Boolean).join(" · ");
   const [eyes, index] = neighbours();
   $("place").textContent = `${whole(index + 1)} of ${whole(eyes.length)}`;
   $("previous").disabled = index === 0;

@@ -25,7 +25,7 @@ function verdict(eye, { compared }) {
       { ungradable: "Ungradable", "no disc": "No disc found", failed: "Failed" }[eye.status] ?? "Not measured";
     made.append(element("p", { class: "instead" }, instead));
     if (eye.status === "failed") made.append(element("p", { class: "error" }, eye.error || "It could not be read."));
-    if (eye.status === "ungradable") made.append(element("p", { class: "soft" }, eye.reasons.join(", ")));
+    if (eye.status === "ungradable") made.append(element("p", { class: "soft" }, eye.reasons[0] ?? ""));
     return made;
   }
   const limits = interval(eye.vcdr_low, eye.vcdr_high);

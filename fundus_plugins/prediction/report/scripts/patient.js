@@ -18,7 +18,7 @@ function showPatient(current) {
   ].filter(([, , list]) => list.length || !unknown.length);
   if (unknown.length) columns.push(["", "Eye not known", unknown]);
   $("patient").replaceChildren(
-    element("h3", {}, `Patient ${current.patient}`),
+    element("h3", {}, patientWords(current)),
     element("div", { class: "both" }, ...columns.map(([side, title, list]) => column(side, title, list, current))),
     element("p", { class: "asymmetry" }, ...asymmetry(of("OD"), of("OS"))),
   );

@@ -60,8 +60,13 @@ function direction(angle, eye) {
   return eighths[((Math.round(angle / 45) % 8) + 8) % 8];
 }
 
+/** The patient, and where from where that is a guess. */
+function patientWords(eye) {
+  return eye.patient && `Patient ${eye.patient}${eye.patient_source === "name" ? ", as the files' names say" : ""}`;
+}
+
 /** What stands instead of a vCDR where there is none. */
 function insteadOfRatio(eye) {
-  if (eye.status === "ungradable") return eye.reasons.join(", ") || "ungradable";
+  if (eye.status === "ungradable") return eye.reasons[0] ?? "ungradable";
   return eye.status === "no disc" ? "no disc" : eye.status === "failed" ? "failed" : "";
 }
