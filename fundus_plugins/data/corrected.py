@@ -85,7 +85,8 @@ class Corrections:
 
         A correction is of the photograph where it says that this is; else of that of its name below the folder, as
         `name_of` or the id without its suffix gives it; else of that of its file's name, where both have it alone. What
-        says that it is of another file of this name, which is there and differs, is not of this photograph.
+        lies in, or names, a folder of another name is not of this photograph, whatever it is called: patients' folders
+        hold files of the same names.
 
         Args:
             sources: all photographs of a run.
@@ -112,7 +113,8 @@ class Corrections:
                 meant = sought.get(name, ())
                 if not len(same) == len(meant) == 1 or id(same[0]) in taken or meant[0].id in found:
                     continue
-                if not _is_of_another(same[0], meant[0]):
+                said = of_source is steps[0][0] or not _is_of_another(same[0], meant[0])
+                if said:
                     found[meant[0].id] = same[0]
                     taken.add(id(same[0]))
         if sources and not found:
@@ -230,8 +232,17 @@ def _grouped(items: Iterable[Item], names_of: Callable[[Item], Iterable[str]]) -
 
 
 def _is_of_another(correction: Correction, source: Source) -> bool:
-    """Whether the photograph that a correction names is there, has this one's name, and is not this one."""
+    """Whether a correction lies in, or names a photograph in, a folder of another name than this photograph's.
+
+    Or the photograph that it names is there, has this one's name, and other bytes.
+    """
     named = Path(correction.photograph)
+    theirs = {correction.name.rpartition("/")[0].rpartition("/")[2]}
+    if correction.photograph and named.parent != correction.where.parent:
+        theirs.add(named.parent.name.lower())
+    ours = {source.path.parent.name.lower(), source.id.lower().rpartition("/")[0].rpartition("/")[2]}
+    if theirs - {""} and not theirs & ours - {""}:
+        return True
     if named.name != source.path.name or correction.photograph == place_of(source):
         return False
     try:

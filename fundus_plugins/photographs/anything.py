@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from .dicom import decode_dicom, is_dicom, open_dicom
-from .photograph import KIND, decode_photograph
+from .photograph import KIND, MODES, decode_photograph
 from .picture import orientation, read_bytes, upright
+from .problems import BadInput
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -28,6 +29,12 @@ def as_photograph(given: Anything) -> np.ndarray:
         return given
     if isinstance(given, Image.Image):
         given.load()
+        if given.mode not in MODES:
+            expected, found = (
+                "grey values or colours of 8 bits",
+                f"a Pillow picture of mode {given.mode}; give its file",
+            )
+            raise BadInput(KIND, Path("a Pillow picture"), expected, found)
         return upright(np.array(given.convert("RGB")), orientation(given))
     if isinstance(given, (bytes, bytearray, memoryview)):
         return _decoded(bytes(given), Path("bytes"))

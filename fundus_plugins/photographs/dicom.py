@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from .laterality import LEFT, RIGHT
+from .picture import is_cut_off
 from .problems import BadInput, reason
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ KIND = "unreadable DICOM file"
 MISSING = "DICOM files need pydicom: pip install 'fundus-plugins[dicom]'"
 _EYES = {"R": RIGHT, "L": LEFT}
 _MAX_PIXELS = 1 << 27  # as of other pictures
+_MAX_FRAMES = 10_000
+_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+_OPHTHALMIC = "1.2.840.10008.5.1.4.1.1.77.1.5."  # photographs; a scale of others need not be on the retina
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Header:
     Attributes:
         eye: "OD" or "OS".
         patient: the patient's ID.
-        mm_per_pixel: on the retina, as the camera's maker computes it; of pixels that are square.
+        mm_per_pixel: on the retina, as the camera's maker computes it; of ophthalmic photographs with square pixels.
         field_degrees: horizontal field of view.
     """
 
@@ -42,61 +46,59 @@ def is_dicom(start: bytes) -> bool:
     return start[128:132] == b"DICM"
 
 
-def open_dicom(data: bytes, path: Path) -> "Dataset":
-    """The data set of a file's bytes. Raises BadInput, naming `path`, and ImportError without pydicom."""
+def open_dicom(file: bytes | io.BytesIO | Path, path: Path, *, pixels: bool = True) -> "Dataset":
+    """The data set of a file, or of its bytes, without its `pixels` on demand.
+
+    Raises BadInput, naming `path`, and ImportError without pydicom.
+    """
     try:
         import pydicom
     except ImportError:
         raise ImportError(MISSING) from None
     try:
-        return pydicom.dcmread(io.BytesIO(data))
+        given = io.BytesIO(file) if isinstance(file, bytes) else file
+        return pydicom.dcmread(given, stop_before_pixels=not pixels)
     except Exception as error:  # pydicom has a dozen
         raise BadInput(KIND, path, "a DICOM file", reason(error)) from None
 
 
 def count_frames(dataset: "Dataset") -> int:
-    """How many pictures a data set holds, 1 where it does not say."""
-    return int(dataset.get("NumberOfFrames") or 1)
+    """How many pictures a data set says that it holds, 1 where it does not, or says nonsense; at most _MAX_FRAMES."""
+    try:
+        return min(max(int(dataset.get("NumberOfFrames") or 1), 1), _MAX_FRAMES)
+    except (TypeError, ValueError):
+        return 1
 
 
 def decode_dicom(dataset: "Dataset", path: Path, frame: int = 0) -> np.ndarray:
     """One frame, from 0, as (H, W, 3) uint8 RGB.
 
     YBR is converted, palettes are looked up, grey values go through the header's rescaling and window, and become three
-    equal channels; of more than 8 bits the stored ones count, and the upper 8 of these are taken.
+    equal channels. Of more than 8 bits the upper 8 are taken, of as many as the values have (8, 10, 12 or all).
 
-    Raises BadInput, naming `path`, for no picture, one that is damaged or too large, and a compression for which
-    nothing is installed.
+    Raises BadInput, naming `path`, for no picture, one that is cut off, damaged, too large or of another size than the
+    header says, a segmentation, and a compression for which nothing is installed.
     """
     rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     if not rows * columns or "PixelData" not in dataset:
         raise BadInput(KIND, path, "a picture", f"{_kind(dataset)} without pixels")
+    if dataset.get("SOPClassUID") == _SEGMENTATION:
+        raise BadInput(KIND, path, "a photograph", _kind(dataset))
     if rows * columns > _MAX_PIXELS:
         raise BadInput(KIND, path, f"at most {_MAX_PIXELS:,} pixels", f"{columns} x {rows}")
     if not 0 <= frame < count_frames(dataset):
         raise BadInput(KIND, path, f"a frame below {count_frames(dataset)}", str(frame))
     try:
-        from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
-
-        picture = _decode_jpeg(dataset, frame)
-        if picture is not None:
-            return picture
-        pixels = pixel_array(dataset, index=frame)  # YBR becomes RGB
-        colours = str(dataset.PhotometricInterpretation)
-        if colours == "PALETTE COLOR":
-            pixels = apply_color_lut(pixels, dataset)
-            return _eight_bits(pixels, 8 * pixels.dtype.itemsize)
-        if colours.startswith("MONOCHROME"):
-            grey = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset)
-            table = dataset.get("VOILUTSequence")
-            grey = _eight_bits(grey, int(table[0].LUTDescriptor[2]) if table else int(dataset.BitsStored))
-            grey = 255 - grey if colours == "MONOCHROME1" else grey
-            return np.repeat(grey[..., None], 3, axis=2)
-        pixels = _eight_bits(pixels, int(dataset.BitsStored))
+        pixels = _pixels(dataset, path, frame)
+    except BadInput:
+        raise
     except Exception as error:  # pydicom and its decoders raise errors of many families
         raise BadInput(KIND, path, "a picture that can be decoded", reason(error)) from None
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise BadInput(KIND, path, "grey values or three colours", f"pixels of the shape {pixels.shape}")
+    if pixels.shape[:2] != (rows, columns):
+        found = f"{pixels.shape[1]} x {pixels.shape[0]}"
+        raise BadInput(KIND, path, f"the {columns} x {rows} pixels of the header", found)
     return pixels
 
 
@@ -105,16 +107,60 @@ def read_header(dataset: "Dataset", frame: int = 0) -> Header:
     side = str(dataset.get("ImageLaterality") or dataset.get("Laterality") or "").strip().upper()
     shared = _group(dataset, "SharedFunctionalGroupsSequence", 0)
     own = _group(dataset, "PerFrameFunctionalGroupsSequence", frame)
+    ophthalmic = str(dataset.get("SOPClassUID") or "").startswith(_OPHTHALMIC)
     spacing = dataset.get("PixelSpacing")
     for group in (shared, own):
         measures = group.get("PixelMeasuresSequence") if group is not None else None
         spacing = (measures[0].get("PixelSpacing") if measures else None) or spacing
     field = dataset.get("HorizontalFieldOfView")
     patient = str(dataset.get("PatientID") or "").strip()
-    return Header(_EYES.get(side, ""), patient, _square(spacing), float(field) if field else None)
+    scale = _square(spacing) if ophthalmic else None
+    return Header(_EYES.get(side, ""), patient, scale, float(field) if field else None)
 
 
-def _decode_jpeg(dataset: "Dataset", frame: int) -> np.ndarray | None:
+def _pixels(dataset: "Dataset", path: Path, frame: int) -> np.ndarray:
+    from pydicom.pixels import apply_color_lut, pixel_array
+
+    picture = _decode_jpeg(dataset, path, frame)
+    if picture is not None:
+        return picture
+    pixels = pixel_array(dataset, index=frame)  # YBR becomes RGB
+    colours = str(dataset.PhotometricInterpretation)
+    if colours == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, dataset)
+        return _eight_bits(pixels, 8 * pixels.dtype.itemsize)
+    if colours.startswith("MONOCHROME"):
+        grey = _grey(pixels, dataset)
+        grey = 255 - grey if colours == "MONOCHROME1" else grey
+        return np.repeat(grey[..., None], 3, axis=2)
+    return _eight_bits(pixels, _used_bits(pixels, int(dataset.BitsStored)))
+
+
+def _grey(pixels: np.ndarray, dataset: "Dataset") -> np.ndarray:
+    """Stored values (H, W) as the header wants them shown, uint8: by its table, its window, or from end to end."""
+    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+    table = dataset.get("VOILUTSequence")
+    if table:
+        return _eight_bits(apply_voi_lut(apply_modality_lut(pixels, dataset), dataset), int(table[0].LUTDescriptor[2]))
+    bits = int(dataset.BitsStored)
+    ends = np.array([0, (1 << _used_bits(pixels, bits)) - 1])
+    if int(dataset.get("PixelRepresentation") or 0):  # with a sign
+        ends = np.array([-(1 << (bits - 1)), (1 << (bits - 1)) - 1])
+    slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
+    values, (low, high) = pixels * slope + intercept, np.sort(ends * slope + intercept)
+    if dataset.get("WindowWidth") is not None and dataset.get("WindowCenter") is not None:
+        centre, width = (float(np.atleast_1d(dataset[x].value)[0]) for x in ("WindowCenter", "WindowWidth"))
+        low, high = centre - width / 2, centre + width / 2 - 1
+    return np.clip((values - low) * (255 / max(high - low, 1e-9)), 0, 255).astype(np.uint8)
+
+
+def _used_bits(pixels: np.ndarray, stored: int) -> int:
+    """Of values without a sign, as of other files."""
+    return next((bits for bits in (8, 10, 12) if bits <= stored and pixels.max(initial=0) < 1 << bits), stored)
+
+
+def _decode_jpeg(dataset: "Dataset", path: Path, frame: int) -> np.ndarray | None:
     """A frame of plain JPEG by OpenCV, as it decodes JPEG files; decoders differ in how they widen colours again."""
     from pydicom.encaps import get_frame
     from pydicom.uid import JPEGBaseline8Bit
@@ -123,6 +169,8 @@ def _decode_jpeg(dataset: "Dataset", frame: int) -> np.ndarray | None:
     if not plain or dataset.PhotometricInterpretation not in ("YBR_FULL", "YBR_FULL_422"):
         return None
     data = get_frame(dataset.PixelData, frame, number_of_frames=count_frames(dataset))
+    if is_cut_off(data):
+        raise BadInput(KIND, path, "a whole picture", "a truncated one: JPEG's end marker is missing")
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 

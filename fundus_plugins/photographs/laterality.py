@@ -5,20 +5,20 @@ import re
 from .field import Field
 
 RIGHT, LEFT = "OD", "OS"
-_WORDS = {"od": RIGHT, "re": RIGHT, "right": RIGHT, "r": RIGHT, "os": LEFT, "le": LEFT, "left": LEFT, "l": LEFT}
+_WORDS = {"od": RIGHT, "right": RIGHT, "os": LEFT, "left": LEFT}
+_LETTERS = {"r": RIGHT, "l": LEFT}  # as a name's first or last part alone
 _FAR = 0.2  # half widths of the field: nearer to its middle, the disc tells nothing
 
 
 def eye_of_name(stem: str) -> str:
-    """RIGHT or LEFT where a file's name without suffix has one word for it, such as `P12_OD`, `left-3`, `7R`; else "".
+    """RIGHT or LEFT where a file's name without suffix has a word for it, such as `P12_OD`, `left-3`, `7R`; else "".
 
-    Two words that disagree say nothing.
+    Words are od, os, right and left; and r and l at either end of the name. Two that disagree say nothing.
 
-    >>> eye_of_name("Patient 12 (OS)"), eye_of_name("rightly"), eye_of_name("od_and_os")
-    ('OS', '', '')
+    >>> eye_of_name("Patient 12 (OS)"), eye_of_name("rightly"), eye_of_name("od_and_os"), eye_of_name("scan_r2")
+    ('OS', '', '', '')
     """
-    words = re.findall(r"[a-z]+", stem.lower())
-    found = {_WORDS[word] for word in words if word in _WORDS}
+    found = set(_eye_words(stem).values())
     return found.pop() if len(found) == 1 else ""
 
 
@@ -30,8 +30,17 @@ def patient_of_name(stem: str) -> str:
     """
     if not eye_of_name(stem):
         return ""
-    rest = re.sub(r"[A-Za-z]+", lambda word: "" if word[0].lower() in _WORDS else word[0], stem)
-    return re.sub(r"[\W_]+", " ", rest).strip()
+    for start, end in sorted(_eye_words(stem), reverse=True):
+        stem = stem[:start] + " " + stem[end:]
+    return re.sub(r"[\W_]+", " ", stem).strip()
+
+
+def _eye_words(stem: str) -> dict[tuple[int, int], str]:
+    """Where in a name its words for an eye are, and which eye each means."""
+    parts = list(re.finditer(r"[A-Za-z]+|\d+", stem))
+    found = {x.span(): _WORDS[x[0].lower()] for x in parts if x[0].lower() in _WORDS}
+    ends = parts[:1] + parts[-1:] if len(parts) > 1 else []
+    return found | {x.span(): _LETTERS[x[0].lower()] for x in ends if x[0].lower() in _LETTERS}
 
 
 def eye_of_place(disc_x: float, field: Field) -> tuple[str, float]:

@@ -1,15 +1,17 @@
 """What a user named, listed photograph by photograph: files, folders, patterns, lists, ZIP files."""
 
 import glob
+import math
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from .folders import PHOTOGRAPH_SUFFIXES, list_folder, walk_files
 from .problems import BadInput, reason
-from .sheets import file_of, normalised, read_sheet
+from .sheets import as_cell, file_of, normalised, read_sheet
 from .sources import Source, looks_like_dicom, pictures_in
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
@@ -17,23 +19,25 @@ LIST_SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
 ZIP_SUFFIX = ".zip"
 
 _COLUMNS = {
-    "path": {"path", "file", "filename", "image", "photograph"},
-    "id": {"id", "imageid"},
-    "eye": {"eye", "laterality", "side"},
-    "patient": {"patient", "patientid"},
-    "mm_per_pixel": {"mmperpixel", "mmpixel", "scale"},
-    "fovea_x": {"foveax"},
-    "fovea_y": {"foveay"},
+    # The first of these that is there.
+    "path": ("path", "file", "filename", "photograph", "image"),
+    "id": ("id", "imageid"),
+    "eye": ("eye", "laterality", "side"),
+    "patient": ("patient", "patientid"),
+    "mm_per_pixel": ("mmperpixel", "mmpixel"),
+    "fovea_x": ("foveax",),
+    "fovea_y": ("foveay",),
 }
 _EYES = {"od": "OD", "r": "OD", "re": "OD", "right": "OD", "os": "OS", "l": "OS", "le": "OS", "left": "OS"}
 
 
 def list_sources(paths: Iterable[Path], *, recursive: bool = False, without: Path | None = None) -> list[Source]:
-    """Every photograph that is meant, each with an id of its own, in the order of `paths`; of a folder sorted.
+    """Every photograph that is meant, once, each with an id of its own, in the order of `paths`; of a folder sorted.
 
     A file is taken as it is; of a folder what has a photograph's or DICOM's suffix, or begins as DICOM does; hidden
     files are left alone. A list (.csv, .tsv, .xlsx, .parquet) has a column `path`, relative to the list, and may have
-    id, eye, patient, mm_per_pixel, fovea_x and fovea_y. Files of several pictures give one for each.
+    id, eye, patient, mm_per_pixel, fovea_x and fovea_y. Files of several pictures give one for each. An id is the path
+    below the folder that was named; where several were, below the one that holds them.
 
     Args:
         recursive: folders within folders, too, as `walk_files` does.
@@ -41,31 +45,58 @@ def list_sources(paths: Iterable[Path], *, recursive: bool = False, without: Pat
 
     Raises:
         FileNotFoundError: nothing is there, or there is no photograph.
-        ValueError: two photographs of one id.
+        ValueError: two photographs of one id, or one photograph of which two things are said.
         BadInput: a list that cannot be read, or a ZIP file.
     """
-    found: dict[str, Source] = {}
-    for path in dict.fromkeys(y for x in paths for y in _expanded(x)):
-        sources = [
-            x for x in _listed(path, recursive) if without is None or not x.path.resolve().is_relative_to(without)
-        ]
-        if not sources:
+    listed: list[tuple[Path | None, list[Source]]] = []  # below which folder; None: a list gives the ids
+    for path, by_pattern in dict.fromkeys(y for x in paths for y in _expanded(x)):
+        every = list(_listed(path, recursive))
+        if not every and not by_pattern:
             raise FileNotFoundError(f"no photographs at {path}")
-        if any(x.id in found and found[x.id] != x for x in sources):  # of two folders with the same names
-            above = path if path.is_dir() else path.absolute().parent
-            sources = [replace(x, id=f"{above.absolute().name}/{x.id}") for x in sources]
-        for source in sources:
-            other = found.setdefault(source.id, source)
-            if other != source and other.where != source.where:
-                raise ValueError(f"two photographs have the id {source.id!r}: {other.where} and {source.where}")
+        sources = [x for x in every if without is None or not x.path.resolve().is_relative_to(without)]
+        is_list = not path.is_dir() and path.suffix.lower() in LIST_SUFFIXES
+        root = Path(os.path.abspath(path if path.is_dir() or path.suffix.lower() == ZIP_SUFFIX else path.parent))
+        listed.append((None if is_list else root, sources))
+    prefixes = _prefixes({x for x, _ in listed if x is not None})
+    found: dict[str, Source] = {}  # by place
+    for below, sources in listed:
+        prefix = prefixes[below] if below is not None else ""
+        for source in (replace(x, id=prefix + x.id) for x in sources):
+            place = os.path.abspath(source.where)
+            other: Source | None = found.get(place)
+            if other is not None and _said(other) and _said(source) and other != source:
+                raise ValueError(f"{source.where} stands twice in the lists, and two things are said of it")
+            if other is None or _said(source):
+                found[place] = source
+    if not found:
+        raise FileNotFoundError(f"no photographs at {', '.join(map(str, paths))}")
+    ids: dict[str, Source] = {}
+    for source in found.values():
+        same = ids.setdefault(source.id, source)
+        if same is not source:
+            raise ValueError(f"two photographs have the id {source.id!r}: {same.where} and {source.where}")
     return list(found.values())
 
 
-def _expanded(path: Path) -> list[Path]:
-    """A pattern's files, where there is no file of that name."""
+def _prefixes(roots: set[Path]) -> dict[Path, str]:
+    """For each folder its path below the one that holds all of them, with a slash; nothing for one alone."""
+    try:
+        above = os.path.commonpath(roots) if len(roots) > 1 else ""
+    except ValueError:  # Windows, on several drives
+        return {root: root.as_posix().replace(":", "") + "/" for root in roots}
+    below = {root: Path(os.path.relpath(root, above)).as_posix() if above else "." for root in roots}
+    return {root: "" if path == "." else f"{path}/" for root, path in below.items()}
+
+
+def _said(source: Source) -> bool:
+    return bool(source.eye or source.patient or source.mm_per_pixel or source.fovea)
+
+
+def _expanded(path: Path) -> list[tuple[Path, bool]]:
+    """A pattern's files, where there is no file of that name; and whether they are by a pattern."""
     if os.path.lexists(path) or not glob.has_magic(str(path)):
-        return [path]
-    return [Path(x) for x in sorted(glob.glob(str(path), recursive=True))] or [path]
+        return [(path, False)]
+    return [(Path(x), True) for x in sorted(glob.glob(str(path), recursive=True))] or [(path, False)]
 
 
 def _listed(path: Path, recursive: bool) -> Iterator[Source]:
@@ -89,7 +120,8 @@ def _listed(path: Path, recursive: bool) -> Iterator[Source]:
 def _folder(path: Path) -> list[Path]:
     """The photographs of one folder, and what may be DICOM."""
     others = (x for x in path.iterdir() if not x.suffix or x.suffix.lower() in DICOM_SUFFIXES)
-    return sorted({*list_folder(path), *(x for x in others if x.is_file() and not x.name.startswith("."))})
+    found = {*list_folder(path), *(x for x in others if not x.name.startswith("."))}
+    return sorted(x for x in found if not x.is_dir())
 
 
 def _in_zip(path: Path) -> Iterator[Source]:
@@ -110,7 +142,9 @@ def _in_zip(path: Path) -> Iterator[Source]:
 def _in_list(path: Path) -> Iterator[Source]:
     rows = _parquet(path) if path.suffix.lower() == ".parquet" else read_sheet(path)
     headings = [normalised(x) for x in rows[0]]
-    columns = {name: next((i for i, x in enumerate(headings) if x in names), None) for name, names in _COLUMNS.items()}
+    columns = {
+        name: next((headings.index(x) for x in names if x in headings), None) for name, names in _COLUMNS.items()
+    }
     if columns["path"] is None:
         raise BadInput("unreadable list", path, "a column 'path' in the first row", ", ".join(map(str, rows[0])))
     for number, row in enumerate(rows[1:], start=2):
@@ -129,16 +163,20 @@ def _of_row(cells: dict, path: Path, number: int) -> Source:
     for key in ("mm_per_pixel", "fovea_x", "fovea_y"):
         try:
             numbers[key] = None if cells[key] is None else float(str(cells[key]).replace(",", "."))
+            if not math.isfinite(numbers[key] or 0):
+                raise ValueError
         except ValueError:
             raise BadInput("unreadable list", path, f"a number for {key} in row {number}", str(cells[key])) from None
     scale, x, y = numbers.values()
     if scale is not None and not 0 < scale < 1:
         raise BadInput("unreadable list", path, f"millimetres a pixel between 0 and 1 in row {number}", str(scale))
+    if (x is None) != (y is None):
+        raise BadInput("unreadable list", path, f"fovea_x and fovea_y in row {number}", "one of them")
     return Source(
-        id=str(cells["id"]) if cells["id"] is not None else name,
+        id=_text(cells["id"]) or name,
         path=path.parent / name,
         eye=eye,
-        patient=str(cells["patient"]) if cells["patient"] is not None else "",
+        patient=_text(cells["patient"]),
         mm_per_pixel=scale,
         fovea=None if x is None or y is None else (x, y),
     )
@@ -154,4 +192,18 @@ def _parquet(path: Path) -> list[Sequence]:
     except Exception as error:  # pyarrow has its own
         raise BadInput("unreadable list", path, "a Parquet file", reason(error)) from None
     columns = [column.to_pylist() for column in table.columns]
-    return [table.column_names, *([None if x == "" else x for x in row] for row in zip(*columns))]
+    return [table.column_names, *([_cell(x) for x in row] for row in zip(*columns))]
+
+
+def _cell(value: Any) -> Any:
+    """What the cell of a table of text would be: nothing for what is missing, in whichever way."""
+    if isinstance(value, str):
+        return as_cell(value)
+    return None if value is None or value != value else value  # nan
+
+
+def _text(value: Any) -> str:
+    """Of a number without its .0, which it has where the column has gaps."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value)

@@ -11,7 +11,7 @@ from .picture import decode_picture, open_bytes, open_picture, orientation, png_
 from .problems import BadInput
 
 KIND = "unreadable photograph"
-_MODES = ("RGB", "RGBA", "RGBX", "RGBa", "L", "LA", "La", "1", "P", "PA", "CMYK", "YCbCr")  # of 8 bits, and fewer
+MODES = ("RGB", "RGBA", "RGBX", "RGBa", "L", "LA", "La", "1", "P", "PA", "CMYK", "YCbCr")  # of 8 bits, and fewer
 
 
 def read_photograph(path: str | os.PathLike) -> np.ndarray:
@@ -37,9 +37,9 @@ def decode_photograph(data: bytes, path: Path, page: int | None = None) -> np.nd
     if pixels is not None:
         return cv2.cvtColor(upright(pixels, _orientation(data, image)), cv2.COLOR_BGR2RGB)
     if _bits(image, data) == 16:
-        return _decode_deep(data, image, path, page or 0)
+        return _decode_deep(data, image, path, image.tell())
     image = decode_picture(data, image, path, KIND)
-    if image.mode not in _MODES:
+    if image.mode not in MODES:
         raise BadInput(KIND, path, "grey values or colours of 8 or 16 bits", f"pixels of Pillow's mode {image.mode}")
     turned = orientation(image)
     return upright(np.array(image.convert("RGB")), turned)  # a copy, which may be written to
@@ -102,7 +102,7 @@ def _decode_deep(data: bytes, image: Image.Image, path: Path, page: int) -> np.n
     else:
         decode_picture(data, image, path, KIND)  # OpenCV does not say what is wrong with a file
     bytes_, as_it_is = np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED
-    deep = cv2.imdecodemulti(bytes_, as_it_is)[1][page] if page else cv2.imdecode(bytes_, as_it_is)
+    deep = cv2.imdecodemulti(bytes_, as_it_is, range=(page, page + 1))[1][0] if page else cv2.imdecode(bytes_, as_it_is)
     if deep is None or deep.dtype != np.uint16:
         raise BadInput(KIND, path, expected, "one that OpenCV cannot read")
     if deep.ndim == 2:

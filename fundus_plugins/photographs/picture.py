@@ -50,8 +50,8 @@ def open_bytes(data: bytes, path: Path, kind: str, page: int | None = None) -> I
         with _quiet():
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             pages = whole_pages(image)
-            if page is not None:
-                image.seek(page)
+            if page is not None or pages and pages != [0]:  # a thumbnail may come first
+                image.seek(pages[0] if page is None else page)
     except Image.DecompressionBombError:
         raise BadInput(kind, path, f"at most {MAX_PIXELS:,} pixels", "more") from None
     except Exception as error:  # Pillow's readers raise errors of many families

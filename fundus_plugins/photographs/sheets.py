@@ -36,7 +36,7 @@ def read_sheet(path: Path, *, alone: bool = False) -> list[list]:
                 raise ValueError(f"several sheets: {', '.join(map(str, filled))}; save one of them alone")
             frame = next(iter(sheets.values()))
             rows = [[None if pandas.isna(cell) else cell for cell in row] for row in frame.to_numpy().tolist()]
-            return [[_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+            return [[as_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
         rows = _text_rows(_decode(data))
     except Exception as error:  # the readers below pandas raise errors of many families
         raise BadInput("unreadable label sheet", path, "an Excel or CSV file", reason(error)) from None
@@ -82,7 +82,7 @@ def _decode(data: bytes) -> str:
 def _text_rows(text: str) -> list[list]:
     separator = _separator(text)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-    rows = [[_cell(cell) for cell in row] for row in lines]
+    rows = [[as_cell(cell) for cell in row] for row in lines]
     rows = [row for row in rows if any(cell is not None for cell in row)]
     if len(rows) > 1 and all(len(row) == len(rows[0]) + 1 for row in rows[1:]):
         rows[0] = [None, *rows[0]]
@@ -99,6 +99,7 @@ def _separator(text: str) -> str:
     return " " if '" "' in text[:1000] else ","
 
 
-def _cell(cell: str) -> str | None:
+def as_cell(cell: str) -> str | None:
+    """A cell's text without blanks about it; None for NA and the like."""
     cell = cell.strip()
     return None if cell.lower() in _EMPTY else cell

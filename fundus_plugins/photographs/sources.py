@@ -1,21 +1,25 @@
 """Photographs to predict, wherever they are: files, pages and frames of files, members of ZIP files."""
 
+import io
 import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
+from PIL import Image
 
 from .dicom import Header, count_frames, decode_dicom, is_dicom, open_dicom, read_header
+from .folders import PHOTOGRAPH_SUFFIXES
 from .laterality import eye_of_name, patient_of_name
 from .photograph import KIND, decode_photograph
-from .picture import MAX_BYTES, open_bytes, read_bytes, whole_pages
+from .picture import MAX_BYTES, read_bytes, whole_pages
 from .problems import BadInput, reason
 
 _SEVERAL = (".tif", ".tiff")  # may hold several pictures
+CONTRADICTION = "contradiction"
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a photograph beside its pixels, and from where: "list", "header", "name", or "" for nothing."""
+    """What is known of a photograph beside its pixels, and from where: "list", "header", "name", or "" for nothing.
+
+    Where these name different eyes, none is known, by CONTRADICTION.
+    """
 
     eye: str = ""
     eye_source: str = ""
@@ -79,7 +86,10 @@ def read_source(source: Source) -> tuple[np.ndarray, Known]:
 def what_is_known(source: Source, header: Header) -> Known:
     """As `read_source` gives it, without the pixels."""
     stem = Path(source.member or source.path).stem
-    eye, eye_source = _first((source.eye, "list"), (header.eye, "header"), (eye_of_name(stem), "name"))
+    eyes = (source.eye, "list"), (header.eye, "header"), (eye_of_name(stem), "name")
+    eye, eye_source = _first(*eyes)
+    if len({x for x, _ in eyes if x}) > 1:
+        eye, eye_source = "", CONTRADICTION
     patient, patient_source = _first(
         (source.patient, "list"), (header.patient, "header"), (_named_patient(source, stem), "name")
     )
@@ -96,9 +106,11 @@ def _first(*known: tuple[str, str]) -> tuple[str, str]:
 
 def _named_patient(source: Source, stem: str) -> str:
     """By the file's name without its eye, and the folder that it is in; only there names need not be anyone else's."""
-    name = patient_of_name(stem)
-    folder = source.id.rpartition("/")[0]
-    return f"{folder}/{name}" if name and folder else name
+    name, file = patient_of_name(stem), PurePosixPath(source.member or source.path.as_posix())
+    if not name:
+        return ""
+    folder = source.id.rpartition("/")[0] if source.id.partition("#")[0].endswith(file.name) else file.parent.as_posix()
+    return f"{folder}/{name}" if folder else name
 
 
 def read_data(source: Source) -> bytes:
@@ -117,15 +129,16 @@ def read_data(source: Source) -> bytes:
 
 def pictures_in(source: Source) -> Iterator[Source]:
     """Itself, or one for each picture where its file holds several; itself, too, where it cannot be read."""
-    number = 1
+    number, suffix = 1, Path(source.member or source.path).suffix.lower()
     try:
-        if Path(source.member or source.path).suffix.lower() in _SEVERAL:
+        if suffix in _SEVERAL:
             pages = whole_pages_of(source)
             if len(pages) > 1:
                 yield from (_numbered(source, page, count + 1) for count, page in enumerate(pages))
                 return
-        elif looks_like_dicom(source):
-            number = count_frames(open_dicom(read_data(source), Path(source.where)))
+        elif suffix not in PHOTOGRAPH_SUFFIXES and looks_like_dicom(source):
+            given = io.BytesIO(read_data(source)) if source.member else source.path
+            number = count_frames(open_dicom(given, Path(source.where), pixels=False))
     except (BadInput, ImportError):
         number = 1  # told when it is read
     if number == 1:
@@ -136,8 +149,11 @@ def pictures_in(source: Source) -> Iterator[Source]:
 
 def whole_pages_of(source: Source) -> list[int]:
     """Of a TIFF's pages those that are no thumbnails. Raises BadInput."""
-    image = open_bytes(read_data(source), Path(source.where), KIND, page=0)
-    return whole_pages(image)
+    try:
+        with Image.open(io.BytesIO(read_data(source)) if source.member else source.path, formats=("TIFF",)) as image:
+            return whole_pages(image)
+    except Exception as error:  # Pillow's readers raise errors of many families
+        raise BadInput(KIND, Path(source.where), "a TIFF file", reason(error)) from None
 
 
 def looks_like_dicom(source: Source) -> bool:

@@ -52,7 +52,10 @@ def test_a_pattern_is_expanded_unless_a_file_has_that_name(tmp_path, picture):
     for name in ("a1.png", "a2.png", "b1.png", "sub/a3.png", "x[1].png"):
         save(tmp_path / name, picture)
     assert ids(tmp_path / "a*.png") == ["a1.png", "a2.png"]
-    assert ids(tmp_path / "**" / "a?.png") == ["a1.png", "a2.png", "a3.png"]
+    assert ids(tmp_path / "**" / "a?.png") == ["a1.png", "a2.png", "sub/a3.png"]
+    (tmp_path / "empty").mkdir()
+    assert ids(tmp_path / "*") == ["a1.png", "a2.png", "b1.png", "sub/a3.png", "x[1].png"]
+    assert ids(tmp_path / "*", without=tmp_path / "sub") == ["a1.png", "a2.png", "b1.png", "x[1].png"]
     assert ids(tmp_path / "x[1].png") == ["x[1].png"]
     with pytest.raises(FileNotFoundError, match="no photographs at .*z"):
         ids(tmp_path / "z*.png")
@@ -61,9 +64,11 @@ def test_a_pattern_is_expanded_unless_a_file_has_that_name(tmp_path, picture):
 def test_two_folders_with_the_same_names_stay_apart(tmp_path, picture):
     for name in ("left/eye.png", "right/eye.png"):
         save(tmp_path / name, picture)
-    assert ids(tmp_path / "left", tmp_path / "right") == ["eye.png", "right/eye.png"]
-    assert ids(tmp_path / "left" / "eye.png", tmp_path / "right" / "eye.png") == ["eye.png", "right/eye.png"]
+    save(tmp_path / "left" / "below" / "eye.png", picture)
+    assert ids(tmp_path / "left", tmp_path / "right") == ["left/eye.png", "right/eye.png"]
+    assert ids(tmp_path / "left" / "eye.png", tmp_path / "right" / "eye.png") == ["left/eye.png", "right/eye.png"]
     assert ids(tmp_path / "left", tmp_path / "left" / "eye.png") == ["eye.png"]
+    assert ids(tmp_path / "left", tmp_path / "left" / "below") == ["eye.png", "below/eye.png"]
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -104,6 +109,8 @@ def test_a_list_says_what_it_knows(tmp_path, picture, kind):
         ("path,mm_per_pixel\na.png,7.5 um", "a number for mm_per_pixel in row 2"),
         ("path,mm_per_pixel\na.png,7.5", "between 0 and 1 in row 2"),
         ("path,eye\n,left", "a path in row 2"),
+        ("path,fovea_x,fovea_y\na.png,inf,3", "a number for fovea_x in row 2"),
+        ("path,fovea_x\na.png,3", "fovea_x and fovea_y in row 2"),
         ("path,id\na.png,x\nb.png,x", "two photographs have the id 'x'"),
     ],
 )
@@ -166,9 +173,38 @@ def test_dicom_files_of_any_name_and_all_their_frames(tmp_path, picture):
 def test_a_list_goes_before_a_header_and_that_before_a_name(tmp_path, picture):
     path = tmp_path / "eye_left.dcm"
     path.write_bytes(dicom_files.to_bytes(dicom_files.photograph(picture, ImageLaterality="R")))
-    assert read_source(Source("a", path))[1].eye_source == "header"
-    known = read_source(Source("a", path, eye="OS", patient="Q"))[1]
-    assert (known.eye, known.eye_source, known.patient) == ("OS", "list", "Q")
+    plain = tmp_path / "eye.dcm"
+    plain.write_bytes(path.read_bytes())
+    assert read_source(Source("a", plain))[1].eye_source == "header"
+    known = read_source(Source("a", plain, eye="OD", patient="Q"))[1]
+    assert (known.eye, known.eye_source, known.patient, known.patient_source) == ("OD", "list", "Q", "list")
+
+
+def test_an_eye_of_which_two_things_are_said_is_none(tmp_path, picture):
+    path = tmp_path / "eye_left.dcm"
+    path.write_bytes(dicom_files.to_bytes(dicom_files.photograph(picture, ImageLaterality="R")))
+    for source in (Source("a", path), Source("a", path, eye="OD")):
+        known = read_source(source)[1]
+        assert (known.eye, known.eye_source) == ("", "contradiction")
+
+
+def test_a_photograph_in_a_folder_and_in_a_list_is_one_and_the_list_counts(tmp_path, picture):
+    save(tmp_path / "p" / "1.png", picture)
+    (tmp_path / "list.csv").write_text("path,eye\np/1.png,left\n")
+    (source,) = list_sources([tmp_path / "p", tmp_path / "list.csv"])
+    assert source.eye == "OS"
+    (tmp_path / "list.csv").write_text("path,eye\np/1.png,left\np/1.png,right\n")
+    with pytest.raises(ValueError, match="stands twice in the lists"):
+        list_sources([tmp_path / "list.csv"])
+
+
+def test_a_thumbnail_that_comes_first_is_not_the_photograph(tmp_path, picture):
+    path = tmp_path / "eye.tif"
+    small, whole = Image.fromarray(picture[::4, ::4].copy()), Image.fromarray(picture)
+    whole.encoderinfo = {"tiffinfo": {254: 0}}
+    small.save(path, tiffinfo={254: 1}, save_all=True, append_images=[whole])
+    (source,) = list_sources([path])
+    assert np.array_equal(read_source(source)[0], picture) and np.array_equal(read_photograph(path), picture)
 
 
 def test_both_eyes_of_a_name_are_one_patient_in_their_folder(tmp_path, picture):

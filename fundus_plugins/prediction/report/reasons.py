@@ -12,6 +12,8 @@ _SENTENCES = {
     "noisy": "The photograph is too noisy to trust outlines in it.",
     "low contrast": "The photograph has too little contrast to trust outlines in it.",
     "too few pixels": "The disc has too few pixels to trust outlines in it.",
+    "contradictory sides": "The list, the header, the name or the disc's place name different eyes, so none is taken.",
+    "unlikely scale": "With the scale that was given, the disc would have a size that no disc has; it is not used.",
     "hard to grade": "Of photographs that look like this, many are not outlined rightly.",
     "outlines unsure": "The outlines are likely to mislead, though nothing else is unusual in the photograph.",
 }

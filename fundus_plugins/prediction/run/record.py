@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from fundus_plugins.measures.morphometry import vertical_diameter
 from fundus_plugins.measures.nerve_head import NerveHead
 from fundus_plugins.photographs.field import find_field
 from fundus_plugins.photographs.laterality import eye_of_place
-from fundus_plugins.photographs.sources import Known, Source
+from fundus_plugins.photographs.sources import CONTRADICTION, Known, Source
 from fundus_plugins.prediction.result import FundusPrediction
 
 FAILED = "failed"
-EYE_BY_PLACE = 0.99  # how often that is right, at least: docs/results/eye_side.md
+EYE_BY_PLACE = 0.99  # about how often that is right: docs/results/eye_side.md
+_SURE = 0.3  # half widths of the field, from which on the disc's place may contradict what is known
+_HEIGHTS = 0.8, 3.5  # millimetres that a disc's vertical diameter may have; with another, the scale is wrong
+EYES, SCALE = "contradictory sides", "unlikely scale"
 
 _HEAD = tuple(x.name for x in fields(NerveHead) if x.name not in ("vcdr", "rim_profile"))
 _PROFILE = tuple(f"rim_{angle:03d}" for angle in range(0, 360, 10))
@@ -45,11 +49,35 @@ def kind_of(column: str) -> str:
 def make_record(source: Source, known: Known, image: np.ndarray, prediction: FundusPrediction) -> dict[str, Any]:
     """The record of a photograph, (H, W, 3) uint8 RGB, that was predicted; docs/predict.md explains its fields."""
     about = about_source(source) | about_photograph(known, image)
-    if prediction.disc.any() and not known.eye:
-        field = find_field(image)
-        eye = eye_of_place(float(np.flatnonzero(prediction.disc.any(axis=0)).mean()), field)[0] if field else ""
-        about |= {"eye": eye, "eye_source": "image" if eye else "", "eye_confidence": EYE_BY_PLACE if eye else None}
-    return about | prediction.to_dict(eye=about["eye"], mm_per_pixel=known.mm_per_pixel, fovea=known.fovea)
+    doubts = []
+    if prediction.disc.any():
+        about |= _eye(known, image, prediction.disc)
+        if known.mm_per_pixel and not _likely(vertical_diameter(prediction.disc) * known.mm_per_pixel):
+            about |= {"mm_per_pixel": None, "scale_source": ""}
+            doubts.append(SCALE)
+    if about["eye_source"] == CONTRADICTION:
+        doubts.append(EYES)
+    record = about | prediction.to_dict(eye=about["eye"], mm_per_pixel=about["mm_per_pixel"], fovea=known.fovea)
+    if doubts:
+        record |= {"flagged": True, "reasons": [*record["reasons"], *doubts]}
+    return record
+
+
+def _eye(known: Known, image: np.ndarray, disc: np.ndarray) -> dict[str, Any]:
+    """Which eye it is, by what is known and by the disc's place; nobody knows where these contradict each other."""
+    field = find_field(image)
+    if field is None or known.eye_source == CONTRADICTION:
+        return {}
+    eye, distance = eye_of_place(float(np.flatnonzero(disc.any(axis=0)).mean()), field)
+    if not known.eye:
+        return {"eye": eye, "eye_source": "image" if eye else "", "eye_confidence": EYE_BY_PLACE if eye else None}
+    if eye and eye != known.eye and distance >= _SURE:
+        return {"eye": "", "eye_source": CONTRADICTION}
+    return {}
+
+
+def _likely(height_mm: float) -> bool:
+    return _HEIGHTS[0] <= height_mm <= _HEIGHTS[1]
 
 
 def failed_record(source: Source, error: str) -> dict[str, Any]:
