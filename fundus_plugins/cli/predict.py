@@ -117,10 +117,10 @@ def command(
         raise click.UsageError("no photographs given: name files or folders")
     from fundus_plugins.photographs.listing import list_sources
 
+    if output.resolve() in {(path if path.is_dir() else path.parent).resolve() for path in paths if path.exists()}:
+        raise click.UsageError(f"{output} holds the photographs; choose another folder, so that none is overwritten")
     sources = list_sources(paths, recursive=recursive, without=output.resolve())
     files = [x.path for x in sources]
-    if output.resolve() in {path.resolve().parent for path in files}:
-        raise click.UsageError(f"{output} holds the photographs; choose another folder, so that none is overwritten")
     unused = list_unused(paths, files, output, recursive)
 
     from fundus_plugins.prediction.predictor import PACKAGED, FundusPredictor
@@ -137,6 +137,9 @@ def command(
         cfg = torch_config(config_file, weights, overrides)
         predictor = partial(FundusPredictor, cfg)
         made = {"engine": engine, "weights": hash_of(cfg.MODEL.WEIGHTS), "config": cfg.dump()}
+    from fundus_plugins.prediction.gradability import FILE
+
+    made["gradability"] = hash_of(FILE)
     chosen = tuple(dict.fromkeys(write)) or DEFAULT
     options = Options(chosen, mask_coding, mm_per_pixel, os.path.abspath(masks_from) if masks_from else None)
     result = predict_sources(
@@ -159,7 +162,7 @@ def hash_of(weights: str | os.PathLike) -> str:
     from fundus_plugins.files import file_hash
 
     path = str(weights)
-    if not path.endswith(ENGINES["onnxruntime"]):
+    if not path.endswith((ENGINES["onnxruntime"], ".json")):
         from fundus_plugins.weights.loading import local_weights
 
         try:

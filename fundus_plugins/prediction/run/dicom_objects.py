@@ -12,8 +12,10 @@ import numpy as np
 
 import fundus_plugins
 from fundus_plugins.photographs.dicom import MISSING, count_frames, is_dicom, open_dicom
+from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import Source, read_data
-from fundus_plugins.prediction.result import FundusPrediction
+from fundus_plugins.prediction.result import AGREEMENT, AT_EDGE, HARD, MEASURED, SHAPE, FundusPrediction
+from fundus_plugins.prediction.run.record import EYES, SCALE
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -40,13 +42,28 @@ MEASURES = {
 }
 
 
+DOUBTS = {
+    AT_EDGE: "AT-EDGE",
+    AGREEMENT: "VIEWS-DISAGREE",
+    SHAPE: "SHAPE",
+    HARD: "HARD-TO-GRADE",
+    EYES: "SIDES",
+    SCALE: "SCALE",
+}
+_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_MAY_BE_EMPTY = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
+    "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
+
+
 def segmentation(source: Source, record: Mapping[str, Any], prediction: FundusPrediction) -> bytes | None:
     """A DICOM Segmentation with two segments, disc and cup, of the photograph's size; None for no DICOM photograph.
 
-    None, too, where no disc was found. Raises ImportError without highdicom.
+    None, too, where nothing was measured. Raises ImportError without highdicom, BadInput as `structured_report`.
     """
     photograph = _photograph(source)
-    if photograph is None or not prediction.disc.any():
+    if photograph is None or record["status"] != MEASURED:
         return None
     hd = _highdicom()
     from pydicom.sr.codedict import codes
@@ -83,10 +100,11 @@ def segmentation(source: Source, record: Mapping[str, Any], prediction: FundusPr
 def structured_report(source: Source, record: Mapping[str, Any]) -> bytes | None:
     """A DICOM Comprehensive SR by the template of measurement reports (TID 1500); None for no DICOM photograph.
 
-    None, too, where nothing was measured. Raises ImportError without highdicom.
+    None, too, where nothing was measured. The eye's side is there where more than the picture tells it. Raises
+    ImportError without highdicom, and BadInput for a photograph without the UIDs to which such an object refers.
     """
     photograph = _photograph(source)
-    if photograph is None or record.get("vcdr") is None:
+    if photograph is None or record["status"] != MEASURED:
         return None
     hd = _highdicom()
     from pydicom.sr.codedict import codes
@@ -97,10 +115,12 @@ def structured_report(source: Source, record: Mapping[str, Any]) -> bytes | None
             name=hd.sr.CodedConcept(code, SCHEME, meaning),
             value=float(record[name]),
             unit=hd.sr.CodedConcept(unit, "UCUM", "no units" if unit == "1" else unit),
-            algorithm_id=hd.sr.AlgorithmIdentification(_MAKER, fundus_plugins.__version__, [_parameters(record)]),
+            algorithm_id=None if _is_persons(record) else algorithm,
         )
 
-    side = {"OD": codes.SCT.Right, "OS": codes.SCT.Left}.get(record.get("eye", ""))
+    algorithm = hd.sr.AlgorithmIdentification(_MAKER, fundus_plugins.__version__, [f"weights {record['weights']}"])
+    known = record.get("eye", "") if record.get("eye_source") != "image" else ""
+    side = {"OD": codes.SCT.Right, "OS": codes.SCT.Left}.get(known)
     frames = [(source.number or 0) + 1] if "NumberOfFrames" in photograph else None
     group = hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=hd.UID(), identifier="optic nerve head"),
@@ -111,9 +131,10 @@ def structured_report(source: Source, record: Mapping[str, Any]) -> bytes | None
         qualitative_evaluations=[
             hd.sr.QualitativeEvaluation(
                 name=hd.sr.CodedConcept("DOUBT", SCHEME, "Why a person should look"),
-                value=hd.sr.CodedConcept(f"DOUBT-{number}", SCHEME, reason[:64]),
+                value=hd.sr.CodedConcept(DOUBTS[reason], SCHEME, reason),
             )
-            for number, reason in enumerate(record["reasons"], start=1)
+            for reason in record["reasons"]
+            if reason in DOUBTS
         ],
     )
     device = hd.sr.DeviceObserverIdentifyingAttributes(uid=hd.UID(), name=_MAKER, model_name=str(record["weights"]))
@@ -138,7 +159,16 @@ _OF_REPORTS = ("series_instance_uid", "series_number", "sop_instance_uid", "inst
 
 def _photograph(source: Source) -> "Dataset | None":
     data = read_data(source)
-    return open_dicom(data, Path(source.where)) if is_dicom(data) else None
+    if not is_dicom(data):
+        return None
+    photograph = open_dicom(data, Path(source.where))
+    for name in _UIDS:
+        if not photograph.get(name):
+            raise BadInput("DICOM object", Path(source.where), f"a photograph with a {name}", "none")
+    for name in _MAY_BE_EMPTY:  # but have to be there, and de-identified files may lack them
+        if name not in photograph:
+            setattr(photograph, name, "")
+    return photograph
 
 
 def _as_one_frame(photograph: "Dataset") -> None:
@@ -178,7 +208,7 @@ def _about(hd: Any, record: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 def _made_by(hd: Any, record: Mapping[str, Any]) -> dict[str, Any]:
     kinds = hd.seg.SegmentAlgorithmTypeValues
-    if record.get("outlines") == "person":
+    if _is_persons(record):
         return {"algorithm_type": kinds.MANUAL}
     return {"algorithm_type": kinds.AUTOMATIC, "algorithm_identification": _algorithm(hd, record)}
 
@@ -194,8 +224,8 @@ def _algorithm(hd: Any, record: Mapping[str, Any]) -> Any:
     )
 
 
-def _parameters(record: Mapping[str, Any]) -> str:
-    return f"weights {record['weights']}"
+def _is_persons(record: Mapping[str, Any]) -> bool:
+    return record.get("outlines") == "person"
 
 
 def _bytes(dataset: "Dataset") -> bytes:

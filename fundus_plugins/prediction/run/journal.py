@@ -13,14 +13,14 @@ from typing import IO, Any
 
 from fundus_plugins.files import atomic_write, remove_leftovers
 from fundus_plugins.prediction.run.options import FOLDERS
-from fundus_plugins.prediction.run.record import FAILED
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-MANIFEST, JOURNAL = "run.json", "predictions.jsonl"
+MANIFEST, JOURNAL, LOCK = "run.json", "predictions.jsonl", ".run.lock"
+TABLES = ("predictions.csv", "predictions.parquet", "predictions.coco.json", "report.html", MANIFEST)
 _SYNC_EVERY = 1.0  # seconds
 
 
@@ -29,7 +29,7 @@ class Line:
     """Where a record is in the journal, and what is needed of it to go on."""
 
     place: int
-    status: str
+    error: bool
     path: str
     stamp: str
     files: tuple[str, ...]
@@ -59,27 +59,28 @@ class Records:
 class Journal:
     """The journal in a folder, opened to be added to; no other run can open it meanwhile.
 
-    What a power cut left of a last line is cut off. A photograph that failed is done again; its new line counts.
+    What a power cut left of the last lines is cut off. A photograph that failed is done again; its new line counts.
 
     Args:
         output: made where it is not there.
         manifest: plain values that say how records are made.
-        overwrite: begin anew, whatever is there; files that the old records name are removed.
+        overwrite: begin anew, whatever is there: the tables and the files that the old records name are removed.
 
     Raises:
-        ValueError: the folder holds records that were made in another way, or another run is writing there.
+        ValueError: the folder holds records that were made in another way, a file of this name that is no journal or is
+            damaged within, or another run is writing there.
     """
 
     def __init__(self, output: Path, manifest: Mapping[str, Any], *, overwrite: bool = False):
         output.mkdir(parents=True, exist_ok=True)
         self.output = output
-        self._file: IO[bytes] = open(output / JOURNAL, "ab+")
+        self._lock = _Lock(output)
         self._synced = time.monotonic()
         try:
-            _lock(self._file, output)
-            self._lines, self._end = _scan(self._file)
+            self._file: IO[bytes] = open(output / JOURNAL, "ab+")
+            self._lines, self._end = _scan(self._file, output / JOURNAL, damaged=overwrite)
             if overwrite:
-                _remove_files(output, {name for line in self._lines.values() for name in line.files})
+                _remove_files(output, {name for line in self._lines.values() for name in line.files} | set(TABLES))
                 self._lines, self._end = {}, 0
             elif self._lines:
                 _refuse_another(output, manifest)
@@ -88,14 +89,14 @@ class Journal:
             for folder in FOLDERS:
                 remove_leftovers(output / folder, below=True)
         except BaseException:
-            self._file.close()
+            self._lock.release()
             raise
         self._manifest = None if self._lines else manifest  # until the first record is there
 
     @property
     def done(self) -> Records:
-        """The records of photographs that did not fail."""
-        return Records(self._file, {id: line for id, line in self._lines.items() if line.status != FAILED})
+        """The records of photographs of which everything was done."""
+        return Records(self._file, {id: line for id, line in self._lines.items() if not line.error})
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Write a record's line; it survives the end of this process, and at most a second later a power cut."""
@@ -104,7 +105,7 @@ class Journal:
                 json.dump(self._manifest, file, indent=1)
                 file.write("\n")
             self._manifest = None
-        data = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        data = _data(record)
         self._file.write(data)
         self._file.flush()
         line = _line(record, self._end)
@@ -122,23 +123,19 @@ class Journal:
         known = set(ids)
         order = [id for id in self._lines if id not in known] + [id for id in ids if id in self._lines]
         places = [self._lines[id].place for id in order]
-        records = Records(self._file, {id: self._lines[id] for id in order})
         if places != sorted(places) or len(order) < self._count():
             with atomic_write(self.output / JOURNAL, "wb") as file:
-                for record in records:
-                    file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
-            new = open(self.output / JOURNAL, "ab+")
-            _lock(new, self.output)
-            self._file.close()
-            self._file = new
-            self._lines, self._end = _scan(new)
-            records = Records(new, self._lines)
-        return records
+                file.writelines(map(_data, Records(self._file, {id: self._lines[id] for id in order})))
+                self._file.close()  # some systems do not replace an open file
+            self._file = open(self.output / JOURNAL, "ab+")
+            self._lines, self._end = _scan(self._file, self.output / JOURNAL)
+        return Records(self._file, {id: self._lines[id] for id in order})
 
     def close(self) -> None:
         """Bring everything to the disk, and let another run in."""
         os.fsync(self._file.fileno())
         self._file.close()
+        self._lock.release()
 
     def __enter__(self) -> "Journal":
         return self
@@ -151,36 +148,65 @@ class Journal:
         return sum(1 for _ in self._file)
 
 
-def _scan(file: IO[bytes]) -> tuple[dict[str, Line], int]:
-    """The last line of each id, to the first line that is no record's; and where that begins."""
+class _Lock:
+    """Of a folder, for one process; the system gives it up when the process ends, however it does."""
+
+    def __init__(self, output: Path):
+        self._file = open(output / LOCK, "ab")
+        try:
+            if fcntl is not None:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                import msvcrt
+
+                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            self._file.close()
+            raise ValueError(f"another run is writing to {output}; wait for it, or choose another folder") from None
+
+    def release(self) -> None:
+        self._file.close()
+
+
+def _scan(file: IO[bytes], path: Path, *, damaged: bool = False) -> tuple[dict[str, Line], int]:
+    """The last line of each id, to the first line that is no record's; and where that begins.
+
+    Where a record comes after that, or nothing before it and no run was here, ValueError, unless it may be `damaged`.
+    """
     file.seek(0)
     lines: dict[str, Line] = {}
-    end = 0
-    for data in file:
-        try:
-            record = json.loads(data)
-        except ValueError:
-            break
-        if not data.endswith(b"\n") or not isinstance(record, dict) or not {"id", "status", "path"} <= record.keys():
-            break
-        lines.pop(record["id"], None)
-        lines[record["id"]] = _line(record, end)
-        end += len(data)
+    end, broken = 0, 0
+    for number, data in enumerate(file, start=1):
+        record = _record(data)
+        if record is None:
+            broken = broken or number
+        elif broken and not damaged:
+            raise ValueError(f"{path}: line {broken} is damaged; mend it, choose another --output, or --overwrite")
+        elif not broken:
+            lines.pop(record["id"], None)
+            lines[record["id"]] = _line(record, end)
+            end += len(data)
+    if broken and not lines and not damaged and not (path.parent / MANIFEST).exists():
+        raise ValueError(f"{path} is no journal of fundus predict; choose another --output, or --overwrite")
     return lines, end
+
+
+def _record(data: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(data)
+    except ValueError:
+        return None
+    there = data.endswith(b"\n") and isinstance(record, dict) and {"id", "status", "path"} <= record.keys()
+    return record if there else None
+
+
+def _data(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
 def _line(record: Mapping[str, Any], place: int) -> Line:
     files = tuple(record.get("files", {}).values())
-    return Line(place, record["status"], record["path"], record.get("stamp", ""), files)
-
-
-def _lock(file: IO[bytes], output: Path) -> None:
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise ValueError(f"another run is writing to {output}; wait for it, or choose another folder") from None
+    return Line(place, bool(record.get("error")), record["path"], record.get("stamp", ""), files)
 
 
 def _refuse_another(output: Path, manifest: Mapping[str, Any]) -> None:

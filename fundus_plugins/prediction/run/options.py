@@ -40,6 +40,8 @@ class Options:
 
     def __post_init__(self):
         """Raises ImportError for a kind that needs what is not installed, and says which extra brings it."""
+        if self.mm_per_pixel is not None and not 0 < self.mm_per_pixel < 1:
+            raise ValueError(f"{self.mm_per_pixel} millimetres a pixel: expected between 0 and 1")
         for kind in self.write:
             module, extra = _NEEDS.get(kind, ("", ""))
             if module and find_spec(module) is None:
@@ -48,4 +50,4 @@ class Options:
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         values = asdict(self)
-        return {**values, "write": list(self.write)}
+        return {**values, "write": [kind for kind in KINDS if kind in self.write]}

@@ -32,6 +32,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TEXTS = {"id", "path", "patient", "eye", "eye_source", "scale_source", "status", "reasons", "error", "outlines"}
 _TEXTS |= {"weights", "version", "patient_source"}
 _COUNTS = {"width", "height", "disc_height", "disc_width", "disc_area", "cup_height", "cup_width", "cup_area"}
@@ -108,7 +109,10 @@ def about_photograph(known: Known, image: np.ndarray) -> dict[str, Any]:
 
 
 def row(record: Mapping[str, Any]) -> list[str]:
-    """The cells of a record under COLUMNS; empty where there is no value."""
+    """The cells of a record under COLUMNS; empty where there is no value.
+
+    Text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
     profile = record.get("rim_profile") or ()
     values = {**record, **dict(zip(_PROFILE, profile)), "reasons": "; ".join(record.get("reasons", ()))}
     return [_cell(values.get(name)) for name in COLUMNS]
@@ -117,4 +121,6 @@ def row(record: Mapping[str, Any]) -> list[str]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
     return str(int(value)) if isinstance(value, bool) else str(value)

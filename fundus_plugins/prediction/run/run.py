@@ -98,7 +98,9 @@ class Job:
             (prediction,) = predictor.predict_prepared([prepared])
             prediction, about = person_first(prediction, self.corrections.get(source.id))
             record = {**make_record(source, known, image, prediction), **about, **self.facts}
-            write_files(self.output, source, record, image, prediction, self.options)
+            failures = write_files(self.output, source, record, image, prediction, self.options)
+            if failures:  # what was measured stays, and the files are tried again by the same command
+                record["error"] = "; ".join(failures)
         except Exception as error:  # one bad file must not cost the others
             named = isinstance(error, BadInput)  # which names the file itself
             text = str(error) if named else f"{source.where}: {type(error).__name__}: {error}"
@@ -113,7 +115,7 @@ class Job:
     def lost(self, source: Source) -> dict[str, Any]:
         """The record of a photograph whose process ended."""
         failed = failed_record(source, f"{source.where}: a process ended before it was done, twice")
-        return failed | {"stamp": self.stamp(source)}
+        return {**failed, **self.facts, "stamp": self.stamp(source), "seconds": None}
 
 
 def predict_sources(
@@ -188,6 +190,8 @@ def _count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: set[str]
         if record["status"] == FAILED:
             outcome.failures.append(record["error"])
             continue
+        if record.get("error"):
+            outcome.failures.append(record["error"])
         outcome.predicted += 1
         outcome.missed += record["status"] == MISSED
         outcome.ungradable += record["status"] == UNGRADABLE

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from fundus_plugins.files import atomic_write
+from fundus_plugins.prediction.run.journal import TABLES
 from fundus_plugins.prediction.run.options import Options
 from fundus_plugins.prediction.run.record import COLUMNS, FAILED, kind_of, row
 
-CSV, PARQUET, COCO = "predictions.csv", "predictions.parquet", "predictions.coco.json"
+CSV, PARQUET, COCO, _, _ = TABLES
 
 
 class CsvTable:
@@ -81,10 +82,16 @@ def write_parquet(output: Path, records: Iterable[Mapping[str, Any]]) -> None:
     columns: dict[str, list] = {name: [] for name in kinds}
     for record in records:
         for name, values in columns.items():
-            values.append(record.get(name))
+            value = record.get(name)
+            values.append(_printable(value) if isinstance(value, str) else value)
     table = pyarrow.table(columns, schema=pyarrow.schema(list(kinds.items())))
     with atomic_write(output / PARQUET, "wb") as file:
         pyarrow.parquet.write_table(table, file)
+
+
+def _printable(text: str) -> str:
+    """A file's name need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_coco(output: Path, records: Iterable[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
@@ -99,7 +106,7 @@ def write_coco(output: Path, records: Iterable[Mapping[str, Any]], facts: Mappin
         size = record["height"], record["width"]
         images.append(
             AnnotatedImage(
-                Path(record["path"]), *size, rle["disc"], rle["cup"], record.get("vcdr"), None, record["patient"]
+                _photograph(output, record), *size, rle["disc"], rle["cup"], record.get("vcdr"), None, record["patient"]
             )
         )
         scores += [record["score"]] * sum(x is not None for x in rle.values())
@@ -108,3 +115,9 @@ def write_coco(output: Path, records: Iterable[Mapping[str, Any]], facts: Mappin
         if score is not None:  # a person's outlines have none
             annotation["score"] = score
     write_json({output / COCO: document})
+
+
+def _photograph(output: Path, record: Mapping[str, Any]) -> Path:
+    """Its file; of several pictures in one file, and of what is in a ZIP file, its id below the folder."""
+    path = Path(record["path"])
+    return path if path.is_file() else output / record["id"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from fundus_plugins.files import atomic_write
 from fundus_plugins.photographs.masks import encode_refuge_mask
+from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import Source
 from fundus_plugins.prediction.contours import labelme
 from fundus_plugins.prediction.drawing import at_most, draw_disc_and_cup
@@ -21,6 +23,7 @@ OVERLAY_SIDE = 1600  # pixels of the longer side
 PHOTOGRAPH_SIDE, CLOSE_SIDE = 1000, 640  # in the report: of the photograph, and of the close-up of the disc
 CLOSE = 2.5  # disc diameters that the close-up shows
 QUALITY = 88  # of JPEG
+_LONGEST = 180  # bytes of a part of a file's name
 
 Writer = Callable[[Path, Source, dict[str, Any], np.ndarray, FundusPrediction, Options], None]
 
@@ -35,7 +38,16 @@ def output_name(id: str) -> str:
     stem, _, number = parts[-1].partition("#")
     name, dot, suffix = stem.rpartition(".")
     parts[-1] = (f"{name}_{suffix}" if dot and name else stem) + (f"_{number}" if number else "")
-    return "/".join(parts)
+    return "/".join(map(_that_a_disk_takes, parts))
+
+
+def _that_a_disk_takes(part: str) -> str:
+    """A name that is not too long, and none that Windows keeps for itself."""
+    data = part.encode("utf-8", "surrogateescape")
+    if len(data) > _LONGEST:
+        shortened = data[: _LONGEST - 9].decode("utf-8", "ignore")
+        part = f"{shortened}_{zlib.crc32(data):08x}"
+    return f"{part}_" if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", part) else part
 
 
 def write_files(
@@ -45,12 +57,20 @@ def write_files(
     image: np.ndarray,
     prediction: FundusPrediction,
     options: Options,
-) -> None:
-    """Write what `options` ask for of one photograph, (H, W, 3) uint8 RGB, and name it in the record's `files`."""
-    record["files"] = {}
-    for kind in options.write:
-        if kind in WRITERS:
+) -> list[str]:
+    """Write what `options` ask for of one photograph, (H, W, 3) uint8 RGB, and name it in the record's `files`.
+
+    Returns a line for each kind that could not be written; the others are.
+    """
+    record["files"], failures = {}, []
+    for kind in (x for x in options.write if x in WRITERS):
+        try:
             WRITERS[kind](folder, source, record, image, prediction, options)
+        except BadInput as error:  # which names the file
+            failures.append(str(error))
+        except Exception as error:
+            failures.append(f"{source.where}: {kind}: {type(error).__name__}: {error}")
+    return failures
 
 
 def _overlay(folder, source, record, image, prediction, options):

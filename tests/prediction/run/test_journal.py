@@ -121,4 +121,31 @@ def test_leftovers_of_a_killed_process_are_swept(tmp_path):
         (tmp_path / name).touch()
     kept(tmp_path)
     left = {str(x.relative_to(tmp_path)) for x in tmp_path.rglob("*") if x.is_file()}
-    assert left == {"masks/sub/a.png", ".mine", JOURNAL}
+    assert left == {"masks/sub/a.png", ".mine", JOURNAL, ".run.lock"}
+
+
+def test_what_is_no_journal_or_damaged_within_is_left_alone(tmp_path):
+    (tmp_path / JOURNAL).write_text('{"name": "another tool\'s"}\n')
+    with pytest.raises(ValueError, match="is no journal of fundus predict"):
+        Journal(tmp_path, MADE)
+    assert "another tool" in (tmp_path / JOURNAL).read_text()
+    (tmp_path / JOURNAL).unlink()
+    write(tmp_path, record("a"), record("b"), record("c"))
+    lines = (tmp_path / JOURNAL).read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1][:10] + b"\0" + lines[1][11:]
+    (tmp_path / JOURNAL).write_bytes(b"".join(lines))
+    with pytest.raises(ValueError, match="line 2 is damaged"):
+        Journal(tmp_path, MADE)
+    assert (tmp_path / JOURNAL).read_bytes() == b"".join(lines)
+    with Journal(tmp_path, MADE, overwrite=True):
+        pass
+    assert kept(tmp_path) == []
+
+
+def test_to_begin_anew_removes_the_tables_of_the_run_before(tmp_path):
+    write(tmp_path, record("a"))
+    for name in ("predictions.csv", "report.html", "predictions.coco.json", "mine.csv"):
+        (tmp_path / name).touch()
+    with Journal(tmp_path, MADE, overwrite=True):
+        pass
+    assert {x.name for x in tmp_path.iterdir()} == {"mine.csv", JOURNAL, ".run.lock"}

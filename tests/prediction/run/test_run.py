@@ -222,13 +222,13 @@ def test_names_of_files_stay_below_their_folder(id, name):
 
 def test_the_other_coding_of_masks_and_a_scale(tmp_path):
     sources = list_sources(draw(tmp_path / "in", 1))
-    run(sources, tmp_path / "out", Options(("csv", "masks"), "012", 0.02))
+    run(sources, tmp_path / "out", Options(("csv", "masks"), "012", 0.04))
     mask = cv2.imread(str(tmp_path / "out" / "masks" / "eye0_png.png"), cv2.IMREAD_UNCHANGED)
     (row,) = rows(tmp_path / "out")
     assert np.bincount(mask.ravel(), minlength=3)[1:].sum() == int(row["disc_area"])
     assert (mask == 2).sum() == int(row["cup_area"])
     assert row["scale_source"] == "option" and 1 <= int(row["ddls"]) <= 10
-    assert float(row["disc_height_mm"]) == pytest.approx(0.02 * int(row["disc_height"]))
+    assert float(row["disc_height_mm"]) == pytest.approx(0.04 * int(row["disc_height"]))
 
 
 def test_a_photograph_without_a_disc_has_no_measures(tmp_path):
@@ -258,7 +258,8 @@ def test_dicom_objects_read_back_with_the_same_numbers(tmp_path):
 
     (path,) = draw(tmp_path / "png", 1)
     image = read_photograph(path)
-    header = {"ImageLaterality": "R", "PixelSpacing": [0.02, 0.02]}
+    side = "R" if np.flatnonzero(fundus_plugins.FundusPredictor()(image).disc.any(axis=0)).mean() > 160 else "L"
+    header = {"ImageLaterality": side, "PixelSpacing": [0.04, 0.04]}
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "one.dcm").write_bytes(dicom_files.to_bytes(dicom_files.photograph(image, **header)))
@@ -266,9 +267,9 @@ def test_dicom_objects_read_back_with_the_same_numbers(tmp_path):
     (folder / "two.dcm").write_bytes(dicom_files.to_bytes(two))
     run(list_sources([folder, path]), tmp_path / "out", Options(("csv", "masks", "dicom-seg", "dicom-sr")))
     found = rows(tmp_path / "out")
-    assert [x["id"] for x in found] == ["one.dcm", "two.dcm#1", "two.dcm#2", "eye0.png"]
+    assert [x["id"] for x in found] == ["in/one.dcm", "in/two.dcm#1", "in/two.dcm#2", "png/eye0.png"]
     assert (found[0]["eye"], found[0]["eye_source"], found[0]["patient"], found[0]["ddls"] != "") == (
-        "OD", "header", "P7", True,
+        {"R": "OD", "L": "OS"}[side], "header", "P7", True,
     )  # fmt: skip
     for row in found[:3]:
         name = output_name(row["id"])
@@ -281,14 +282,16 @@ def test_dicom_objects_read_back_with_the_same_numbers(tmp_path):
         (group,) = report.content.get_image_measurement_groups()
         values = {x.name.value: float(x.value) for x in group.get_measurements()}
         assert values["VCDR"] == float(row["vcdr"]) and values["RIM-MIN"] == float(row["rim_narrowest"])
-        assert ("DDLS" in values) == (row["id"] == "one.dcm")
+        assert ("DDLS" in values) == (row["id"] == "in/one.dcm")
         assert report.PatientID == seg.PatientID == "P7"
     frames = [
-        highdicom.seg.segread(tmp_path / "out" / "dicom-seg" / f"two_dcm_{n}.dcm").PerFrameFunctionalGroupsSequence[0]
+        highdicom.seg.segread(
+            tmp_path / "out" / "dicom-seg" / "in" / f"two_dcm_{n}.dcm"
+        ).PerFrameFunctionalGroupsSequence[0]
         for n in (1, 2)
     ]
     assert [x.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber for x in frames] == [1, 2]
-    assert not (tmp_path / "out" / "dicom-seg" / "eye0_png.dcm").exists()
+    assert not (tmp_path / "out" / "dicom-seg" / "png").exists()
 
 
 @pytest.mark.parametrize("colours", ["RGB", "YBR_FULL", "YBR_FULL_422", "PALETTE COLOR"])
@@ -313,3 +316,68 @@ def test_dicom_photographs_have_the_masks_of_the_png(tmp_path, colours):
     (source,) = list_sources([tmp_path / "eye.dcm"])
     expected, found = predictor(image), predictor(read_source(source)[0])
     assert dice(found.disc, expected.disc) >= 0.999 and dice(found.cup, expected.cup) >= 0.999
+
+
+def test_what_cannot_be_written_does_not_cost_what_was_measured(tmp_path):
+    pytest.importorskip("highdicom", reason="highdicom is not installed")
+    from tests.photographs import dicom_files
+
+    image = read_photograph(draw(tmp_path / "png", 1)[0])
+    (tmp_path / "in").mkdir()
+    bare, nameless = dicom_files.photograph(image), dicom_files.photograph(image)
+    del nameless.StudyInstanceUID
+    for name in ("PatientName", "PatientBirthDate", "StudyID"):
+        delattr(bare, name)
+    for name, dataset in {"bare": bare, "nameless": nameless}.items():
+        (tmp_path / "in" / f"{name}.dcm").write_bytes(dicom_files.to_bytes(dataset))
+    sources, options = list_sources([tmp_path / "in"]), Options(("csv", "masks", "dicom-seg", "dicom-sr"))
+    outcome = run(sources, tmp_path / "out", options)
+    first, second = rows(tmp_path / "out")
+    assert first["status"] == second["status"] == "measured" and first["vcdr"] == second["vcdr"] != ""
+    assert first["error"] == "" and "nameless.dcm: expected a photograph with a StudyInstanceUID" in second["error"]
+    assert len(outcome.failures) == 1 and outcome.predicted == 2
+    assert len(list((tmp_path / "out" / "dicom-sr").iterdir())) == 1
+    assert run(sources, tmp_path / "out", options).before == 1  # it is tried again
+
+
+@pytest.mark.parametrize(
+    "header, name, place, eye, reason",
+    [
+        ({"ImageLaterality": "R"}, "a", 1, "OD", ""),
+        ({"ImageLaterality": "R"}, "a_left", 1, "", "contradictory sides"),
+        ({"ImageLaterality": "L"}, "a", 1, "", "contradictory sides"),  # by the disc's place it is a right eye
+        ({"PixelSpacing": [1.0, 1.0]}, "a", 1, "OD", "unlikely scale"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "PixelSpacing": [0.02, 0.02]}, "a", 1, "OD", ""),
+    ],
+)
+def test_sides_and_scales_that_cannot_be(tmp_path, header, name, place, eye, reason):
+    pytest.importorskip("pydicom", reason="pydicom is not installed")
+    from fundus_plugins.photographs.field import find_field
+    from tests.photographs import dicom_files
+
+    image = read_photograph(draw(tmp_path / "png", 1)[0])
+    disc = fundus_plugins.FundusPredictor()(image).disc
+    if np.flatnonzero(disc.any(axis=0)).mean() < find_field(image).middle[0]:
+        image = np.ascontiguousarray(image[:, ::-1])
+    path = tmp_path / f"{name}.dcm"
+    path.write_bytes(dicom_files.to_bytes(dicom_files.photograph(image, **header)))
+    run(list_sources([path]), tmp_path / "out")
+    (row,) = rows(tmp_path / "out")
+    assert (row["eye"], row["mm_per_pixel"], row["ddls"], row["disc_height_mm"]) == (eye, "", "", "")
+    assert (reason in row["reasons"]) and (row["flagged"] == "1" or not reason)
+    assert bool(row["rim_nasal"]) == bool(eye) == bool(row["isnt"])
+
+
+def test_cells_that_a_spreadsheet_would_run_are_text():
+    from fundus_plugins.prediction.run.record import row
+
+    cells = dict(
+        zip(COLUMNS, row({"id": "=1+1.png", "patient": "@x", "path": "/a", "vcdr": -0.5, "status": "measured"}))
+    )
+    assert (cells["id"], cells["patient"], cells["path"], cells["vcdr"]) == ("'=1+1.png", "'@x", "/a", "-0.5")
+
+
+def test_long_names_and_windows_own():
+    long = output_name("ä" * 300 + ".png")
+    assert len(long.encode()) <= 200 and long != output_name("ä" * 301 + ".png")
+    assert output_name("con") == "con_" and output_name("a/NUL.x/b.png") == "a/NUL.x_/b_png"
