@@ -21,10 +21,15 @@ from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossibl
 from fundus_plugins.photographs.folders import MASK_SUFFIXES, walk_files
 from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sheets import normalised
-from fundus_plugins.photographs.sources import Source
+from fundus_plugins.photographs.sources import Source, place_of
 
 Item = TypeVar("Item")
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the names of files that were uploaded
+
+
+# Folders of these names are everywhere, and say nothing of whose photographs are in them.
+_PLAIN_FOLDERS = {"", "images", "image", "img", "imgs", "photographs", "photos", "pictures", "data", "default"}
+_PLAIN_FOLDERS |= {"labels", "annotations", "contours", "masks", "json", "train", "val", "test", "uploads", "upload"}
 
 
 @dataclass(frozen=True)
@@ -139,11 +144,6 @@ def read_corrections(path: Path) -> Corrections:
     return Corrections(path, tuple(every))
 
 
-def place_of(source: Source) -> str:
-    """Where a photograph is, as a run writes it down."""
-    return os.path.abspath(source.where)
-
-
 def _in_labelme(root: Path) -> list[Correction]:
     """Of the .json files in a folder, where at least one is LabelMe's; those that cannot be read say so later."""
     found, there = [], False
@@ -232,20 +232,22 @@ def _grouped(items: Iterable[Item], names_of: Callable[[Item], Iterable[str]]) -
 
 
 def _is_of_another(correction: Correction, source: Source) -> bool:
-    """Whether a correction lies in, or names a photograph in, a folder of another name than this photograph's.
+    """Whether a correction is of another photograph than this one, though of the same name.
 
-    Or the photograph that it names is there, has this one's name, and other bytes.
+    That is so where the photograph that it names is there, and has other bytes; and where it is not there, and both it
+    and the correction lie in folders of other names, those aside that every export has.
     """
     named = Path(correction.photograph)
+    if correction.photograph == place_of(source):
+        return False
+    if correction.photograph and named.is_file():
+        try:
+            return named.name == source.path.name and not filecmp.cmp(named, source.path, shallow=False)
+        except OSError:
+            return False
     theirs = {correction.name.rpartition("/")[0].rpartition("/")[2]}
     if correction.photograph and named.parent != correction.where.parent:
         theirs.add(named.parent.name.lower())
     ours = {source.path.parent.name.lower(), source.id.lower().rpartition("/")[0].rpartition("/")[2]}
-    if theirs - {""} and not theirs & ours - {""}:
-        return True
-    if named.name != source.path.name or correction.photograph == place_of(source):
-        return False
-    try:
-        return not filecmp.cmp(named, source.path, shallow=False)
-    except (OSError, ValueError):
-        return False
+    told = theirs - _PLAIN_FOLDERS
+    return bool(told) and not told & ours

@@ -12,7 +12,7 @@ from typing import Any
 from .folders import PHOTOGRAPH_SUFFIXES, list_folder, walk_files
 from .problems import BadInput, reason
 from .sheets import as_cell, file_of, normalised, read_sheet
-from .sources import Source, looks_like_dicom, pictures_in
+from .sources import Source, looks_like_dicom, pictures_in, place_of
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 LIST_SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
@@ -62,7 +62,7 @@ def list_sources(paths: Iterable[Path], *, recursive: bool = False, without: Pat
     for below, sources in listed:
         prefix = prefixes[below] if below is not None else ""
         for source in (replace(x, id=prefix + x.id) for x in sources):
-            place = os.path.abspath(source.where)
+            place = place_of(source)
             other: Source | None = found.get(place)
             if other is not None and _said(other) and _said(source) and other != source:
                 raise ValueError(f"{source.where} stands twice in the lists, and two things are said of it")

@@ -83,6 +83,11 @@ def read_source(source: Source) -> tuple[np.ndarray, Known]:
     return image, what_is_known(source, header)
 
 
+def place_of(source: Source) -> str:
+    """Where a photograph is, from the root on, as a run writes it down."""
+    return os.path.abspath(source.where)
+
+
 def what_is_known(source: Source, header: Header) -> Known:
     """As `read_source` gives it, without the pixels."""
     stem = Path(source.member or source.path).stem

@@ -51,10 +51,10 @@ def test_names_below_the_folder_tell_photographs_of_one_name_apart(tmp_path):
 
 def test_the_name_of_the_file_is_enough_where_one_photograph_has_it(tmp_path):
     sources = sources_of(tmp_path / "in", "a/one.png", "a/two.jpg", "b/same.png", "c/same.png")
-    write(tmp_path / "by" / "x" / "ONE.json", BOTH)
-    write(tmp_path / "by" / "second.json", BOTH, "D:\\eyes\\two.jpg")
+    write(tmp_path / "by" / "labels" / "ONE.json", BOTH)
+    write(tmp_path / "by" / "second.json", BOTH, "D:\\images\\two.jpg")
     write(tmp_path / "by" / "same.json", BOTH)
-    assert matched(tmp_path / "by", *sources) == {"a/one.png": "x/ONE.json", "a/two.jpg": "second.json"}
+    assert matched(tmp_path / "by", *sources) == {"a/one.png": "labels/ONE.json", "a/two.jpg": "second.json"}
 
 
 def test_those_of_another_photograph_of_this_name_are_not_taken(tmp_path):
@@ -65,6 +65,17 @@ def test_those_of_another_photograph_of_this_name_are_not_taken(tmp_path):
     assert matched(tmp_path / "by", mine, second) == {"second.png": "second_png.json"}
     shutil.copyfile(mine.path, other.path)  # a copy of this one
     assert len(matched(tmp_path / "by", mine, second)) == 2
+
+
+def test_those_in_a_folder_of_another_patient_are_not_taken(tmp_path):
+    sources = sources_of(tmp_path / "in", "P2/OD.png", "P3/OS.png")
+    gone = tmp_path / "in" / "P1" / "OD.png"
+    write(tmp_path / "by" / "P1" / "OD_png.json", BOTH, str(gone))
+    write(tmp_path / "by" / "OS_png.json", BOTH)
+    assert matched(tmp_path / "by", *sources) == {"P3/OS.png": "OS_png.json"}
+    alone = Source("OD.png", tmp_path / "in" / "P2" / "OD.png")
+    with pytest.raises(BadInput, match="no corrections"):
+        matched(tmp_path / "by", alone)
 
 
 def test_pictures_of_one_file_are_found_by_their_numbers(tmp_path):

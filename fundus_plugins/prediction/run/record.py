@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from fundus_plugins.measures.morphometry import vertical_diameter
 from fundus_plugins.measures.nerve_head import NerveHead
 from fundus_plugins.photographs.field import find_field
 from fundus_plugins.photographs.laterality import eye_of_place
-from fundus_plugins.photographs.sources import CONTRADICTION, Known, Source
+from fundus_plugins.photographs.sources import CONTRADICTION, Known, Source, place_of
 from fundus_plugins.prediction.result import FundusPrediction
 
 FAILED = "failed"
@@ -88,7 +87,7 @@ def failed_record(source: Source, error: str) -> dict[str, Any]:
 
 def about_source(source: Source) -> dict[str, Any]:
     """The fields that say which photograph it is."""
-    return {"id": source.id, "path": str(Path(source.where).absolute())}
+    return {"id": source.id, "path": place_of(source)}
 
 
 def about_photograph(known: Known, image: np.ndarray) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 import fundus_plugins
 from fundus_plugins.photographs.problems import BadInput
-from fundus_plugins.photographs.sources import Known, Source, read_source
+from fundus_plugins.photographs.sources import Known, Source, place_of, read_source
 from fundus_plugins.prediction.looks import Prepared
 from fundus_plugins.prediction.predictor import FundusPredictor
 from fundus_plugins.prediction.result import MISSED, UNGRADABLE
@@ -154,6 +154,8 @@ def predict_sources(
     job = Job(output, options, facts, corrections)
     with Journal(output, manifest, overwrite=overwrite) as journal:
         done = journal.done.lines
+        if not corrections:  # which know photographs by their ids
+            sources = _with_known_ids(sources, done)
         todo = [x for x in sources if not _is_done(x, done.get(x.id), job)]
         outcome.before = len(sources) - len(todo)
         if workers == 1:
@@ -200,10 +202,16 @@ def _count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: set[str]
     return outcome
 
 
+def _with_known_ids(sources: Sequence[Source], done: Mapping[str, Line]) -> list[Source]:
+    """A photograph that has another id, since other folders were named before, keeps that one."""
+    ids = {line.path: id for id, line in done.items()}
+    return [x if x.id in done else replace(x, id=ids.get(place_of(x), x.id)) for x in sources]
+
+
 def _is_done(source: Source, done: Line | None, job: Job) -> bool:
     if done is None:
         return False
-    if done.path != str(Path(source.where).absolute()):
+    if done.path != place_of(source):
         raise ValueError(
             f"{job.output} holds a photograph {source.id!r} of {done.path}, and this is {source.where}; "
             "choose another --output"

@@ -1,7 +1,7 @@
 """What a run writes of all photographs: CSV, Parquet, COCO JSON, the report."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,17 +58,27 @@ def write_tables(
     split: bool | None = None,
 ) -> None:
     """Every table and document that `options` ask for, of records in their order; `split` is the report's."""
-    if "csv" in options.write:
-        write_csv(output, records)
-    if "parquet" in options.write:
-        write_parquet(output, records)
-    if "coco" in options.write:
-        write_coco(output, records, facts)
-    if "report" in options.write:
-        from fundus_plugins.prediction.report import write_report
+    writers: dict[str, Callable[[], object]] = {
+        "csv": lambda: write_csv(output, records),
+        "parquet": lambda: write_parquet(output, records),
+        "coco": lambda: write_coco(output, records, facts),
+        "report": lambda: _write_report(output, records, facts, split),
+    }
+    failed: Exception | None = None
+    for kind in (x for x in writers if x in options.write):
+        try:
+            writers[kind]()
+        except Exception as error:  # one must not cost the others
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
-        about = {name: str(value) for name, value in facts.items()}
-        write_report(output, records, facts=about, split=split)
+
+def _write_report(output: Path, records: Iterable[dict], facts: Mapping[str, Any], split: bool | None) -> None:
+    from fundus_plugins.prediction.report import write_report
+
+    about = {name: str(value) for name, value in facts.items()}
+    write_report(output, records, facts=about, split=split)
 
 
 def write_parquet(output: Path, records: Iterable[Mapping[str, Any]]) -> None:

@@ -201,6 +201,14 @@ def test_photographs_are_added_to_a_folder_of_results(tmp_path):
     assert [x["id"] for x in rows(tmp_path / "out")] == ["eye0.png", "eye1.png"]
 
 
+def test_a_photograph_keeps_its_id_when_another_folder_is_named_with_its_own(tmp_path):
+    draw(tmp_path / "a", 1)
+    draw(tmp_path / "b", 1)
+    run(list_sources([tmp_path / "a"]), tmp_path / "out")
+    assert run(list_sources([tmp_path / "a", tmp_path / "b"]), tmp_path / "out").before == 1
+    assert [x["id"] for x in rows(tmp_path / "out")] == ["eye0.png", "b/eye0.png"]
+
+
 def test_files_that_would_have_one_name_are_refused_before_anything_is_written(tmp_path):
     (path,) = draw(tmp_path / "in", 1)
     with pytest.raises(ValueError, match="would give files of one name"):
