@@ -52,6 +52,7 @@ function verdict(eye, { compared }) {
 /** What else tells how sure the outlines are; agreement and score are of a model's. */
 function sureness(eye) {
   const model = [
+    ["gradability", eye.gradability],
     ["agreement", eye.agreement],
     ["score", eye.score],
   ];
