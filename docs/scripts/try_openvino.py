@@ -72,9 +72,8 @@ def main() -> None:
             pairs = list(zip(found[first], found[name]))
             ratios = [abs(a.vcdr - b.vcdr) for a, b in pairs if np.isfinite(a.vcdr) and np.isfinite(b.vcdr)]
             discs, cups = ([dice(getattr(a, x), getattr(b, x)) for a, b in pairs] for x in ("disc", "cup"))
-            print(
-                f"  {name}: {1000 * seconds[name]:.1f} ms; Dice with it: disc {np.mean(discs):.4f} (least {min(discs):.4f}),"
-            )
+            print(f"  {name}: {1000 * seconds[name]:.1f} ms;")
+            print(f"    Dice with the first: disc {np.mean(discs):.4f} (least {min(discs):.4f}),")
             print(f"    cup {np.mean(cups):.4f} (least {min(cups):.4f}); a ratio moves by up to {max(ratios):.4f}")
 
 
