@@ -64,6 +64,7 @@ def test_the_wheel_has_what_the_package_needs(built):
         assert f"fundus_plugins/configs/{config}" in names
     for suffix in ("safetensors", "onnx"):
         assert f"fundus_plugins/weights/rfnet_any_camera.{suffix}" in names
+    assert "fundus_plugins/weights/gradability.json" in names
     report = ROOT / "fundus_plugins" / "prediction" / "report"
     for path in (path for path in report.rglob("*") if path.suffix in (".html", ".css", ".js")):
         assert path.relative_to(ROOT).as_posix() in names
@@ -82,7 +83,8 @@ def test_predict_convert_and_train_start_outside_the_repository(fundus):
     assert done.returncode == 0 and (folder / "datasets" / "phantom" / "train.json").is_file(), done.stderr
     done = run("predict", "datasets/phantom/raw/Test400", "--output", "predictions")
     assert done.returncode == 0 and "1 photograph, 0 without a detected disc" in done.stdout, done.stderr
-    assert (folder / "predictions" / "T0001_jpg.jpg").is_file()
+    assert (folder / "predictions" / "overlays" / "T0001_jpg.jpg").is_file()
+    assert (folder / "predictions" / "report.html").is_file()
     sets = ["DATASETS.TRAIN", "('phantom_train',)", "DATASETS.TEST", "()", "DATALOADER.NUM_WORKERS", 0]
     short = ["SOLVER.MAX_ITER", 1, "SOLVER.IMS_PER_BATCH", 1, "OUTPUT_DIR", "run"]
     small = ["INPUT.MIN_SIZE_TRAIN", "(128,)", "INPUT.MAX_SIZE_TRAIN", 128, "MODEL.FPN.SQUARE_PAD", 128]
