@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tabulate import tabulate
 
@@ -64,9 +64,29 @@ def out_of_fold(rows: list[dict], names: tuple[str, ...], grades: tuple[int, ...
         folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(values, truth, patients)
         for fit, test in folds:
             fit = fit[np.isin(truth[fit], grades)]
-            model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=2000))
-            total[test] += model.fit(values[fit], truth[fit]).predict_proba(values[test])
+            total[test] += model().fit(values[fit], truth[fit]).predict_proba(values[test])
     return total / TIMES
+
+
+def model() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=2000))
+
+
+def across(source: list[dict], target: list[dict], names: tuple[str, ...]) -> list[str]:
+    """Of models fitted on one set and used on another: AUC, glaucoma against normal, and quadratic kappa."""
+    (x, truth), (other, wanted) = (
+        (np.array([[row[name] for name in names] for row in rows]), np.array([row["grade"] for row in rows]))
+        for rows in (source, target)
+    )
+    ends, wanted_ends = truth != 1, wanted != 1
+    score = model().fit(x[ends], truth[ends]).predict_proba(other[wanted_ends])[:, 1]
+    first = statistic_interval(auc, (wanted[wanted_ends] > 1).astype(int), score, resamples=1000)
+    second = statistic_interval(kappa, wanted, model().fit(x, truth).predict(other), resamples=1000)
+    return ["{:.3f} ({:.3f} to {:.3f})".format(*x) for x in (first, second)]
+
+
+def kappa(truth: np.ndarray, found: np.ndarray) -> float:
+    return float(cohen_kappa_score(truth, found, weights="quadratic"))
 
 
 def auc(truth: np.ndarray, score: np.ndarray) -> float:
@@ -79,9 +99,11 @@ def main() -> None:
 Logistic regressions with balanced classes on what `fundus predict` measures (packaged weights; disc size: height
 over the picture's). Five folds by patient, five times; 95 % bootstrap intervals over photographs. Early glaucoma and
 suspicious eyes are "between".""")
+    every: dict[str, list[dict]] = {}
     for word in sys.argv[1:]:
         name, _, paths = word.partition("=")
         rows, left = read(*map(Path, paths.split(":")))
+        every[name] = rows
         truth = np.array([row["grade"] for row in rows])
         counts = ", ".join(f"{(truth == g).sum()} {x}" for x, g in (("normal", 0), ("between", 1), ("glaucoma", 2)))
         print(
@@ -97,10 +119,8 @@ suspicious eyes are "between".""")
                 for some, least in ((ends, 1), (lower, 0), (upper, 1))
             ]
             three = out_of_fold(rows, names, (0, 1, 2)).argmax(axis=1)
-            kappa = statistic_interval(
-                lambda a, b: cohen_kappa_score(a, b, weights="quadratic"), truth, three, resamples=1000
-            )
-            table.append([text, *("{:.3f} ({:.3f} to {:.3f})".format(*x) for x in (*cells, kappa))])
+            quadratic = statistic_interval(kappa, truth, three, resamples=1000)
+            table.append([text, *("{:.3f} ({:.3f} to {:.3f})".format(*x) for x in (*cells, quadratic))])
         heading = [
             "",
             "AUC, glaucoma against normal",
@@ -109,6 +129,19 @@ suspicious eyes are "between".""")
             "quadratic kappa",
         ]
         print(tabulate(table, heading, tablefmt="github", disable_numparse=True))
+    if len(every) > 1:
+        print(
+            "\n## From one set to another\n\nFitted on all of one set, used on another, of which nothing was learned.\n"
+        )
+        rows = [
+            [f"{text}: {a} to {b}", *across(every[a], every[b], names)]
+            for text, names in SETS.items()
+            for a in every
+            for b in every
+            if names and a != b
+        ]
+        heading = ["", "AUC, glaucoma against normal", "quadratic kappa"]
+        print(tabulate(rows, heading, tablefmt="github", disable_numparse=True))
     words = " ".join(sys.argv[1:])
     print(f"\n```bash\npython docs/scripts/grade_by_measures.py {words}\n```\n\nCommit {current_commit()}.")
 
