@@ -1,5 +1,6 @@
 """Measures of grading: pure functions of arrays; grades are integers from 0 to K - 1, in order."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -119,7 +120,7 @@ def grading_metrics(
 
 
 def _screening(positive: np.ndarray, probabilities: np.ndarray, grade: str) -> dict[str, tuple[float, float, float]]:
-    statistics = {
+    statistics: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
         "se85": partial(sensitivity_at_specificity, specificity=0.85),
         "se95": partial(sensitivity_at_specificity, specificity=0.95),
         "pauc": partial_auc,

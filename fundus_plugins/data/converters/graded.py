@@ -204,7 +204,7 @@ DRAW_OPTIONS: dict[str, dict] = {
     "val_percent": {"type": float, "default": 15.0, "help": "of train for val, where there is none"},
     "seed": {"type": int, "default": 0, "help": "of the draw"},
 }
-_OPTIONS: dict[str, dict] = {
+_OWN_OPTIONS: dict[str, dict] = {
     "grades": {
         "several": True,
         "metavar": "SOURCE=GRADE",
@@ -215,7 +215,8 @@ _OPTIONS: dict[str, dict] = {
         "metavar": "REGEX",
         "help": "of the file's name; its first group is the patient. '.+': every photograph has its own",
     },
-} | DRAW_OPTIONS
+}
+_OPTIONS = _OWN_OPTIONS | DRAW_OPTIONS
 FOLDERS = Converter(
     name="graded_folders",
     title="photographs in a folder for each grade",

@@ -43,7 +43,8 @@ def list_rows(
     Returns:
         what was found, and the photographs that rows name.
     """
-    listing, seen = Listing(), {}
+    listing = Listing()
+    seen: dict[Path, tuple[int, str]] = {}
     conflicting: set[Path] = set()
     for row in rows:
         problem = None
