@@ -1,6 +1,7 @@
 """GAMMA and ODIR in folders that the tests make: which photograph gets which grade, and what is left out and why."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pandas
@@ -71,6 +72,18 @@ def test_gamma_in_one_folder_with_a_sheet(tmp_path, capsys):
     assert "does not hold GAMMA: looked for a sheet with the columns data, non" in capsys.readouterr().err
     assert convert("gamma", tmp_path / "empty", "--sheet", root / "grades.csv")[0] == 2
     assert "no row names a photograph" in capsys.readouterr().err
+
+
+def test_gamma_as_it_is(tmp_path):
+    root = Path(__file__).parents[2].parent / "shared" / "data" / "gamma"
+    if not root.is_dir():
+        pytest.skip("GAMMA is not at hand")
+    output = tmp_path / "out"
+    assert main(["convert", "gamma", "--root", str(root), "--output", str(output), "--processes", "1"]) == 0
+    found = [json.loads((output / f"{split}_grading.json").read_text())["images"] for split in SPLITS]
+    grades = Counter(image["grade"] for images in found for image in images)
+    assert grades == {"normal": 49, "suspicious": 26, "glaucoma": 24}
+    assert all(len({image["grade"] for image in images}) == 3 for images in found)
 
 
 KEYWORDS = {
