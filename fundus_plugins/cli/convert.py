@@ -9,7 +9,7 @@ from typing import Any
 
 import rich_click as click
 
-from .options import PATH, Command, one_line
+from .options import PATH, Command, Several, one_line
 
 COUNT = click.IntRange(min=0)
 
@@ -62,9 +62,11 @@ def _command_of(converter) -> click.Command:
     )
 
 
-def _option(name: str, *, choices: Sequence = (), **settings) -> click.Option:
+def _option(name: str, *, choices: Sequence = (), several: bool = False, **settings) -> click.Option:
     kind: dict[str, Any] = {"type": click.Choice(list(choices))} if choices else {}
-    return click.Option([f"--{name.replace('_', '-')}"], show_default="default" in settings, **kind, **settings)
+    return (Several if several else click.Option)(
+        [f"--{name.replace('_', '-')}"], show_default="default" in settings, **kind, **settings
+    )
 
 
 def run(converter, root: Path, output: Path, options: dict, holdout: int, seed: int, strict, processes, preview) -> int:

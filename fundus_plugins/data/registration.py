@@ -20,6 +20,8 @@ FUNDUS_DATASETS: dict[str, tuple[tuple[str, ...], str]] = {
     "phantom": (_SPLITS, "refuge --root {folder}/raw"),
     "rim_one_dl": (_OFFICIAL_SPLITS, "rim_one_dl --root <where RIM-ONE DL is>"),
     "rim_one_r3": (_OFFICIAL_SPLITS, "rim_one_dl --part r3 --root <where RIM-ONE DL is>"),
+    "gamma": (_SPLITS, "gamma --root <where GAMMA is>"),
+    "odir": (_SPLITS, "odir --root <where ODIR is>"),
     "graded": (_SPLITS, "graded_folders --root <where a folder for each grade is>"),
     "masked": (_SPLITS, "masked --root <where images/ and masks/ are>"),
     "labelme": (_SPLITS, "labelme --root <where LabelMe's files are>"),

@@ -259,6 +259,8 @@ def test_table_of_names_and_depth_of_search(tmp_path):
         "refuge": ("train", "val", "test"),
         "drishti_gs1": ("train", "test"),
         "rim_one_dl": ("train", "test"),
+        "gamma": ("train", "val", "test"),
+        "odir": ("train", "val", "test"),
         "graded_folders": ("train", "val", "test"),
         "graded_sheet": ("train", "val", "test"),
         "masked": ("train", "val", "test"),

@@ -221,3 +221,78 @@ def test_photographs_with_masks_of_ones_own(tmp_path, capsys):
     assert "expected 0 outside, and one other value, found 255 everywhere" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert convert("masked", tmp_path / "empty")[0] == 2
+
+
+def test_names_of_grades_in_a_sheet(tmp_path, capsys):
+    root, sheet = tmp_path / "in", tmp_path / "grades.csv"
+    names = ["Early", "mid-advanced", "0", "healthy", "glaucoma?", "mild"]
+    for number in range(len(names)):
+        photograph(root / f"{number}.jpg", (8, 8))
+    rows = [(f"{number}.jpg", name) for number, name in enumerate(names)]
+    pandas.DataFrame(rows, columns=["file", "grade"]).to_csv(sheet, index=False)
+    draws = ("--sheet", sheet, "--test-percent", 0, "--val-percent", 0)
+    pairs = ("early=suspicious", "mid_advanced=glaucoma", "0=normal", "glaucoma?=suspicious")
+    code, output = convert("graded_sheet", root, *draws, "--grades", *pairs)
+    found = {"0": "suspicious", "1": "glaucoma", "2": "normal", "3": "normal", "4": "suspicious"}
+    assert code == 1 and grades(output / "train_grading.json") == found
+    errors = capsys.readouterr().err
+    assert "in row 7, found 'mild'" in errors and "nothing is called" not in errors
+    convert("graded_sheet", root, *draws, "--grades", *pairs, "late=glaucoma", "--grades", "mild=suspicious")
+    errors = capsys.readouterr().err
+    assert "warning: --grades: nothing is called late" in errors and "mild" not in errors
+    for wrong, told in (
+        (["early"], "expected SOURCE=GRADE"),
+        (["early=bad"], "with one of normal, suspicious, glaucoma"),
+        (["a=normal", "A=glaucoma"], "expected one grade for A, found also normal"),
+    ):
+        assert convert("graded_sheet", root, *draws, "--grades", *wrong)[0] == 2
+        assert told in capsys.readouterr().err
+
+
+def test_names_of_grades_of_folders(tmp_path, capsys):
+    root = tmp_path / "in"
+    for folder in ("0_none", "glaucoma/early", "glaucoma/late", "other"):
+        photograph(root / folder / f"{folder[-3:]}.jpg", (8, 8))
+    draws = ("--test-percent", 0, "--val-percent", 0)
+    code, output = convert("graded_folders", root, *draws, "--grades", "none=normal", "early=suspicious")
+    found = {"one": "normal", "rly": "suspicious", "ate": "glaucoma"}  # the name that is given goes before glaucoma
+    assert code == 1 and grades(output / "train_grading.json") == found
+    assert "other: expected a folder named after a grade" in capsys.readouterr().err
+    convert("graded_folders", root, *draws, "--grades", "none=normal", "x=suspicious")
+    assert "warning: --grades: nothing is called x" in capsys.readouterr().err
+
+
+def test_every_split_has_its_share_of_each_highest_grade(tmp_path, capsys):
+    # 60 patients, normal in both eyes, suspicious in both, or normal in one and glaucoma in the other.
+    root, eyes = tmp_path / "in", [("normal", "normal"), ("suspicious", "suspicious"), ("normal", "glaucoma")]
+    for number in range(60):
+        for eye, grade in zip(("left", "right"), eyes[number % 3]):
+            photograph(root / grade / f"{number}_{eye}.jpg", (8, 8))
+    code, output = convert("graded_folders", root, "--val-percent", 25)
+    found = [grades(output / f"{split}_grading.json") for split in ("train", "val", "test")]
+    numbers = [[list(x.values()).count(grade) for grade in ("normal", "suspicious", "glaucoma")] for x in found]
+    assert code == 0 and numbers == [[36, 24, 12], [12, 8, 4], [12, 8, 4]]
+
+
+def test_a_rare_grade_is_on_both_sides():
+    # Of 40 patients two have grade 2: one of them is drawn. One patient alone stays.
+    patients = [str(n) for n in range(40)]
+    for rare, expected in ((2, 1), (1, 0)):
+        for seed in range(10):
+            labels = np.array(["2"] * rare + ["0"] * (40 - rare))
+            assert (labels[draw_patients(patients, labels, 0.2, seed)] == "2").sum() == expected
+
+
+def test_a_tenth_of_one_patient_and_a_split_without_a_grade_are_told(tmp_path, capsys):
+    root, rows = tmp_path / "in", []
+    for number in range(40):
+        photograph(root / f"{number}.jpg", (8, 8))
+        grade, split = ("glaucoma", "train") if number < 3 else ("normal", "test" if number > 35 else "train")
+        rows.append((f"{number}.jpg", grade, split, "A" if number < 5 else "B" if number < 10 else f"x{number}"))
+    sheet = pandas.DataFrame(rows, columns=["file", "grade", "split", "patient"])
+    sheet.to_csv(tmp_path / "grades.csv", index=False)
+    code, _ = convert("graded_sheet", root, "--sheet", tmp_path / "grades.csv", "--val-percent", 0)
+    told = capsys.readouterr()
+    assert code == 1 and "warning: patient A has 5 of 40 photographs" in told.err
+    assert "and 1 more have over 10%" in told.err
+    assert "test has no glaucoma among 4 photographs with a grade, of 3 in all: too few" in told.out

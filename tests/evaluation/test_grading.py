@@ -8,11 +8,25 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix, recall_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    cohen_kappa_score,
+    confusion_matrix,
+    mean_absolute_error,
+    recall_score,
+    roc_auc_score,
+)
 
 from fundus_plugins.evaluation import GradingEvaluator
 from fundus_plugins.experiments.grading_comparison import GradedRuns, compare, comparison_markdown, read_runs
-from fundus_plugins.measures.grading import auc_interval, contradicts, grading_metrics, kappa_of_confusion
+from fundus_plugins.measures.grading import (
+    auc_interval,
+    calibration_error,
+    contradicts,
+    grading_metrics,
+    kappa_of_confusion,
+)
+from fundus_plugins.measures.screening import partial_auc, sensitivity_at_specificity
 
 GRADES = ["normal", "suspicious", "glaucoma"]
 
@@ -38,8 +52,18 @@ def test_every_measure_agrees_with_scikit_learn():
         assert value[f"auc_{grade}"] == pytest.approx(roc_auc_score(truth == k, scores[:, k]))
     for k, grade in enumerate(GRADES[:-1]):
         assert value[f"auc_above_{grade}"] == pytest.approx(roc_auc_score(truth > k, above[:, k]))
-    for found, low, high in metrics.values():
-        assert 0 < low <= found <= high <= 1 and high - low < 0.6
+        theirs = roc_auc_score(truth > k, above[:, k], max_fpr=0.1)
+        assert value[f"pauc_above_{grade}"] == pytest.approx(theirs)
+        for specificity in (85, 95):
+            expected = sensitivity_at_specificity(truth > k, above[:, k], specificity / 100)
+            assert value[f"se{specificity}_above_{grade}"] == expected
+        assert value[f"ece_above_{grade}"] == calibration_error(truth > k, above[:, k])
+    assert value["mae"] == pytest.approx(mean_absolute_error(truth, predicted))
+    for name, (found, low, high) in metrics.items():
+        if name.startswith("ece"):  # resamples scatter more than the set, so that their errors are larger
+            assert 0 <= low <= high <= 1 and found <= high
+        else:
+            assert 0 <= low <= found <= high <= 1 and high - low < 0.9
 
 
 @settings(max_examples=40, deadline=None)
@@ -73,7 +97,36 @@ def test_two_grades_leave_the_middle_class_undefined():
     assert undefined == {"se_suspicious", "auc_suspicious"}
     assert metrics["auc_above_normal"][1] <= metrics["auc_above_normal"][0]
     alone = grading_metrics(*example(classes=(1,)), GRADES)
+    for name in ("se85_above_suspicious", "se95_above_suspicious", "pauc_above_suspicious"):
+        assert np.isnan(alone[name]).all()
+    assert np.isfinite(alone["ece_above_suspicious"]).all()
     assert np.isnan(alone["sp"][0]) and np.isnan(alone["auc_suspicious"][0]) and alone["acc"][0] > 0
+
+
+def test_screening_by_a_threshold_worked_by_hand():
+    # Twenty below, at 0.01, ..., 0.20, but for one at 0.5; four above at 0.9, 0.6, 0.4 and 0.1.
+    below = np.r_[np.arange(1, 20) / 100, 0.5]
+    probabilities, positive = np.r_[below, 0.9, 0.6, 0.4, 0.1], np.repeat([False, True], [20, 4])
+    # One of twenty is above 0.4: at 95 % specificity 0.9, 0.6 and 0.4 are found. At 85 % no more: 0.1 is below ten.
+    assert sensitivity_at_specificity(positive, probabilities, 0.95) == 0.75
+    assert sensitivity_at_specificity(positive, probabilities, 0.85) == 0.75
+    # The curve is at 0.5 up to a rate of 0.05 and at 0.75 from there: 0.025 + 0.0375, of 0.005 (chance) to 0.1.
+    assert partial_auc(positive, probabilities) == pytest.approx(0.5 * (1 + (0.0625 - 0.005) / 0.095))
+    assert partial_auc(positive, positive) == 1
+    assert np.isnan(partial_auc(np.zeros(3), np.arange(3)))
+    with pytest.raises(ValueError, match="specificity 1: expected 0 or more"):
+        partial_auc(positive, probabilities, 1)
+
+
+def test_calibration_error_worked_by_hand():
+    positive = np.array([False, True, True, True, False])
+    probabilities = np.array([0.1, 0.19, 0.95, 1.0, 0.55])
+    # [0.1, 0.2): mean 0.145, share 0.5; [0.9, 1]: 0.975 and 1; [0.5, 0.6): 0.55 and 0.
+    expected = (2 * 0.355 + 2 * 0.025 + 0.55) / 5
+    assert calibration_error(positive, probabilities) == pytest.approx(expected)
+    assert calibration_error(positive, positive.astype(float)) == 0
+    assert calibration_error(positive, probabilities, bins=1) == pytest.approx(0.6 - 0.558)
+    assert np.isnan(calibration_error(np.array([]), np.array([])))
 
 
 def test_contradictions():
@@ -104,6 +157,11 @@ def test_the_evaluator_writes_table_rows_and_picture(tmp_path):
     evaluator.process([{"image_id": 9, "file_name": "ungraded.jpg"}], rows[:1])
     results = evaluator.evaluate()["grading"]
     assert (results["acc"], results["sp"], results["se_suspicious"]) == (0.75, 1, pytest.approx(2 / 3))
+    # Three of four are above normal, by 0.9, 0.3 and 0.9; one grade of four is wrong, by one.
+    assert results["mae"] == 0.25 and results["se95_above_normal"] == 1 and results["pauc_above_normal"] == 1
+    assert results["ece_above_normal"] == pytest.approx((0.1 + 0.1 + 0.7 + 0.1) / 4)
+    assert np.isnan(results["pauc_above_suspicious"])  # nobody has glaucoma
+    assert results["ece_above_suspicious"] == pytest.approx((0.2 + 0.1 + 0.8 + 0.6) / 4)
     assert np.isnan(results["se_glaucoma"]) and results["loss"] == 0.5 and results["contradictions"] == 0.25
     document = json.loads((tmp_path / "eyes_metrics.json").read_text())
     assert document["images"] == 4 and document["confusion"] == [[1, 0, 0], [0, 2, 1], [0, 0, 0]]

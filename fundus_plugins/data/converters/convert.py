@@ -99,7 +99,9 @@ def convert_dataset(
                 f"no fit and val: cannot hold out {holdout} of {len(splits['train'])} photographs of train"
             )
 
-    listing.warnings += lacking_grades(splits) + parted_eyes(records) + no_discs(images)
+    warnings, notes = lacking_grades(splits)
+    listing.notes += notes
+    listing.warnings += warnings + parted_eyes(records) + no_discs(images)
     result = Conversion(splits, listing.problems + problems, listing.notes, listing.warnings)
     if strict and (result.problems or result.warnings):
         return result
@@ -133,17 +135,24 @@ def _files_of(output: Path, split: str) -> tuple[Path, Path]:
     return output / f"{split}.json", output / f"{split}_grading.json"
 
 
-def lacking_grades(splits: Mapping[str, Sequence[AnnotatedImage]]) -> list[str]:
-    """A warning for every split with grades that lacks one of which, by its size, it would have some."""
+def lacking_grades(splits: Mapping[str, Sequence[AnnotatedImage]]) -> tuple[list[str], list[str]]:
+    """A warning for every grade that a split with grades lacks though, by its size, it would have some.
+
+    Returns:
+        warnings, and notes of those grades that it lacks because either is small.
+    """
     graded = {split: [x.grade for x in images if x.grade] for split, images in splits.items() if split != "fit"}
     total = Counter(grade for grades in graded.values() for grade in grades)
-    return [
-        f"{split} has no {grade} among {len(grades)} photographs with a grade, of {number} in all: figures of it, or "
-        "what is learnt from it, would mean little"
-        for split, grades in graded.items()
-        for grade, number in total.items()
-        if grades and grade not in grades and number * len(grades) >= sum(total.values())
-    ]
+    warnings: list[str] = []
+    notes: list[str] = []
+    for split, grades in graded.items():
+        for grade in [x for x in GRADES if grades and x in total and x not in grades]:
+            text = f"{split} has no {grade} among {len(grades)} photographs with a grade, of {total[grade]} in all"
+            if total[grade] * len(grades) >= sum(total.values()):
+                warnings.append(f"{text}: figures of it, or what is learnt from it, would mean little")
+            else:
+                notes.append(f"{text}: too few for one in each split")
+    return warnings, notes
 
 
 def parted_eyes(records: Sequence[Record]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from fundus_plugins.data.coco import GRADES
 from fundus_plugins.data.converters.copies import SPLIT_ORDER, without_copies
 from fundus_plugins.data.converters.patients import (
     EYE_FOLDERS,
@@ -56,9 +57,11 @@ def _settle_patients(listing: Listing, root: Path, guess: bool) -> None:
                 "with a column patient of a sheet"
             )
         if number > LARGE_SHARE * len(listing.records) >= LARGE_SHARE * SMALL_SET:
+            others = sum(x > LARGE_SHARE * len(listing.records) for x in numbers.values()) - 1
+            also = f", and {others} more have over {LARGE_SHARE:.0%}" if others else ""
             listing.warnings.append(
-                f"patient {patient} has {number} of {len(listing.records)} photographs ({some}, ...); if that is no "
-                f"patient, say what is with {settled}"
+                f"patient {patient} has {number} of {len(listing.records)} photographs ({some}, ...){also}; if that is "
+                f"no patient, say what is with {settled}"
             )
 
 
@@ -68,11 +71,15 @@ def _guess(photograph: Path) -> str:
 
 
 def _draw(listing: Listing, split: str, percent: float, seed: int) -> None:
-    """Move about `percent` of the records of train to `split`."""
+    """Move about `percent` of the records of train to `split`, patients of every highest grade in proportion."""
     pool = [i for i, record in enumerate(listing.records) if record.split in ("", "train")]
     whose = _names(listing.records)
     patients = [whose[listing.records[i].photograph] for i in pool]
-    drawn = draw_patients(patients, [str(listing.records[i].grade) for i in pool], percent / 100, seed)
+    highest: dict[str, int] = {}  # a patient's grade: that of the worse eye
+    for i, patient in zip(pool, patients, strict=True):
+        grade = listing.records[i].grade
+        highest[patient] = max(highest.get(patient, -1), GRADES.index(grade) if grade else -1)
+    drawn = draw_patients(patients, [str(highest[patient]) for patient in patients], percent / 100, seed)
     for i in (i for i, chosen in zip(pool, drawn, strict=True) if chosen):
         listing.records[i] = replace(listing.records[i], split=split)
     number, wanted = int(drawn.sum()), percent / 100 * len(pool)

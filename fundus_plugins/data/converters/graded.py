@@ -3,21 +3,25 @@
     [{train,val,test}/]{normal,suspicious,glaucoma}/*.jpg        graded_folders
     --sheet grades.csv: columns file, grade [, split] [, patient]   graded_sheet
 
-Folders and grades may have other usual names (healthy, suspects, non-glaucoma, ...); folders of other names, or of two
-grades at once, are listed and left out. Where no split is given, about `--test-percent` of the photographs become
-test, and `--val-percent` of the rest val. The eyes of one patient never part: the patient is the sheet's, else what
-`--patient` finds in the name, else read from it as in known sets (RET002OD, 12_left). A guess that makes more than a
-few photographs one patient is refused.
+Folders and grades may have other usual names (healthy, suspects, non-glaucoma, ...), and any that `--grades
+early=suspicious ...` tells; folders of other names, or of two grades at once, are listed and left out. Where no split
+is given, about `--test-percent` of the photographs become test, and `--val-percent` of the rest val; every split gets
+its share of each grade, a patient's being the highest. The eyes of one patient never part: the patient is the sheet's,
+else what `--patient` finds in the name, else read from it as in known sets (RET002OD, 12_left). A guess that makes
+more than a few photographs one patient is refused.
 """
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fundus_plugins.data.coco import GRADES
 from fundus_plugins.data.converters.draws import with_splits
-from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset, Record
-from fundus_plugins.data.converters.splits import SPLITS, split_named, splits_within
+from fundus_plugins.data.converters.grade_names import USUAL_NAMES, GradeNames
+from fundus_plugins.data.converters.graded_rows import Row, list_rows, record
+from fundus_plugins.data.converters.record import Converter, Listing, NotThisDataset
+from fundus_plugins.data.converters.splits import split_named, splits_within
 from fundus_plugins.photographs.folders import (
     PHOTOGRAPH_SUFFIXES,
     first_entries,
@@ -29,23 +33,6 @@ from fundus_plugins.photographs.lookup import NamedPhotographs
 from fundus_plugins.photographs.problems import BadInput, Problem
 from fundus_plugins.photographs.sheets import normalised, read_sheet
 
-_GRADES = {
-    "normal": (
-        *("normal", "normals", "healthy", "nonglaucoma", "noglaucoma", "notglaucoma", "negative", "nrg"),
-        *("glaucomanegative", "negativeglaucoma", "nonglaucomatous", "withoutglaucoma", "control", "controls"),
-    ),
-    "suspicious": (
-        *("suspicious", "suspect", "suspects", "suspected", "glaucomasuspect", "glaucomasuspects"),
-        *("suspectedglaucoma", "glaucomasuspected", "suspiciousglaucoma", "suspectglaucoma"),
-    ),
-    "glaucoma": (
-        *("glaucoma", "glaucomas", "glaucomatous", "definiteglaucoma", "positive", "rg"),
-        *("glaucomapositive", "positiveglaucoma", "withglaucoma"),
-        *(f"{x}glaucoma" for x in ("early", "mild", "moderate", "advanced", "midadvanced", "severe")),
-    ),
-}
-_GRADE_WORDS = re.compile("normal|healthy|glaucom|suspe|suspic|positive|negative")  # what the name of a grade may hold
-_GRADE_OF = {name: grade for grade, names in _GRADES.items() for name in names}
 _PATIENT_HEADING = re.compile(r"^(patient|subject|person|participant)|^(mrn|pid|case|caseid|caseno)$")
 _COLUMNS = {
     "file": {"file", "filename", "image", "imagename", "imgname", "path", "photograph"},
@@ -55,37 +42,39 @@ _COLUMNS = {
 }
 
 
-def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: float, seed: int) -> Listing:
+def list_folders(
+    root: Path, *, grades: Sequence[str] = (), patient: str, test_percent: float, val_percent: float, seed: int
+) -> Listing:
     """Photographs in folders named after a grade, within folders named after a split if there are any.
 
     Raises NotThisDataset.
     """
     _check_pattern(patient)
+    names = GradeNames(grades)
     listing, files, used = Listing(), walk_files(root), []
     photographs = [file for file in files if is_photograph(file)]
     common = os.path.commonpath([file.parent for file in photographs]) if photographs else ""
     ambiguous: dict[Path, tuple[str, int]] = {}
     for file in photographs:
         # A folder about all of them is the set's own name, unless nothing below it says more.
-        inner = [_folder(name) for name in file.parent.relative_to(common).parts]
-        outer = [_folder(name) for name in Path(common).parts]
-        words = _grade_words(inner) or _grade_words(outer)
-        grades = {_GRADE_OF.get(word, word) for word in words}
+        words = names.within(file.parent.relative_to(common).parts) or names.within(Path(common).parts)
+        found = set(words.values())
         splits = set().union(*map(splits_within, file.parent.relative_to(common).parts))
         # Of the set's own folders only a name that says nothing else: glaucoma_test may be all of a set.
         splits = splits or {split for name in Path(common).parts if (split := split_named(name))}
-        if len(grades) > 1 or len(splits) > 1 or grades and not grades <= _GRADES.keys():
-            found = " and ".join(sorted(words if len(splits) < 2 else splits))
-            ambiguous[file.parent] = found, ambiguous.get(file.parent, ("", 0))[1] + 1
+        if len(found) > 1 or len(splits) > 1 or None in found:
+            both = " and ".join(sorted(words if len(splits) < 2 else splits))
+            ambiguous[file.parent] = both, ambiguous.get(file.parent, ("", 0))[1] + 1
             used.append(file)
-        elif grades:
-            _add(listing, next(iter(splits), ""), root / file, grades.pop(), None, patient)
+        elif grade := next(iter(found), None):
+            listing.records.append(record(next(iter(splits), ""), root / file, grade, None, patient))
             used.append(file)
+    listing.warnings += names.warnings()
     _warn_of_pattern(listing, patient)
     expected = "one grade, and one split at most, in the folders' names (rename them)"
-    for folder, (found, number) in ambiguous.items():
-        listing.problems.append(Problem("ambiguous folder", root / folder, expected, f"{found}: {number} photographs"))
-    usual = ", ".join(f"{grade} ({', '.join(names[1:4])}, ...)" for grade, names in _GRADES.items())
+    for folder, (both, number) in ambiguous.items():
+        listing.problems.append(Problem("ambiguous folder", root / folder, expected, f"{both}: {number} photographs"))
+    usual = ", ".join(f"{grade} ({', '.join(usual[1:4])}, ...)" for grade, usual in USUAL_NAMES.items())
     listing.problems += unused_pictures(root, files, used, f"a folder named after a grade: {usual}")
     if not listing.records:
         problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
@@ -97,68 +86,64 @@ def list_folders(root: Path, *, patient: str, test_percent: float, val_percent: 
     return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
 
 
-def _folder(name: str) -> str:
-    """Normalised, and without a number before it: 0_normal, 1_glaucoma."""
-    return normalised(name).lstrip("0123456789")
-
-
-def _grade_words(folders: Sequence[str]) -> list[str]:
-    """Folders' names (normalised) that are a grade's, or look like one's."""
-    return [name for name in folders if name in _GRADE_OF or _GRADE_WORDS.search(name)]
-
-
 def list_sheet(
-    root: Path, *, sheet: str | Path, patient: str, test_percent: float, val_percent: float, seed: int
+    root: Path,
+    *,
+    sheet: str | Path,
+    grades: Sequence[str] = (),
+    patient: str,
+    test_percent: float,
+    val_percent: float,
+    seed: int,
 ) -> Listing:
     """Photographs named, with their grades, by a CSV or Excel sheet; paths are relative to `root`.
 
     Raises NotThisDataset.
     """
-    sheet = Path(sheet)
+    names, photographs = GradeNames(grades), NamedPhotographs(root)
+    files = [root / file for file in photographs.files]
+    listing = sheet_listing(root, Path(sheet), names, photographs.find, files, GRADES, patient)
+    listing.warnings += names.warnings()
+    return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
+
+
+def sheet_listing(
+    root: Path,
+    sheet: Path,
+    names: GradeNames,
+    find: Callable[[str], Path],
+    files: Sequence[Path],
+    expected: Sequence[str] = GRADES,
+    patient: str = "",
+) -> Listing:
+    """What a sheet with the columns file and grade names, before splits are drawn.
+
+    Args:
+        find: from a cell to the photograph; may raise BadInput.
+        files: the photographs below `root`, to tell how many are not used.
+        expected: names of grades, for messages.
+        patient: a regular expression, for files' names.
+
+    Raises NotThisDataset.
+    """
     try:
         rows = read_sheet(sheet, alone=True)
     except BadInput as error:
         raise NotThisDataset(str(error.problem)) from None
     headings = [normalised(cell) for cell in rows[0]] if rows else []
-    columns = {key: next((i for i, h in enumerate(headings) if h in names), None) for key, names in _COLUMNS.items()}
+    columns = {key: next((i for i, h in enumerate(headings) if h in usual), None) for key, usual in _COLUMNS.items()}
     if columns["file"] is None or columns["grade"] is None:
         found = ", ".join(map(str, rows[0])) if rows else "nothing"
         raise NotThisDataset(f"{sheet}: expected a first row with the columns file and grade, found {found}")
     columns = _columns_by_values(columns, rows, headings)
     _refuse_two_columns(sheet, rows, headings)
     _check_pattern(patient)
-    listing, photographs = Listing(), NamedPhotographs(root)
-    seen: dict[Path, tuple[int, str]] = {}
-    conflicting: set[Path] = set()
-    for number, row in enumerate(rows[1:], start=2):
-        cells = {key: None if column is None else row[column] for key, column in columns.items()}
-        if cells["file"] is None:
-            if any(cell is not None for cell in row):
-                listing.problems.append(Problem("no photograph", sheet, f"a file in row {number}", "none"))
-            continue
-        file = photographs.find(str(cells["file"]).strip())
-        grade = None if "?" in str(cells["grade"]) else _GRADE_OF.get(normalised(cells["grade"]))
-        split = split_named(cells["split"]) or ("" if cells["split"] is None else None)
-        if grade is None or split is None:
-            kind, cell = ("grade", cells["grade"]) if grade is None else ("split", cells["split"])
-            expected = " or ".join(_GRADES if grade is None else SPLITS)  # numbers: nobody knows their order
-            listing.problems.append(Problem(f"unknown {kind}", sheet, f"{expected} in row {number}", repr(cell)))
-        elif file in seen:
-            before, its_grade = seen[file]
-            if its_grade != grade:
-                conflicting.add(file)
-            kind = "duplicate id" if its_grade == grade else "conflicting grades"
-            found = f"also in row {number}, as {grade}"
-            listing.problems.append(Problem(kind, sheet, f"{file.name} once, in row {before} as {its_grade}", found))
-        elif not os.path.isfile(file):
-            listing.problems.append(
-                Problem("missing photograph", file, f"the file of {sheet.name} row {number}", "none")
-            )
-        else:
-            seen[file] = number, grade
-            given = None if cells["patient"] is None else str(cells["patient"]).strip()
-            _add(listing, split, file, grade, given, patient)
-    listing.records = [record for record in listing.records if record.photograph not in conflicting]
+    cells = [
+        Row(number, **{key: None if column is None else row[column] for key, column in columns.items()})
+        for number, row in enumerate(rows[1:], start=2)
+        if any(cell is not None for cell in row)
+    ]
+    listing, named = list_rows(sheet, cells, find=find, grade_of=names.of_cell, expected=expected, pattern=patient)
     _warn_of_pattern(listing, patient)
     if not listing.records:
         problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
@@ -169,10 +154,10 @@ def list_sheet(
     unused = [str(cell) for i, cell in enumerate(rows[0]) if cell is not None and i not in columns.values()]
     if unused:
         listing.notes.append(f"columns of {sheet.name} that are not used: {', '.join(unused)}")
-    unnamed = len({root / file for file in photographs.files} - seen.keys())
+    unnamed = len(set(files) - named)
     if unnamed:
         listing.notes.append(f"{unnamed} photographs below {root} are not used by {sheet.name}")
-    return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
+    return listing
 
 
 def _columns_by_values(columns: dict, rows: Sequence[Sequence], headings: Sequence[str]) -> dict:
@@ -214,23 +199,24 @@ def _check_pattern(pattern: str) -> None:
         raise NotThisDataset(f"--patient {pattern}: expected a regular expression, found {error}") from None
 
 
-def _add(listing: Listing, split: str, file: Path, grade: str, given: str | None, pattern: str) -> None:
-    match = re.search(pattern, file.stem) if pattern and given is None else None
-    if match:
-        given = match[1] if match.re.groups else match[0]
-    listing.records.append(Record(split, file, grade, None, patient=given or ""))
-
-
-_OPTIONS: dict[str, dict] = {
+DRAW_OPTIONS: dict[str, dict] = {
+    "test_percent": {"type": float, "default": 20.0, "help": "for test, where no split is given"},
+    "val_percent": {"type": float, "default": 15.0, "help": "of train for val, where there is none"},
+    "seed": {"type": int, "default": 0, "help": "of the draw"},
+}
+_OWN_OPTIONS: dict[str, dict] = {
+    "grades": {
+        "several": True,
+        "metavar": "SOURCE=GRADE",
+        "help": f"what a name here means, beside the usual ones; GRADE: {', '.join(GRADES)}",
+    },
     "patient": {
         "default": "",
         "metavar": "REGEX",
         "help": "of the file's name; its first group is the patient. '.+': every photograph has its own",
     },
-    "test_percent": {"type": float, "default": 20.0, "help": "for test, where no split is given"},
-    "val_percent": {"type": float, "default": 15.0, "help": "of train for val, where there is none"},
-    "seed": {"type": int, "default": 0, "help": "of the draw"},
 }
+_OPTIONS = _OWN_OPTIONS | DRAW_OPTIONS
 FOLDERS = Converter(
     name="graded_folders",
     title="photographs in a folder for each grade",

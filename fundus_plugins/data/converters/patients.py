@@ -16,7 +16,7 @@ _PATIENTS = (
     re.compile(r"^(?:od|os|left|right)[-_. ](.+)$", re.IGNORECASE),  # OD_12
 )
 EYE_FOLDERS = {"od", "os", "left", "right"}  # left/001.png and right/001.png are of one patient
-LARGE_SHARE, SMALL_SET = 0.2, 20  # of a set's photographs, for one patient; and photographs, to say so
+LARGE_SHARE, SMALL_SET = 0.1, 20  # of a set's photographs, for one patient; and photographs, to say so
 MOST_OF_A_GUESS = 8  # photographs; what more of them share is a date or a device, and no patient
 
 
@@ -33,8 +33,11 @@ def patient_of(stem: str) -> str | None:
 def draw_patients(patients: Sequence[str], grades: Sequence[str], share: float, seed: int) -> np.ndarray:
     """(N,) bool: about `share` of the photographs, drawn by `seed`; patients whole, grades in proportion.
 
-    It is one fold of scikit-learn's StratifiedGroupKFold, so the share comes out as 1/2, 1/3, ...; nothing is drawn
-    for a share of 0, or from too few.
+    It is one fold of scikit-learn's StratifiedGroupKFold, so the share comes out as 1/2, 1/3, ...: the first of those
+    that leave the most grades on both sides. Nothing is drawn for a share of 0, or from too few.
+
+    Args:
+        patients, grades: of each photograph; a patient has one grade.
     """
     from sklearn.model_selection import StratifiedGroupKFold  # slow to import, and only a draw wants it
 
@@ -47,6 +50,12 @@ def draw_patients(patients: Sequence[str], grades: Sequence[str], share: float, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a grade with fewer photographs than folds
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        _, fold = next(splitter.split(patients, grades, patients))
-    drawn[fold] = True
+        splits = list(splitter.split(patients, grades, patients))
+    found = np.asarray(grades)
+
+    def worth(split: tuple[np.ndarray, np.ndarray]) -> tuple[int, int]:
+        rest, fold = (set(found[side]) for side in split)
+        return len(rest & fold), len(rest)  # of a grade with one patient, the rest keeps that one
+
+    drawn[max(splits, key=worth)[1]] = True
     return drawn

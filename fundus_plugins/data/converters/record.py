@@ -48,7 +48,8 @@ class Listing:
 class Converter:
     """One data set: its official splits, how to list it, and its own options.
 
-    An option is its name -> some of `help`, `default`, `type`, `choices`, `required`, for whoever makes a command line.
+    An option is its name -> some of `help`, `default`, `type`, `choices`, `required`, `several` (of one value or more),
+    for whoever makes a command line.
     """
 
     name: str
