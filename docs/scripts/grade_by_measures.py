@@ -131,7 +131,8 @@ suspicious eyes are "between".""")
         print(tabulate(table, heading, tablefmt="github", disable_numparse=True))
     if len(every) > 1:
         print(
-            "\n## From one set to another\n\nFitted on all of one set, used on another, of whose grades nothing was learned.\n"
+            "\n## From one set to another\n\n"
+            "Fitted on all of one set, used on another, of whose grades nothing was learned.\n"
         )
         rows = [
             [f"{text}: {a} to {b}", *across(every[a], every[b], names)]
