@@ -402,7 +402,7 @@ def test_there_is_no_asymmetry_where_it_cannot_be_told(browser, drawn):
 def test_an_ungradable_eye_says_why_and_no_ratio(page):
     look_at(page, "dark.jpg")
     said = page.inner_text("#facts")
-    assert "Ungradable" in said and "The photograph is too dark." in said and page.locator("#vcdr").count() == 0
+    assert "Ungradable" in said and "The photograph is too dark" in said and page.locator("#vcdr").count() == 0
     look_at(page, "two looks.jpg")
     doubts = page.locator(".doubts li").all_inner_texts()
     assert doubts[0].startswith("Two looks at the same photograph") and len(doubts) == 2
