@@ -218,7 +218,8 @@ def test_an_eye_opens_closes_and_has_an_address(page, drawn):
     assert "Right eye (OD), as the list says" in page.inner_text("#eye-line")
     assert "0.91" in facts
     page.keyboard.press("Escape")
-    assert page.is_hidden("#dialog") and "#" not in page.url
+    page.wait_for_selector("#dialog", state="hidden")
+    page.wait_for_function("!location.hash")
     assert page.evaluate("document.activeElement.textContent") == FIRST
     page.click("#body tr:nth-child(2) .cell-vcdr")
     wait(page, SHOWN, SECOND)
