@@ -25,8 +25,8 @@ if [ ! -d "$out/first/phantoms" ]; then
   fundus draw-phantoms --output "$out/first/phantoms.part" --train 0 --val 0 --test 6 --size 900 --view disc --seed 7
   mv "$out/first/phantoms.part" "$out/first/phantoms"
 fi
-fundus predict "$out/first/phantoms/Test400" --output "$out/first/predictions"
-echo "  look at $out/first/predictions: overlays, and predictions.csv with the cup-to-disc ratios"
+fundus predict "$out/first/phantoms/Test400" --output "$out/first/predictions" --overwrite # of an earlier version
+echo "  look at $out/first/predictions: report.html, overlays, and predictions.csv with the cup-to-disc ratios"
 
 if [ -d "$data/raw" ]; then
   step "phantoms to train on: already drawn in $data/raw"
@@ -48,7 +48,8 @@ fundus train --config-file quickstart.yaml --eval-only MODEL.WEIGHTS "$out/model
   DATASETS.TEST "('phantom_test',)" OUTPUT_DIR "$out/test"
 
 step "predict with these weights: $out/overlays"
-fundus predict "$data/raw/Test400" --output "$out/overlays" --config-file quickstart.yaml --weights "$out/model_best.pth"
+fundus predict "$data/raw/Test400" --output "$out/overlays" --config-file quickstart.yaml \
+  --weights "$out/model_best.pth" --overwrite # weights may have been trained again
 
 step "done"
 cat <<END
