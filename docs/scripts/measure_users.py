@@ -72,7 +72,12 @@ def compare(automorph: Path, number: int) -> None:
         command = [sys.executable, "-m", "fundus_plugins", "predict", "--write", "csv", "masks", *words]
         return lambda photographs, output: [*command, "--output", str(output), "--input", str(photographs)]
 
-    contenders = {"fundus predict": fundus(), "fundus predict, one process": fundus("--workers", "1")}
+    one = fundus("--workers", "1")
+    contenders = {
+        "fundus predict": fundus(),
+        "fundus predict, one process": one,
+        "fundus predict, one process, one thread": lambda a, b: ["env", "OMP_NUM_THREADS=1", *one(a, b)],
+    }
     contenders |= {text: peer(name) for name, text in PEERS.items()}
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in contenders}
     with tempfile.TemporaryDirectory() as name:
