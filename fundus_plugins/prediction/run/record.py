@@ -11,7 +11,7 @@ from fundus_plugins.measures.nerve_head import NerveHead
 from fundus_plugins.photographs.field import find_field
 from fundus_plugins.photographs.laterality import eye_of_place
 from fundus_plugins.photographs.sources import CONTRADICTION, Known, Source, place_of
-from fundus_plugins.prediction.result import FundusPrediction
+from fundus_plugins.prediction.result import MEASURED, FundusPrediction
 
 FAILED = "failed"
 EYE_BY_PLACE = 0.99  # about how often that is right: docs/results/eye_side.md
@@ -50,7 +50,7 @@ def make_record(source: Source, known: Known, image: np.ndarray, prediction: Fun
     """The record of a photograph, (H, W, 3) uint8 RGB, that was predicted; docs/predict.md explains its fields."""
     about = about_source(source) | about_photograph(known, image)
     doubts = []
-    if prediction.disc.any():
+    if prediction.status == MEASURED:  # the disc of what cannot be graded may be anywhere
         about |= _eye(known, image, prediction.disc)
         if known.mm_per_pixel and not _likely(vertical_diameter(prediction.disc) * known.mm_per_pixel):
             about |= {"mm_per_pixel": None, "scale_source": ""}

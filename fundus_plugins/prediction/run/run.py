@@ -205,7 +205,7 @@ def _count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: set[str]
 def _with_known_ids(sources: Sequence[Source], done: Mapping[str, Line]) -> list[Source]:
     """A photograph that has another id, since other folders were named before, keeps that one."""
     ids = {line.path: id for id, line in done.items()}
-    return [x if x.id in done else replace(x, id=ids.get(place_of(x), x.id)) for x in sources]
+    return [replace(x, id=ids.get(place_of(x), x.id)) for x in sources]
 
 
 def _is_done(source: Source, done: Line | None, job: Job) -> bool:

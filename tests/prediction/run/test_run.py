@@ -207,6 +207,17 @@ def test_a_photograph_keeps_its_id_when_another_folder_is_named_with_its_own(tmp
     run(list_sources([tmp_path / "a"]), tmp_path / "out")
     assert run(list_sources([tmp_path / "a", tmp_path / "b"]), tmp_path / "out").before == 1
     assert [x["id"] for x in rows(tmp_path / "out")] == ["eye0.png", "b/eye0.png"]
+    assert run(list_sources([tmp_path / "b"]), tmp_path / "out").before == 1  # though another is called eye0.png
+    assert len(rows(tmp_path / "out")) == 2
+
+
+def test_the_disc_in_a_face_tells_no_eye(tmp_path):
+    from tests.prediction.no_fundus import draw as draw_other
+
+    cv2.imwrite(str(tmp_path / "face.png"), draw_other("face")[..., ::-1])
+    run(list_sources([tmp_path / "face.png"]), tmp_path / "out")
+    (row,) = rows(tmp_path / "out")
+    assert (row["status"], row["eye"], row["eye_source"]) == ("ungradable", "", "")
 
 
 def test_files_that_would_have_one_name_are_refused_before_anything_is_written(tmp_path):
