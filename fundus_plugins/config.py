@@ -122,6 +122,12 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.MODEL.GRADING.STAGE1_WEIGHTS = ""  # a trained stage 1, which is then not trained again
     cfg.MODEL.GRADING.STAGE2_START = "timm"  # timm: as MODEL.TIMM says (the paper's) | stage1: the trunks of stage 1
 
+    # What the network that grades is shown: cam (the paper's two stages), disc (a soft window about the disc), both
+    # (one times the other), crop (a square about the disc), none (the photograph as it is). Only a two-stage model has
+    # cam and both; windows and crops want a set whose discs are known (fundus find-discs).
+    cfg.MODEL.GRADING.MASK = "cam"
+    cfg.MODEL.GRADING.DISC_DIAMETERS = 2.0  # of the window, or of the crop's side
+
     # Input of the grading models.
     cfg.INPUT.SQUARE_SIZE = 512  # photographs are resized to this square, in pixels
     cfg.INPUT.RANDOM_ZOOM = 0.0  # in training, in and out by up to this part, about the centre; the paper's is 0.125
@@ -129,6 +135,9 @@ def add_fundus_config(cfg: CfgNode) -> None:
     # A schedule in epochs, whatever the data set's size. Above 0 they set MAX_ITER, and the learning rate is
     # multiplied by GAMMA after every epoch; so do EVAL_PERIOD 0 (every epoch) and CHECKPOINT_PERIOD (at least every).
     cfg.SOLVER.EPOCHS = 0
+
+    # Bootstrap intervals and pictures beside the grading measures, which take seconds of every evaluation.
+    cfg.TEST.INTERVALS = True
 
     # What a model learns from: one disc with both masks (RF-Net), or disc and cup as two instances (Mask R-CNN).
     cfg.INPUT.TARGETS = "disc_cup"  # disc_cup | instances

@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": "explain",
     "table": "table",
     "pseudo-masks": "pseudo_masks",
+    "find-discs": "find_discs",
     "fit-reader": "fit_reader",
     "robustness": "robustness",
     "compare-grading": "compare_grading",

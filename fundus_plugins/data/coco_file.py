@@ -1,6 +1,7 @@
 """Reading COCO JSON, ours and other people's: checked, and as Detectron2's records."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,8 @@ def check_coco(document: Any, path: Path) -> dict[str, Any]:
         for key, kind in (("id", int | str), ("file_name", str), ("height", int), ("width", int)):
             if not isinstance(image.get(key), kind) or isinstance(image[key], bool):
                 refuse(f"a {key} of image {image.get('id', '?')}", repr(image.get(key)))
+        if "disc_box" in image and not _is_box(image["disc_box"]):
+            refuse(f"disc_box of {image['file_name']} as [x, y, width, height]", repr(image["disc_box"])[:80])
         if min(image["height"], image["width"]) < 1:
             refuse(f"a size of {image['file_name']}", f"{image['width']} x {image['height']}")
     for category in document["categories"]:
@@ -63,6 +66,14 @@ def check_coco(document: Any, path: Path) -> dict[str, Any]:
         if missing := [x for x in named if isinstance(x, list | dict) or x not in known]:
             refuse(f"annotations whose {key} is one of the {there}", listed(list(dict.fromkeys(map(str, missing)))))
     return document
+
+
+def _is_box(box: Any) -> bool:
+    """Whether it is XYWH with a width and a height."""
+    if not isinstance(box, list) or len(box) != 4:
+        return False
+    numbers = all(isinstance(x, int | float) and math.isfinite(x) for x in box)
+    return numbers and min(box[2:]) > 0
 
 
 def _image(image: Mapping) -> dict:
@@ -103,6 +114,12 @@ def grading_records(json_file: str, image_root: str) -> tuple[list[dict], list[s
     return records, [x["name"] for x in categories]
 
 
+def _corners(box: list[float]) -> list[float]:
+    """XYXY of XYWH."""
+    x, y, width, height = box
+    return [x, y, x + width, y + height]
+
+
 def _records(document: dict, image_root: str, contiguous: Mapping[int, int | None]) -> list[dict]:
     from detectron2.structures import BoxMode  # here, for whoever only reads files may not have it
 
@@ -124,5 +141,6 @@ def _records(document: dict, image_root: str, contiguous: Mapping[int, int | Non
         }
         | ({"patient": str(image["patient"])} if image.get("patient") else {})
         | ({"grade_name": str(image["grade"])} if image.get("grade") else {})  # `grade` is a number, the mapper's
+        | ({"disc_box": _corners(image["disc_box"])} if image.get("disc_box") else {})
         for image in document["images"]
     ]

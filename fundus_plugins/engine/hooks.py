@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import numpy as np
 from detectron2.checkpoint import Checkpointer
@@ -9,6 +10,9 @@ from detectron2.engine import HookBase
 
 from fundus_plugins.evaluation.plots import draw_loss_curves, read_curve
 from fundus_plugins.files import atomic_write
+
+
+_PICTURE_SECONDS = 10  # a picture takes longer than a short epoch on a GPU
 
 
 class BestCheckpointer(HookBase):
@@ -56,7 +60,7 @@ class BestCheckpointer(HookBase):
 
 
 class LossCurves(HookBase):
-    """After every evaluation, adds a row to `loss_curves.json` and draws `loss_curves.png` anew.
+    """After every evaluation, adds a row to `loss_curves.json` and, if the picture is some seconds old, draws it anew.
 
     A row has `iteration` (done so far), `train_loss` (mean since the row before; None if unknown) and `val_loss`. A
     resumed run keeps the rows of the iterations that it does not repeat.
@@ -72,6 +76,7 @@ class LossCurves(HookBase):
         self.eval_period = eval_period
         self.metric = metric
         self.rows: list[dict] = []
+        self._drawn = 0.0  # when
 
     def before_train(self) -> None:
         if self.trainer.start_iter and os.path.isfile(f"{self.path}.json"):
@@ -98,4 +103,6 @@ class LossCurves(HookBase):
         self.rows.append({"iteration": done, "train_loss": mean, "val_loss": value})
         with atomic_write(f"{self.path}.json") as file:
             json.dump(self.rows, file, indent=1)
-        draw_loss_curves({"": self.rows}, f"{self.path}.png")
+        if done >= self.trainer.max_iter or time.monotonic() - self._drawn > _PICTURE_SECONDS:
+            draw_loss_curves({"": self.rows}, f"{self.path}.png")
+            self._drawn = time.monotonic()

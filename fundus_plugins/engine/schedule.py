@@ -8,7 +8,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from torch import nn
 
 from fundus_plugins.modeling.ranking_cnn import GradingCNN
-from fundus_plugins.modeling.two_stage import TwoStage, stage1_config
+from fundus_plugins.modeling.two_stage import TwoStage, has_stage1, stage1_config
 
 
 def is_grading(cfg: CfgNode) -> bool:
@@ -19,12 +19,13 @@ def is_grading(cfg: CfgNode) -> bool:
 def training_stages(cfg: CfgNode) -> list[CfgNode]:
     """The configs to train one after the other, with schedules in iterations.
 
-    One for most models. A two-stage model without MODEL.GRADING.STAGE1_WEIGHTS has two: stage 1, which goes to
-    `<OUTPUT_DIR>/stage1`, and stage 2 around the weights kept there as `model_best.pth` (section 3.1).
+    One for most models. A two-stage model with class activation maps and without MODEL.GRADING.STAGE1_WEIGHTS has two:
+    stage 1, which goes to `<OUTPUT_DIR>/stage1`, and stage 2 around the weights kept there as `model_best.pth`
+    (section 3.1).
     Raises ValueError for two stages without epochs or a validation set, or with MODEL.WEIGHTS.
     """
     architecture = _architecture(cfg)
-    if not issubclass(architecture, TwoStage) or cfg.MODEL.GRADING.STAGE1_WEIGHTS:
+    if not issubclass(architecture, TwoStage) or cfg.MODEL.GRADING.STAGE1_WEIGHTS or not has_stage1(cfg):
         return [in_iterations(cfg)]
     first = stage1_config(cfg, architecture.stage_class)
     first.OUTPUT_DIR = os.path.join(cfg.OUTPUT_DIR, "stage1")

@@ -98,7 +98,7 @@ class FundusTrainer(DefaultTrainer):
     def build_evaluator(cls, cfg, dataset_name):
         folder = os.path.join(cfg.OUTPUT_DIR, "evaluation")
         if is_grading(cfg):
-            return GradingEvaluator(dataset_name, cfg.MODEL.GRADING.GRADES, folder)
+            return GradingEvaluator(dataset_name, cfg.MODEL.GRADING.GRADES, folder, cfg.TEST.INTERVALS)
         evaluator = DiscCupEvaluator(dataset_name, folder, cfg.DATASETS.CATEGORIES)
         if not cfg.TEST.SAVE_MASKS:
             return evaluator

@@ -31,12 +31,14 @@ class GradingEvaluator(DatasetEvaluator):
         dataset_name: for names of files and messages.
         grades: names of the grades, in order.
         output_dir: a folder, made when needed; None to write nothing.
+        intervals: whether there are intervals and pictures, which take seconds.
     """
 
-    def __init__(self, dataset_name: str, grades: list[str], output_dir: str | None = None):
+    def __init__(self, dataset_name: str, grades: list[str], output_dir: str | None = None, intervals: bool = True):
         self.dataset_name = dataset_name
         self.grades = list(grades)
         self.output_dir = output_dir
+        self.intervals = intervals
         self._rows: list[dict] = []
 
     def reset(self) -> None:
@@ -57,11 +59,12 @@ class GradingEvaluator(DatasetEvaluator):
             raise ValueError(f"{self.dataset_name}: no photograph has a grade, so there is nothing to evaluate")
         truth, predicted = (np.array([row[key] for row in rows]) for key in ("truth", "predicted"))
         scores, above = (np.array([row[key] for row in rows]) for key in ("scores", "above"))
-        metrics = grading_metrics(truth, predicted, scores, above, self.grades)
+        resamples = {} if self.intervals else {"resamples": 0}
+        metrics = grading_metrics(truth, predicted, scores, above, self.grades, **resamples)
         results = OrderedDict(loss=float(np.mean([row["loss"] for row in rows])))
         for name, (value, low, high) in metrics.items():
             # With a "-" in their name, Detectron2 leaves the bounds out of its one-line summary.
-            results |= {name: value, f"{name}-low": low, f"{name}-high": high}
+            results |= {name: value} | ({f"{name}-low": low, f"{name}-high": high} if self.intervals else {})
         results["contradictions"] = float(contradicts(above).mean())
         confusion = confusion_matrix(truth, predicted, labels=range(len(self.grades)))
         self._report(rows, metrics, results, confusion, contradicts(above))
@@ -95,7 +98,8 @@ class GradingEvaluator(DatasetEvaluator):
                 "confusion": confusion.tolist(),
             }
             json.dump(document, file, indent=2)
-        draw_confusion(confusion, self.grades, f"{path}_confusion.png")
+        if self.intervals:
+            draw_confusion(confusion, self.grades, f"{path}_confusion.png")
 
     def _line(self, row: dict, contradiction: bool) -> dict:
         """A row of the CSV: names instead of numbers."""

@@ -32,18 +32,20 @@ class GradedRuns:
     scores: np.ndarray
 
 
-def read_runs(paths: list[Path], grades: list[str]) -> GradedRuns:
-    """The runs whose `GradingEvaluator` wrote these `<dataset>_images.csv`.
+def read_runs(paths: list[list[Path]], grades: list[str]) -> GradedRuns:
+    """The runs whose `GradingEvaluator` wrote these `<dataset>_images.csv`; of a run in folds one of each fold.
 
     Raises ValueError if they are not of the same photographs and grades.
     """
-    runs = []
-    for path in paths:
-        with open(path, newline="", encoding="utf-8") as file:
-            runs.append(list(csv.DictReader(file)))
+    runs: list[list[dict[str, str]]] = []
+    for files in paths:
+        runs.append([])
+        for path in files:
+            with open(path, newline="", encoding="utf-8") as file:
+                runs[-1] += csv.DictReader(file)
         keys = ("image_id", "file_name", "truth")
         if [[row[key] for key in keys] for row in runs[-1]] != [[row[key] for key in keys] for row in runs[0]]:
-            raise ValueError(f"{path}: expected the photographs and grades of {paths[0]}, found others")
+            raise ValueError(f"{files[0]}: expected the photographs and grades of {paths[0][0]}, found others")
     return GradedRuns(
         truth=np.array([grades.index(row["truth"]) for row in runs[0]]),
         predicted=np.array([[grades.index(row["predicted"]) for row in run] for run in runs]),
@@ -52,7 +54,9 @@ def read_runs(paths: list[Path], grades: list[str]) -> GradedRuns:
 
 
 def resampled_measures(runs: GradedRuns, grades: list[str], *, resamples: int = 2000, seed: int = 0) -> dict:
-    """Measure -> (1 + resamples,), means of R runs: `acc`, `sp`, `se_<grade>`, `kappa`, and `auc_<grade>` of the last.
+    """Measure -> (1 + resamples,), means of R runs: `acc`, `sp`, `se_<grade>`, `kappa`, and two AUC of the last grade.
+
+    `auc_<grade>` tells it from all others, `auc_ends` from the first alone.
 
     The first is of all photographs and runs as they are. The others are of photographs drawn with replacement within
     their true grade, and of runs drawn with replacement; methods with the same photographs and the same number of runs
@@ -80,17 +84,25 @@ def _measures(truth: np.ndarray, predicted: np.ndarray, score: np.ndarray, grade
     ours, theirs = (np.eye(len(grades))[x] for x in (predicted, truth))
     measures["kappa"] = kappa_of_confusion(np.einsum("nt,bnp->btp", theirs, ours))
     sick = truth == len(grades) - 1
-    if sick.any() and not sick.all():
-        ranks = rankdata(score, axis=1)[:, sick].sum(1) - sick.sum() * (sick.sum() + 1) / 2
-        measures[f"auc_{grades[-1]}"] = ranks / (sick.sum() * (~sick).sum())
+    well = truth == 0
+    for name, others in ((f"auc_{grades[-1]}", ~sick), ("auc_ends", well)):
+        if sick.any() and others.any():
+            measures[name] = _auc(score[:, sick], score[:, others])
     return measures
 
 
-def compare(methods: dict[str, GradedRuns], grades: list[str]) -> dict:
+def _auc(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve of each row of scores, (B, P) and (B, M); ties count half."""
+    number = positives.shape[1]
+    ranks = rankdata(np.concatenate([positives, negatives], axis=1), axis=1)[:, :number].sum(1)
+    return (ranks - number * (number + 1) / 2) / (number * negatives.shape[1])
+
+
+def compare(methods: dict[str, GradedRuns], grades: list[str], reference: str = "") -> dict:
     """`methods`: method -> measure -> mean, 95 % interval and every run's value; `differences`: the same of every pair.
 
-    Pairs are of methods with the same number of runs, the later minus the earlier. Raises ValueError if the methods
-    were not given the same photographs.
+    Pairs are of methods with the same number of runs, the later minus the earlier; with a `reference`, every other
+    method minus that one. Raises ValueError if the methods were not given the same photographs.
     """
     first = next(iter(methods.values()))
     for method, runs in methods.items():
@@ -105,7 +117,9 @@ def compare(methods: dict[str, GradedRuns], grades: list[str]) -> dict:
             single = _measures(runs.truth, runs.predicted, runs.scores[..., -1], grades)
             table[method][name]["runs"] = single[name].tolist()
     differences = {}
-    for earlier, later in itertools.combinations(methods, 2):
+    every = itertools.combinations(methods, 2)
+    pairs = [(reference, x) for x in methods if x != reference] if reference in methods else list(every)
+    for earlier, later in pairs:
         if len(methods[earlier].predicted) == len(methods[later].predicted):
             pair = {name: _interval(resampled[later][name] - resampled[earlier][name]) for name in resampled[earlier]}
             differences[f"{later} - {earlier}"] = pair

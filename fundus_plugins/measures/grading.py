@@ -88,7 +88,13 @@ def calibration_error(positive: np.ndarray, probabilities: np.ndarray, bins: int
 
 
 def grading_metrics(
-    truth: np.ndarray, predicted: np.ndarray, scores: np.ndarray, above: np.ndarray, grades: list[str]
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    scores: np.ndarray,
+    above: np.ndarray,
+    grades: list[str],
+    *,
+    resamples: int = 2000,
 ) -> dict[str, tuple[float, float, float]]:
     """Every measure of N graded photographs as (value, low, high) with a 95 % bootstrap interval.
 
@@ -103,33 +109,37 @@ def grading_metrics(
         truth, predicted: (N,) int.
         scores: (N, K), above: (N, K - 1), as the models give them.
         grades: the K names.
+        resamples: of the bootstrap, at most 500 of the screening measures; 0: no bootstrap, the bounds are nan.
     """
+    many = {"resamples": max(resamples, 1)}
     correct = truth == predicted
-    metrics = {"acc": mean_interval(correct)}
+    metrics = {"acc": mean_interval(correct, **many)}
     for index, grade in enumerate(grades):
-        metrics["sp" if index == 0 else f"se_{grade}"] = mean_interval(correct[truth == index])
-    metrics["kappa"] = kappa_interval(truth, predicted, len(grades))
-    metrics["mae"] = mean_interval(np.abs(truth - predicted))
+        metrics["sp" if index == 0 else f"se_{grade}"] = mean_interval(correct[truth == index], **many)
+    metrics["kappa"] = kappa_interval(truth, predicted, len(grades), **many)
+    metrics["mae"] = mean_interval(np.abs(truth - predicted), **many)
     for index, grade in enumerate(grades):
-        metrics[f"auc_{grade}"] = auc_interval(truth == index, scores[:, index])
+        metrics[f"auc_{grade}"] = auc_interval(truth == index, scores[:, index], **many)
     for index, grade in enumerate(grades[:-1]):
-        metrics[f"auc_above_{grade}"] = auc_interval(truth > index, above[:, index])
+        metrics[f"auc_above_{grade}"] = auc_interval(truth > index, above[:, index], **many)
     for index, grade in enumerate(grades[:-1]):
-        metrics |= _screening(truth > index, above[:, index], grade)
-    return metrics
+        metrics |= _screening(truth > index, above[:, index], grade, min(_RESAMPLES, many["resamples"]))
+    return metrics if resamples else {name: (value, np.nan, np.nan) for name, (value, _, _) in metrics.items()}
 
 
-def _screening(positive: np.ndarray, probabilities: np.ndarray, grade: str) -> dict[str, tuple[float, float, float]]:
+def _screening(
+    positive: np.ndarray, probabilities: np.ndarray, grade: str, resamples: int
+) -> dict[str, tuple[float, float, float]]:
     statistics: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
         "se85": partial(sensitivity_at_specificity, specificity=0.85),
         "se95": partial(sensitivity_at_specificity, specificity=0.95),
         "pauc": partial_auc,
     }
     found = {
-        f"{name}_above_{grade}": stratified_interval(statistic, positive, probabilities, resamples=_RESAMPLES)
+        f"{name}_above_{grade}": stratified_interval(statistic, positive, probabilities, resamples=resamples)
         for name, statistic in statistics.items()
     }
-    error = statistic_interval(calibration_error, positive, probabilities, resamples=_RESAMPLES)
+    error = statistic_interval(calibration_error, positive, probabilities, resamples=resamples)
     return found | {f"ece_above_{grade}": error}
 
 

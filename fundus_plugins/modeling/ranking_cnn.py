@@ -58,6 +58,8 @@ class GradingCNN(nn.Module):
             raise ValueError(f"INPUT.FORMAT {cfg.INPUT.FORMAT}: the grading models read RGB")
         if cfg.MODEL.TIMM.FREEZE_AT:
             raise ValueError(f"MODEL.TIMM.FREEZE_AT {cfg.MODEL.TIMM.FREEZE_AT}: the grading models are trained whole")
+        if node.MASK in ("disc", "both") and cfg.MODEL.META_ARCHITECTURE == cls.__name__:
+            raise ValueError(f"MODEL.GRADING.MASK {node.MASK}: a window wants a two-stage META_ARCHITECTURE")
         options = {
             "name": cfg.MODEL.TIMM.NAME,
             "feature_stride": node.FEATURE_STRIDE,

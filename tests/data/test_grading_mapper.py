@@ -11,6 +11,7 @@ from detectron2.data.datasets import register_coco_instances
 from detectron2.structures import BoxMode
 
 from fundus_plugins.data.grading_mapper import GradingMapper, build_grading_augmentations
+from fundus_plugins.photographs.problems import BadInput
 from tests.conftest import grading_config
 
 CATEGORIES = ["normal", "suspicious", "glaucoma"]
@@ -25,14 +26,13 @@ def record(tmp_path, category=1, height=60, width=90):
     return {"file_name": path, "height": height, "width": width, "image_id": 1, "annotations": annotations}
 
 
-def mapper(*augmentations, grades=CATEGORIES):
-    return GradingMapper(
-        True, categories=CATEGORIES, grades=grades, augmentations=list(augmentations), image_format="RGB"
-    )
+def mapper(*augmentations, grades=CATEGORIES, side=32, **options):
+    fixed = {"categories": CATEGORIES, "grades": grades, "augmentations": list(augmentations), "side": side}
+    return GradingMapper(True, image_format="RGB", **fixed, **options)
 
 
 def test_whole_photograph_as_a_square_and_its_grade(tmp_path):
-    mapped = mapper(T.Resize((32, 32)))(record(tmp_path))
+    mapped = mapper()(record(tmp_path))
     assert mapped["image"].shape == (3, 32, 32) and mapped["grade"] == 1 and "annotations" not in mapped
     assert (mapped["image"][0, :, :14] > 250).all() and (mapped["image"][0, :, 18:] < 5).all()
     assert not mapped["image"][2].any()  # RGB
@@ -49,7 +49,7 @@ def test_the_grade_is_the_place_among_the_models_grades(tmp_path):
 @pytest.mark.parametrize("scale", [0.875, 1.125])
 def test_zoom_keeps_the_centre_and_the_size(tmp_path, scale):
     zoom = T.RandomExtent(scale_range=(scale, scale), shift_range=(0, 0))
-    image = mapper(zoom, T.Resize((64, 64)))(record(tmp_path))["image"]
+    image = mapper(zoom, T.Resize((64, 64)), side=64)(record(tmp_path))["image"]
     assert image.shape == (3, 64, 64)
     red = (image[0] > 127).numpy()
     assert red.any(0).nonzero()[0].max() in (30, 31, 32)  # the edge between red and black stays in the middle
@@ -69,17 +69,44 @@ def test_categories_of_a_set_that_was_never_read(tmp_path):
     cfg = grading_config("ranking_cnn", "MODEL.GRADING.GRADES", ["normal", "glaucoma"])
     mapped = GradingMapper(cfg, is_train=False, dataset_name="grading_mapper_mine")
     assert [mapped(x)["grade"] for x in DatasetCatalog.get("grading_mapper_mine")] == [1]
-    cfg.DATALOADER.CACHE = "kept"
-    with pytest.raises(ValueError, match="DATALOADER.CACHE kept: cannot keep"):
-        GradingMapper(cfg, is_train=False, dataset_name="grading_mapper_mine")
+
+
+@pytest.mark.parametrize("diameters", [0.0, 2.0])
+def test_kept_squares_are_those_that_were_made(tmp_path, diameters):
+    disc = record(tmp_path) | {"disc_box": [30.0, 20.0, 60.0, 50.0]}
+    fresh, kept = mapper(crop_diameters=diameters), mapper(crop_diameters=diameters, cache=str(tmp_path / "kept"))
+    for _ in range(2):
+        ours, theirs = fresh(disc), kept(disc)
+        assert (ours["image"] == theirs["image"]).all() and (ours["disc_box"] == theirs["disc_box"]).all()
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
+def test_a_crop_is_the_square_about_the_disc(tmp_path):
+    # The disc's box is 30 pixels wide and 20 high; two diameters about its middle (45, 30) are 15..75 and 0..60.
+    mapped = mapper(crop_diameters=2.0, side=60)(record(tmp_path) | {"disc_box": [30.0, 20.0, 60.0, 40.0]})
+    assert mapped["disc_box"].tolist() == [15.0, 20.0, 45.0, 40.0]
+    assert (mapped["image"][0, :, :30] == 255).all() and (mapped["image"][0, :, 30:] == 0).all()
+    beyond = mapper(crop_diameters=4.0, side=60)(record(tmp_path) | {"disc_box": [0.0, 20.0, 20.0, 40.0]})
+    assert beyond["disc_box"].tolist() == [22.5, 22.5, 37.5, 37.5]  # of a square of 80, resized to 60
+    assert not beyond["image"][:, :, :22].any()  # black beyond the photograph, on the left and above
+    assert not beyond["image"][:, :7].any() and (beyond["image"][0, 9:51, 24:55] == 255).all()
+    with pytest.raises(BadInput, match=r"eye.png: expected a disc_box, .*find-discs"):
+        mapper(crop_diameters=2.0)(record(tmp_path))
+
+
+def test_the_disc_goes_with_the_photograph(tmp_path):
+    flip = T.RandomFlip(prob=1.0)
+    mapped = mapper(flip)(record(tmp_path) | {"disc_box": [0.0, 15.0, 45.0, 30.0]})
+    assert mapped["disc_box"].tolist() == [16.0, 8.0, 32.0, 16.0]
+    assert "disc_box" not in mapper()(record(tmp_path))
 
 
 def test_augmentations_are_the_papers():
     MetadataCatalog.get("grading_mapper_test").thing_classes = CATEGORIES
     cfg = grading_config("ranking_cnn", "INPUT.SQUARE_SIZE", 48)
-    train = build_grading_augmentations(cfg, is_train=True)
+    train = build_grading_augmentations(cfg)
     assert [type(x).__name__ for x in train] == ["RandomExtent", "Resize", "RandomFlip"]
     assert train[0].scale_range == (0.875, 1.125) and train[2].horizontal and not train[2].vertical
-    assert [type(x).__name__ for x in build_grading_augmentations(cfg, is_train=False)] == ["Resize"]
     made = GradingMapper(cfg, is_train=False, dataset_name="grading_mapper_test")
+    assert made.side == 48 and made.augmentations.augs == []
     assert made.categories == made.grades == CATEGORIES and made.image_format == "RGB"

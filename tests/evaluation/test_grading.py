@@ -244,11 +244,11 @@ def test_runs_are_read_back(tmp_path):
         output = {"grade": int(predicted[i]), "scores": torch.tensor(scores[i]), "above": torch.tensor(above[i].copy())}
         evaluator.process([{"image_id": i, "file_name": f"{i}.png", "grade": int(truth[i])}], [output])
     evaluator.evaluate()
-    runs = read_runs([tmp_path / "set_images.csv"] * 2, GRADES)
+    runs = read_runs([[tmp_path / "set_images.csv"]] * 2, GRADES)
     np.testing.assert_array_equal(runs.truth, truth)
     np.testing.assert_array_equal(runs.predicted, [predicted] * 2)
     np.testing.assert_allclose(runs.scores[1], scores, rtol=1e-7)
     other = tmp_path / "other.csv"
     other.write_text((tmp_path / "set_images.csv").read_text().replace("5.png,5,", "5.png,7,"))
     with pytest.raises(ValueError, match="other.csv: expected the photographs and grades of"):
-        read_runs([tmp_path / "set_images.csv", other], GRADES)
+        read_runs([[tmp_path / "set_images.csv"], [other]], GRADES)
