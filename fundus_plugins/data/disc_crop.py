@@ -21,6 +21,6 @@ def disc_square(box: Sequence[float], diameters: float) -> tuple[float, float, f
 
 
 def crop_square(image: np.ndarray, square: Sequence[float]) -> np.ndarray:
-    """The pixels of an (H, W, 3) uint8 photograph within a square, rounded to whole pixels; black beyond the photograph."""
+    """The whole pixels of an (H, W, 3) uint8 photograph within a square; black beyond the photograph."""
     whole = tuple(round(x) for x in square)
     return np.asarray(Image.fromarray(image).crop(whole))

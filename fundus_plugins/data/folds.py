@@ -9,8 +9,8 @@ import numpy as np
 
 from fundus_plugins.data.coco import write_json
 from fundus_plugins.data.coco_file import read_coco
-from fundus_plugins.data.registration import GRADING_SUFFIX
 from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
+from fundus_plugins.data.registration import GRADING_SUFFIX
 
 _VAL_PART = 6  # one photograph of so many of a fold's others chooses the weights
 

@@ -11,7 +11,6 @@ from detectron2.engine import HookBase
 from fundus_plugins.evaluation.plots import draw_loss_curves, read_curve
 from fundus_plugins.files import atomic_write
 
-
 _PICTURE_SECONDS = 10  # a picture takes longer than a short epoch on a GPU
 
 

@@ -6,7 +6,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from torch import nn
 
 from fundus_plugins.modeling.disc_window import disc_windows
-from fundus_plugins.modeling.ranking_cnn import GradingCNN, Grades, RankingCNN, SoftmaxCNN, stack_images
+from fundus_plugins.modeling.ranking_cnn import Grades, GradingCNN, RankingCNN, SoftmaxCNN, stack_images
 from fundus_plugins.weights.loading import load_trained_weights
 
 STARTS = ("timm", "stage1")
