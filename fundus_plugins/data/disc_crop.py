@@ -21,6 +21,6 @@ def disc_square(box: Sequence[float], diameters: float) -> tuple[float, float, f
 
 
 def crop_square(image: np.ndarray, square: Sequence[float]) -> np.ndarray:
-    """The whole pixels of an (H, W, 3) uint8 photograph within a square; black beyond the photograph."""
-    whole = tuple(round(x) for x in square)
-    return np.asarray(Image.fromarray(image).crop(whole))
+    """The (N, N, 3) whole pixels of an (H, W, 3) uint8 photograph within a square; black beyond the photograph."""
+    left, top, side = round(square[0]), round(square[1]), max(1, round(square[2] - square[0]))
+    return np.asarray(Image.fromarray(image).crop((left, top, left + side, top + side)))
