@@ -60,9 +60,10 @@ class FundusPredictor:
 
             self.settings = Settings.of(source)
             model = load_model(source)
-            looks = TorchEngine(model, self.settings.flips, source.INPUT.FORMAT)
-            one = self.settings.flips == "none" and not self.settings.crop
-            self.finder = Detections(model, source) if one else Looks(looks, self.settings)
+            if self.settings.flips == "none" and not self.settings.crop:
+                self.finder = Detections(model, source)
+            else:
+                self.finder = Looks(TorchEngine(model, self.settings.flips, source.INPUT.FORMAT), self.settings)
 
     def __call__(self, photograph: Anything) -> FundusPrediction:
         """Predict for one photograph, whatever form it has: see `as_photograph`, whose errors these are."""

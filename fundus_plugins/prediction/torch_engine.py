@@ -16,6 +16,7 @@ from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.folding import fold_batch_norms
+from fundus_plugins.modeling.segmentation import DiscCupSegmentor
 from fundus_plugins.photographs.resampling import resize
 from fundus_plugins.prediction.looks import Found, Look, Prepared
 from fundus_plugins.prediction.settings import FLIPS
@@ -44,13 +45,18 @@ class TorchEngine:
 
     Args:
         model: GeneralizedRCNN with RFNetROIHeads, in eval mode.
-        flips: a key of FLIPS; a ValueError if it is none.
+        flips: a key of FLIPS.
         channel_order: "RGB" or "BGR", how the model takes the channels (INPUT.FORMAT).
+
+    Raises:
+        ValueError: another kind of model, or no such flips.
     """
 
     def __init__(self, model: nn.Module, flips: str, channel_order: str):
         if flips not in FLIPS:
             raise ValueError(f"TEST.FLIPS {flips!r}: expected one of {', '.join(FLIPS)}")
+        if isinstance(model, DiscCupSegmentor):
+            raise ValueError("DiscCupSegmentor has one view: TEST.FLIPS none and TEST.CROP 0; several are RF-Net's")
         self.model = model
         self.flips = FLIPS[flips]
         self.channels = slice(None, None, -1 if channel_order == "BGR" else 1)
@@ -177,12 +183,20 @@ def _of_instances(instances: Instances, size: tuple[int, int]) -> Found:
 
 
 def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_last: bool) -> None:
-    """Make a GeneralizedRCNN in eval mode fast, in place, and unfit for training; it computes the same.
+    """Make a model in eval mode fast, in place, and unfit for training; it computes the same.
 
-    Batch norms of the backbone are folded into its convolutions. For a `precision` below float32 the backbone above
+    A DiscCupSegmentor's batch norms are folded, and its network is converted to `precision`. Of a GeneralizedRCNN batch
+    norms of the backbone are folded into its convolutions. For a `precision` below float32 the backbone above
     stride 2, the pyramid and the heads are converted to it, which is faster than autocast; scores, boxes and masks come
     out of them as float32. The model has a pyramid, Detectron2's FPN.
     """
+    if isinstance(model, DiscCupSegmentor):
+        side = 4 * model.network.size_divisibility
+        fold_batch_norms(model.network, torch.zeros(1, 3, side, side, device=model.device))
+        if channels_last:
+            model.to(memory_format=torch.channels_last)
+        model.compute_in(precision)
+        return
     side = 2 * max(model.backbone.size_divisibility, 32)
     fold_batch_norms(model.backbone, torch.zeros(1, 3, side, side, device=model.device))
     if channels_last:
