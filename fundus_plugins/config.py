@@ -81,6 +81,16 @@ def add_fundus_config(cfg: CfgNode) -> None:
 
     cfg.INPUT.RANDOM_AFFINE.CLOSER = 0.0  # part of the pictures framed as by TEST.CROP, the predictor's second look
 
+    # Squares about the disc, which a DiscCupSegmentor sees instead of whole photographs. In training they are cut out
+    # of the resized photograph (MIN_SIZE_TRAIN), about the true disc; else out of the photograph itself.
+    cfg.INPUT.DISC_CROP = CfgNode()
+    cfg.INPUT.DISC_CROP.ABOUT = "none"  # none | true | detected: the disc about which they are cut where nobody learns
+    cfg.INPUT.DISC_CROP.DIAMETERS = 2.0  # the square's side, in diameters of the disc
+    cfg.INPUT.DISC_CROP.SIDE = 512  # of the picture, pixels
+    cfg.INPUT.DISC_CROP.JITTER = 0.15  # in training: how far off middle and size are, in diameters of the disc
+    cfg.INPUT.DISC_CROP.DISCS = ""  # COCO JSON of the detected discs, for evaluation; fundus predict --write coco
+    cfg.INPUT.DISC_CROP.DETECTOR = ""  # an exported RF-Net (.onnx) that finds it for FundusPredictor; "": the packaged
+
     # Random photometric changes, as another camera would see it (data/augmentation/photometric.py); each comes half of
     # the times.
     cfg.INPUT.PHOTOMETRIC = CfgNode()

@@ -11,14 +11,15 @@ from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import nn
 
 from fundus_plugins.config import without_weights
+from fundus_plugins.data.augmentation.disc_crop import box_of
 from fundus_plugins.data.structures import best_disc_and_cup
 from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.folding import fold_batch_norms
 from fundus_plugins.modeling.segmentation import DiscCupSegmentor
-from fundus_plugins.photographs.resampling import resize
-from fundus_plugins.prediction.looks import Found, Look, Prepared
+from fundus_plugins.photographs.resampling import crop_about, resize, warp
+from fundus_plugins.prediction.looks import Finder, Found, Look, Prepared
 from fundus_plugins.prediction.settings import FLIPS
 from fundus_plugins.prediction.tta import agreement_of_views, flip_boxes
 from fundus_plugins.weights.loading import load_trained_weights
@@ -168,6 +169,48 @@ class Detections:
             }
             for x in batch
         ]
+        with torch.inference_mode():
+            outputs = [x["instances"].to("cpu") for x in self.model(inputs)]
+        return [_of_instances(x, (y.photograph.shape[0], y.photograph.shape[1])) for x, y in zip(outputs, batch)]
+
+
+class CroppedDetections:
+    """A look by a DiscCupSegmentor at a square about the disc that another finder has found (INPUT.DISC_CROP).
+
+    Where that finds no disc, the whole photograph is the square, as in training.
+
+    Args:
+        model: DiscCupSegmentor, in eval mode.
+        cfg: its config.
+        detector: what finds the disc.
+    """
+
+    def __init__(self, model: nn.Module, cfg: CfgNode, detector: Finder):
+        self.model = model
+        self.detector = detector
+        self._diameters, self._side = cfg.INPUT.DISC_CROP.DIAMETERS, cfg.INPUT.DISC_CROP.SIDE
+        self._channels = slice(None, None, -1 if cfg.INPUT.FORMAT == "BGR" else 1)
+
+    def prepare(self, photograph: np.ndarray) -> Prepared:
+        """As `Looks.prepare`."""
+        return self.detector.prepare(photograph)
+
+    def find(self, batch: Sequence[Prepared]) -> list[Found]:
+        """As `Looks.find`."""
+        inputs = []
+        for x, disc in zip(batch, self.detector.find(batch)):
+            height, width = x.photograph.shape[:2]
+            box = box_of(disc.disc)
+            matrix = crop_about(box, (height, width), self._diameters, self._side)
+            picture = warp(x.photograph, matrix, (self._side, self._side))[..., self._channels]
+            inputs.append(
+                {
+                    "image": torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))),
+                    "height": height,
+                    "width": width,
+                    "from_photograph": torch.from_numpy(matrix),
+                }
+            )
         with torch.inference_mode():
             outputs = [x["instances"].to("cpu") for x in self.model(inputs)]
         return [_of_instances(x, (y.photograph.shape[0], y.photograph.shape[1])) for x, y in zip(outputs, batch)]

@@ -9,7 +9,7 @@ from torch import nn
 
 from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.segmentation.blocks import convolution
-from fundus_plugins.modeling.segmentation.network import DISC_CUP_NETWORK_REGISTRY, SIZE_DIVISIBILITY, Maps
+from fundus_plugins.modeling.segmentation.network import DISC_CUP_NETWORK_REGISTRY, Maps
 
 
 @DISC_CUP_NETWORK_REGISTRY.register()
@@ -24,7 +24,7 @@ class ETNet(nn.Module):
         width: channels of the edges' features, and of what is aggregated.
     """
 
-    size_divisibility = SIZE_DIVISIBILITY
+    size_divisibility = 32
 
     @configurable
     def __init__(self, *, backbone: TimmBackbone, width: int):

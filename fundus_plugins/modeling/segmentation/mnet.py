@@ -6,7 +6,7 @@ from detectron2.config import configurable
 from torch import nn
 
 from fundus_plugins.modeling.segmentation.blocks import convolution, two_convolutions, up_convolution
-from fundus_plugins.modeling.segmentation.network import DISC_CUP_NETWORK_REGISTRY, SIZE_DIVISIBILITY, Maps
+from fundus_plugins.modeling.segmentation.network import DISC_CUP_NETWORK_REGISTRY, Maps
 
 LEVELS = 5
 SCALES = 4  # of the picture, and side outputs
@@ -26,7 +26,7 @@ class MNet(nn.Module):
         norm: Detectron2's name of a normalisation; "" for none, as the authors'.
     """
 
-    size_divisibility = SIZE_DIVISIBILITY
+    size_divisibility = 2 ** (LEVELS - 1)
 
     @configurable
     def __init__(self, *, width: int, norm: str = ""):

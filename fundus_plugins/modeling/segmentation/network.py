@@ -14,8 +14,6 @@ Each is an `nn.Module` that is made of a config, `Network(cfg)`, and gives `Maps
 normalised, H and W multiples of its attribute `size_divisibility`.
 """
 
-SIZE_DIVISIBILITY = 32
-
 
 class Maps(NamedTuple):
     """Logits of N pictures, channel 0 the disc, which includes the cup, channel 1 the cup.

@@ -34,10 +34,12 @@ class DiscCupSegmentor(nn.Module):
         pixel_mean, pixel_std: three of each.
         square_pad: pictures that fit into this square, in pixels, are padded to it, as RF-Net's are; larger ones, and
             all with 0, only to multiples of the network's `size_divisibility`.
-        polar: the network sees, and learns from, the picture in polar coordinates about its middle.
+        polar: the network sees, and learns from, the picture in polar coordinates about its middle, which is where the
+            disc should be.
 
     Raises:
-        ValueError: `polar`, and pictures that are no squares.
+        ValueError: a `square_pad` that is no multiple of the network's `size_divisibility`; `polar`, and pictures that
+            are no squares or need padding.
     """
 
     @configurable
@@ -66,6 +68,10 @@ class DiscCupSegmentor(nn.Module):
         node, rfnet = cfg.MODEL.SEGMENTOR, cfg.MODEL.RFNET
         if cfg.INPUT.TARGETS != "disc_cup":
             raise ValueError(f"DiscCupSegmentor learns from INPUT.TARGETS disc_cup, found {cfg.INPUT.TARGETS}")
+        if node.POLAR and cfg.INPUT.DISC_CROP.ABOUT == "none":
+            raise ValueError(
+                "MODEL.SEGMENTOR.POLAR wants the disc in the middle: INPUT.DISC_CROP.ABOUT true or detected"
+            )
         mask_loss = build_mask_loss(
             node.LOSS, focal_weight=rfnet.FOCAL_WEIGHT, alpha=rfnet.FOCAL_ALPHA, gamma=rfnet.FOCAL_GAMMA
         )
@@ -81,7 +87,7 @@ class DiscCupSegmentor(nn.Module):
             "objective": objective,
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
-            "square_pad": cfg.MODEL.FPN.SQUARE_PAD,
+            "square_pad": 0 if node.POLAR else cfg.MODEL.FPN.SQUARE_PAD,
             "polar": node.POLAR,
         }
 
@@ -121,6 +127,8 @@ class DiscCupSegmentor(nn.Module):
         side = self.square_pad
         if side % divisibility:
             raise ValueError(f"MODEL.FPN.SQUARE_PAD {side}: expected a multiple of {divisibility}")
+        if self.polar and any(tuple(size) != (height, width) for size in batch.image_sizes):
+            raise ValueError(f"MODEL.SEGMENTOR.POLAR: expected pictures whose sides are multiples of {divisibility}")
         if max(height, width) <= side:
             batch = ImageList(F.pad(batch.tensor, (0, side - width, 0, side - height)), batch.image_sizes)
         return batch

@@ -5,7 +5,7 @@ from detectron2.config import configurable
 from torch import nn
 
 from fundus_plugins.modeling.depthwise import speed_up_depthwise
-from fundus_plugins.modeling.segmentation.network import DISC_CUP_NETWORK_REGISTRY, SIZE_DIVISIBILITY, Maps
+from fundus_plugins.modeling.segmentation.network import DISC_CUP_NETWORK_REGISTRY, Maps
 from fundus_plugins.modeling.timm_network import load_timm_weights, refuse_remote_name
 
 MISSING = (
@@ -33,7 +33,7 @@ class SMPNetwork(nn.Module):
         ConnectionError: the pretrained weights could not be had.
     """
 
-    size_divisibility = SIZE_DIVISIBILITY
+    size_divisibility = 32
 
     @configurable
     def __init__(

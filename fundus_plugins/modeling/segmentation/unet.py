@@ -7,7 +7,7 @@ from detectron2.config import configurable
 from torch import nn
 
 from fundus_plugins.modeling.segmentation.blocks import two_convolutions, up_convolution
-from fundus_plugins.modeling.segmentation.network import DISC_CUP_NETWORK_REGISTRY, SIZE_DIVISIBILITY, Maps
+from fundus_plugins.modeling.segmentation.network import DISC_CUP_NETWORK_REGISTRY, Maps
 
 
 @DISC_CUP_NETWORK_REGISTRY.register()
@@ -34,7 +34,7 @@ class UNet(nn.Module):
         self.enlarge = nn.ModuleList(up_convolution(lower, upper) for lower, upper in pairs)
         self.up = nn.ModuleList(two_convolutions(2 * upper, upper, norm) for _, upper in pairs)
         self.predictor = nn.Conv2d(channels[0], 2, kernel_size=1)
-        self.size_divisibility = max(SIZE_DIVISIBILITY, 2 ** (len(channels) - 1))
+        self.size_divisibility = 2 ** (len(channels) - 1)
 
     @classmethod
     def from_config(cls, cfg):
