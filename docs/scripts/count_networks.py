@@ -50,8 +50,8 @@ for name, (config, options) in NETWORKS.items():
 table = tabulate(lines, ("network", "parameters", "multiply-adds, 10^9"), "github", disable_numparse=True)
 text = f"""# Networks of Table 1: parameters and multiply-adds
 
-One picture of {side} x {side} pixels. fvcore's counts of convolutions and linear layers; Mask R-CNN and RF-Net with their
-1000 proposals, and with masks in one box.
+One picture of {side} x {side} pixels. fvcore's counts of convolutions and linear layers; of Mask R-CNN and RF-Net with
+1000 proposals and one box.
 
 {table}
 
