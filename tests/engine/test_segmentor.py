@@ -77,10 +77,17 @@ def test_folded_batch_norms_give_the_same(name, trained):
     assert norms[0] == 0 < norms[1]
 
 
-def test_half_precision_outlines_almost_the_same(trained, photograph):
-    exact = fundus_plugins.FundusPredictor(trained("unet_drishti"))(photograph)
-    half = fundus_plugins.FundusPredictor(trained("unet_drishti", "TEST.PRECISION", "bfloat16"))(photograph)
-    assert half.disc.shape == exact.disc.shape and (half.disc != exact.disc).mean() < 0.1
+@pytest.mark.parametrize("name", ["unet_drishti", "etnet_drishti", "mnet_drishti", "deeplabv3plus_drishti"])
+def test_half_precision_gives_almost_the_same(name, trained):
+    exact = fundus_plugins.FundusPredictor(trained(name)).finder.model
+    half = fundus_plugins.FundusPredictor(trained(name, "TEST.PRECISION", "bfloat16")).finder.model
+    types = {x.dtype for x in half.parameters()}
+    assert types == ({torch.float32, torch.bfloat16} if name == "etnet_drishti" else {torch.bfloat16})
+    x = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = half.probabilities(x)
+        assert found.dtype == torch.float32
+        assert (found - exact.probabilities(x)).abs().mean() < 0.02
 
 
 def test_the_packaged_detector_finds_the_disc_first(trained, photograph):
@@ -97,8 +104,9 @@ def test_several_views_are_rf_nets(trained, options):
 
 
 def test_is_released_as_rf_net_is(trained, photograph, tmp_path):
-    cfg = trained("etnet_drishti")
+    cfg = trained("etnet_drishti", "INPUT.DISC_CROP.DISCS", "mine/discs.json")
     write_release(cfg, str(tmp_path / "etnet.safetensors"), {})
     released = release_cfg(str(tmp_path / "etnet.safetensors"), ["TEST.PRECISION", "float32"])
+    assert released.INPUT.DISC_CROP.DISCS == ""
     again, before = (fundus_plugins.FundusPredictor(x)(photograph) for x in (released, cfg))
     assert (again.disc != before.disc).mean() < 0.02  # its weights are in half precision

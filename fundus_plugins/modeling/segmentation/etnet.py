@@ -44,6 +44,14 @@ class ETNet(nn.Module):
     def from_config(cls, cfg):
         return {"backbone": TimmBackbone(cfg), "width": cfg.MODEL.ETNET.WIDTH}
 
+    def compute_in(self, precision: torch.dtype) -> None:
+        """As `TimmBackbone.compute_in`, which tells why the first layers stay in float32."""
+        if precision == torch.float32:
+            return
+        self.backbone.compute_in(precision)
+        for part in (self.decoder, self.edges, self.aggregation):
+            part.to(precision)
+
     def forward(self, x: torch.Tensor) -> Maps:
         size = x.shape[-2:]
         features = list(self.backbone(x).values())

@@ -96,7 +96,13 @@ class DiscCupSegmentor(nn.Module):
         return self.pixel_mean.device
 
     def compute_in(self, precision: torch.dtype) -> None:
-        """Convert the network, for inference, to `precision`; the maps' arithmetic stays in float32."""
+        """Convert the network, for inference, to `precision`; the maps' arithmetic stays in float32.
+
+        A network that has a `compute_in` of its own reads float32 and converts itself.
+        """
+        if hasattr(self.network, "compute_in"):
+            self.network.compute_in(precision)
+            return
         self.network.to(precision)
         self.precision = precision
 
