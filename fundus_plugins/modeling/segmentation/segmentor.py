@@ -87,7 +87,8 @@ class DiscCupSegmentor(nn.Module):
             "objective": objective,
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
-            "square_pad": 0 if node.POLAR else cfg.MODEL.FPN.SQUARE_PAD,
+            # A square about the disc is a square already, and not as large.
+            "square_pad": cfg.MODEL.FPN.SQUARE_PAD if cfg.INPUT.DISC_CROP.ABOUT == "none" else 0,
             "polar": node.POLAR,
         }
 

@@ -122,6 +122,12 @@ def test_pixels_are_those_of_rf_net(small_cfg):
     assert not ours.tensor[..., height:, :].any() and not ours.tensor[..., width:].any()
 
 
+def test_squares_about_the_disc_are_not_padded():
+    model = build_model(network_config("unet_drishti", "INPUT.DISC_CROP.ABOUT", "true"))
+    item = training_input(height=64, width=64)
+    assert model.preprocess_image([item]).tensor.shape == (1, 3, 64, 64)
+
+
 def test_a_cup_that_is_not_annotated_teaches_nothing():
     model = segmentor(torch.zeros(1, 2, SIDE, SIDE)).train()
     sum(model([training_input(cup_known=False)]).values()).backward()
