@@ -17,7 +17,7 @@ from fundus_plugins.data.augmentation import build_fundus_augmentations
 from fundus_plugins.data.augmentation.cup_size import mark
 from fundus_plugins.data.augmentation.disc_crop import box_of
 from fundus_plugins.data.cache import ArrayCache, file_state
-from fundus_plugins.data.disc_crop import check_disc_crop, detected_discs
+from fundus_plugins.data.detected_discs import check_disc_crop, detected_discs
 from fundus_plugins.data.reading import read_record
 from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.data.structures import DiscCupMasks

@@ -10,7 +10,7 @@ from detectron2.data import DatasetCatalog
 import fundus_plugins
 from fundus_plugins.data.annotations import disc_and_cup
 from fundus_plugins.data.augmentation.disc_crop import RandomDiscCrop, box_of
-from fundus_plugins.data.disc_crop import detected_discs
+from fundus_plugins.data.detected_discs import detected_discs
 from fundus_plugins.data.mapper import DiscCropMapper, build_fundus_mapper
 from fundus_plugins.modeling.segmentation.instances import at_photograph_size, disc_cup_instances
 from fundus_plugins.photographs.problems import BadInput
