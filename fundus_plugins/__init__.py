@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .engine.trainer import FundusTrainer, train
     from .evaluation import DiscCupEvaluator, GradingEvaluator
     from .modeling import (
+        DISC_CUP_NETWORK_REGISTRY,
+        DiscCupSegmentor,
         FusionFeaturePooler,
+        Maps,
         RankingCNN,
         RFNetMaskHead,
         RFNetROIHeads,
@@ -41,7 +44,10 @@ _MODULES = {
     "engine.trainer": ("FundusTrainer", "train"),
     "evaluation": ("DiscCupEvaluator", "GradingEvaluator"),
     "modeling": (
+        "DISC_CUP_NETWORK_REGISTRY",
+        "DiscCupSegmentor",
         "FusionFeaturePooler",
+        "Maps",
         "RFNetMaskHead",
         "RFNetROIHeads",
         "RankingCNN",

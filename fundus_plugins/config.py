@@ -25,7 +25,7 @@ def add_fundus_config(cfg: CfgNode) -> None:
     # RF-Net. The side of its mask is Detectron2's MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION.
     cfg.MODEL.RFNET = CfgNode()
     cfg.MODEL.RFNET.POOLING = "fusion"  # fusion | pyramid (the paper's Table 2)
-    cfg.MODEL.RFNET.MASK_LOSS = "focal_dice"  # bce | dice | focal | bce_dice | focal_dice (Table 3)
+    cfg.MODEL.RFNET.MASK_LOSS = "focal_dice"  # bce | dice | focal | bce_dice | focal_dice (Table 3) | lovasz
     cfg.MODEL.RFNET.FOCAL_WEIGHT = 0.3  # lambda of section 3.4
     cfg.MODEL.RFNET.FOCAL_ALPHA = 1.0  # the paper's; 1 leaves the focal term without negatives, see losses.py
     cfg.MODEL.RFNET.FOCAL_GAMMA = 3.0
@@ -35,6 +35,31 @@ def add_fundus_config(cfg: CfgNode) -> None:
     # training set that they drew, such as rim_one=rim_one_dl_train; []: no styles (the paper).
     cfg.MODEL.RFNET.READERS = []
     cfg.MODEL.RFNET.READER_DROPOUT = 0.5  # part of the RoIs that are learned without their reader's style
+
+    # DiscCupSegmentor: one network for whole pictures. Its focal losses take MODEL.RFNET's FOCAL_*, its input is padded
+    # by MODEL.FPN.SQUARE_PAD, and encoders of timm's are named by MODEL.TIMM, all as RF-Net's.
+    cfg.MODEL.SEGMENTOR = CfgNode()
+    cfg.MODEL.SEGMENTOR.NETWORK = "UNet"  # UNet | MNet | ETNet | SMPNetwork, or one of yours
+    cfg.MODEL.SEGMENTOR.LOSS = "bce_dice"  # as MODEL.RFNET.MASK_LOSS, of whole pictures
+    cfg.MODEL.SEGMENTOR.CLASS_WEIGHTS = (1.0, 1.0)  # of the losses of disc and cup
+    cfg.MODEL.SEGMENTOR.PREDICTION_WEIGHT = 1.0  # of the loss of what is predicted
+    cfg.MODEL.SEGMENTOR.SIDE_WEIGHT = 0.0  # of the loss of each side output, where a network has some
+    cfg.MODEL.SEGMENTOR.EDGE_WEIGHT = 0.0  # of the loss of the edges, where a network has some
+    cfg.MODEL.SEGMENTOR.POLAR = False  # the network sees the picture in polar coordinates about its middle
+
+    # Its networks.
+    cfg.MODEL.UNET = CfgNode()
+    cfg.MODEL.UNET.CHANNELS = (64, 128, 256, 512, 1024)  # of the levels, the paper's
+    cfg.MODEL.UNET.NORM = ""  # Detectron2's name of a normalisation, such as BN; "": none, the paper's
+    cfg.MODEL.UNET.DROPOUT = 0.0  # at the end of the contracting path
+    cfg.MODEL.MNET = CfgNode()
+    cfg.MODEL.MNET.WIDTH = 32  # channels of the first level
+    cfg.MODEL.MNET.NORM = ""  # as MODEL.UNET.NORM
+    cfg.MODEL.ETNET = CfgNode()
+    cfg.MODEL.ETNET.WIDTH = 64  # channels of the edges' features and of what is aggregated
+    cfg.MODEL.SMP = CfgNode()
+    cfg.MODEL.SMP.ARCHITECTURE = "unet"  # segmentation_models_pytorch's name: unet, deeplabv3plus, segformer, ...
+    cfg.MODEL.SMP.ENCODER = ""  # one of its own encoders, such as mit_b0; "": MODEL.TIMM.NAME
 
     # The memory layout of the fast convolutions, on CPUs and on CUDA's tensor cores; the results are the same.
     cfg.MODEL.CHANNELS_LAST = True
@@ -55,6 +80,16 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.INPUT.RANDOM_AFFINE.SHEAR = 0.0  # scales along perpendicular directions differ by up to this part
 
     cfg.INPUT.RANDOM_AFFINE.CLOSER = 0.0  # part of the pictures framed as by TEST.CROP, the predictor's second look
+
+    # Squares about the disc, which a DiscCupSegmentor sees instead of whole photographs. In training they are cut out
+    # of the resized photograph (MIN_SIZE_TRAIN), about the true disc; else out of the photograph itself.
+    cfg.INPUT.DISC_CROP = CfgNode()
+    cfg.INPUT.DISC_CROP.ABOUT = "none"  # none | true | detected: the disc about which they are cut where nobody learns
+    cfg.INPUT.DISC_CROP.DIAMETERS = 2.0  # the square's side, in diameters of the disc
+    cfg.INPUT.DISC_CROP.SIDE = 512  # of the picture, pixels
+    cfg.INPUT.DISC_CROP.JITTER = 0.15  # in training: how far off middle and size are, in diameters of the disc
+    cfg.INPUT.DISC_CROP.DISCS = ""  # COCO JSON of the detected discs, for evaluation; fundus predict --write coco
+    cfg.INPUT.DISC_CROP.DETECTOR = ""  # an exported RF-Net (.onnx) that finds it for FundusPredictor; "": the packaged
 
     # Random photometric changes, as another camera would see it (data/augmentation/photometric.py); each comes half of
     # the times.

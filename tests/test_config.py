@@ -44,6 +44,9 @@ def test_every_config_builds_its_model(path):
     if is_grading(cfg):
         assert model.grades == ["normal", "suspicious", "glaucoma"]
         return
+    if cfg.MODEL.META_ARCHITECTURE == "DiscCupSegmentor":
+        assert type(model.network).__name__ == cfg.MODEL.SEGMENTOR.NETWORK
+        return
     assert model.roi_heads.mask_head.predictor.out_channels == cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
 
 

@@ -1,7 +1,8 @@
 """From a COCO record to what a model reads: the resized photograph and its targets."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import detectron2.data.transforms as T
 import numpy as np
@@ -14,18 +15,24 @@ from fundus_plugins.config import parse_readers
 from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categories
 from fundus_plugins.data.augmentation import build_fundus_augmentations
 from fundus_plugins.data.augmentation.cup_size import mark
+from fundus_plugins.data.augmentation.disc_crop import box_of
 from fundus_plugins.data.cache import ArrayCache, file_state
+from fundus_plugins.data.detected_discs import check_disc_crop, detected_discs
 from fundus_plugins.data.reading import read_record
 from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.data.structures import DiscCupMasks
+from fundus_plugins.photographs.resampling import crop_about, warp
 
 
 def build_fundus_mapper(cfg: CfgNode, is_train: bool, **settings) -> Callable[[dict], dict]:
     """The dataset mapper that INPUT.TARGETS names: `disc_cup` (DiscCupMapper) or `instances` (DiscAndCupMapper).
 
-    `settings` are arguments of theirs, which go before the config. Raises ValueError for another name, or for an
-    augmentation of the first that the second has not.
+    With INPUT.DISC_CROP it is DiscCropMapper. `settings` are arguments of theirs, which go before the config. Raises
+    ValueError for another name, for an augmentation of the first that the second has not, or as `check_disc_crop`.
     """
+    check_disc_crop(cfg)
+    if cfg.INPUT.DISC_CROP.ABOUT != "none":
+        return DiscCropMapper(cfg, is_train=is_train, **settings)
     if cfg.INPUT.TARGETS == "disc_cup":
         return DiscCupMapper(cfg, is_train=is_train, **settings)
     if cfg.INPUT.TARGETS == "instances":
@@ -155,6 +162,57 @@ class DiscAndCupMapper(DiscCupMapper):
         instances.gt_boxes = instances.gt_masks.get_bounding_boxes()
         instances.gt_classes = torch.tensor([DISC, CUP])
         return instances[masks.bool().flatten(1).any(1)]
+
+
+class DiscCropMapper(DiscCupMapper):
+    """DiscCupMapper whose pictures are squares about the disc (INPUT.DISC_CROP).
+
+    In training about the true disc (`RandomDiscCrop` is among the augmentations). At inference it cuts the photograph
+    itself, about the true or a detected disc, and adds `from_photograph`, (2, 3) float64, from pixels of the photograph
+    to pixels of the picture, by which the model pastes back. Where no disc is known it is the whole photograph.
+
+    Args:
+        diameters, side: as of RandomDiscCrop.
+        discs: boxes of detected discs by file names, as `detected_discs` gives them; None: the true discs.
+        settings: as of DiscCupMapper; `structures` are those of the data set at inference, too.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        is_train: bool,
+        *,
+        diameters: float,
+        side: int,
+        discs: Mapping[str, np.ndarray] | None = None,
+        **settings,
+    ):
+        super().__init__(is_train, **settings)
+        self.diameters, self.side, self.discs = diameters, side, discs
+
+    @classmethod
+    def from_config(cls, cfg, is_train: bool = True):
+        node = cfg.INPUT.DISC_CROP
+        discs = detected_discs(node.DISCS) if node.ABOUT == "detected" and not is_train else None
+        return super().from_config(cfg, is_train) | {"diameters": node.DIAMETERS, "side": node.SIDE, "discs": discs}
+
+    def __call__(self, dataset_dict: dict) -> dict:
+        if self.is_train:
+            return super().__call__(dataset_dict)
+        dataset_dict = copy.deepcopy(dataset_dict)
+        annotations = dataset_dict.pop("annotations", None) or []
+        image = read_record(dataset_dict, self.image_format)
+        size = image.shape[0], image.shape[1]
+        if self.discs is not None:
+            box = self.discs.get(Path(dataset_dict["file_name"]).name)
+        else:
+            found = disc_and_cup(annotations, self.structures, size, dataset_dict["file_name"])
+            box = box_of(found[DISC]) if DISC in found else None
+        matrix = crop_about(box, size, self.diameters, self.side)
+        picture = warp(np.ascontiguousarray(image), matrix, (self.side, self.side))
+        dataset_dict["image"] = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+        dataset_dict["from_photograph"] = torch.from_numpy(matrix)
+        return dataset_dict
 
 
 def _is_fixed_resize(augmentations: list) -> bool:

@@ -92,7 +92,9 @@ class FundusTrainer(DefaultTrainer):
         if is_grading(cfg):
             mapper = GradingMapper(cfg, is_train=False, dataset_name=dataset_name)
             return build_detection_test_loader(cfg, dataset_name, mapper=mapper, batch_size=cfg.SOLVER.IMS_PER_BATCH)
-        return build_detection_test_loader(cfg, dataset_name, mapper=build_fundus_mapper(cfg, is_train=False))
+        structures = disc_cup_structures(dataset_name, parse_categories(cfg.DATASETS.CATEGORIES))
+        mapper = build_fundus_mapper(cfg, is_train=False, structures=structures)
+        return build_detection_test_loader(cfg, dataset_name, mapper=mapper)
 
     @classmethod
     def build_evaluator(cls, cfg, dataset_name):

@@ -110,7 +110,7 @@ def held_out_markdown(report: dict) -> str:
 def _flagged(table: Table, options: Sequence[str], result: dict) -> dict:
     """A result whose photographs are flagged by the limits that its row's config has now, too."""
     row = next(row for row in table.rows if row.name == result["row"])
-    cfg = get_fundus_cfg(row.config, [*options, *(x for pair in row.overrides.items() for x in pair)])
+    cfg = get_fundus_cfg(row.config, [*table.options(options), *(x for pair in row.overrides.items() for x in pair)])
     limits = {"agreement": cfg.TEST.FLAG_BELOW, "ellipse": cfg.TEST.FLAG_ELLIPSE_BELOW}
 
     def flag(image: dict) -> float:

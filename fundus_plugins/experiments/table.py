@@ -4,8 +4,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -36,6 +36,8 @@ class Row:
 class Table:
     """A table: its rows, the name of the row that the others are compared with, and where the paper measured.
 
+    Its `overrides` are keys over every row's config; the command's options go before them, and a row's own last.
+
     A table of many training sets names those to be held out, group by group or in folds (`held_out`), and those that
     every run is measured on and none may train on (`always`).
     """
@@ -46,6 +48,11 @@ class Table:
     rows: list[Row]
     held_out: tuple[tuple[str, ...], ...] = ()
     always: tuple[str, ...] = ()
+    overrides: dict[str, object] = field(default_factory=dict)
+
+    def options(self, given: Sequence[str]) -> list[str]:
+        """Keys and values over every row's config: the table's, then those `given` on the command line."""
+        return [*_words(self.overrides), *given]
 
 
 def read_table(path: Path) -> Table:
@@ -70,10 +77,12 @@ def read_table(path: Path) -> Table:
         always = document.get("always", ())
         always = tuple(map(str, [always] if isinstance(always, str) else always))
         paper = document.get("paper_data", "")
-        table = Table(document["title"], str(document["reference"]), paper, rows, held_out, always)
+        overrides = dict(document.get("overrides", {}))
+        table = Table(document["title"], str(document["reference"]), paper, rows, held_out, always, overrides)
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         expected = "title, reference, and rows with name and config"
         raise ValueError(f"{path}: expected {expected}, found {type(error).__name__}: {error}") from None
+    _check_keys(list(table.overrides), str(path))
     names = [row.name for row in rows]
     if len(set(names)) < len(names) or table.reference not in names:
         raise ValueError(f"{path}: expected rows of different names, one of them {table.reference!r}, found {names}")
@@ -112,6 +121,7 @@ def plan_runs(
             or a row's config and `options` do not fit, or set a key that the table itself sets.
     """
     _check_keys(list(options)[::2], "options")
+    options = table.options(options)
     for row in table.rows:
         _check_config(row, options)
     require_dataset(dataset)
@@ -123,7 +133,8 @@ def plan_runs(
     for seed in seeds:
         for fold, (fit, val) in enumerate(cut):
             for row in table.rows:
-                folder = output / "runs" / _run_name(row) / f"seed{seed}" / f"{fit.stem.removesuffix('_fit')}"
+                name = _run_name(row, table.overrides)
+                folder = output / "runs" / name / f"seed{seed}" / f"{fit.stem.removesuffix('_fit')}"
                 keys = {
                     "DATASETS.TRAIN": f'("{part_name(dataset, fit)}",)',
                     "DATASETS.TEST": f'("{part_name(dataset, val)}",)',
@@ -131,7 +142,7 @@ def plan_runs(
                     "TEST.EVAL_PERIOD": 0,  # once, after the last iteration: held-out photographs choose nothing
                     "OUTPUT_DIR": folder,
                 }
-                own = [str(part) for pair in (row.overrides | keys).items() for part in pair]
+                own = _words(row.overrides | keys)
                 cfg = get_fundus_cfg(row.config, [*options, *own])
                 if cfg.DATASETS.SHARES or cfg.MODEL.RFNET.READERS:
                     raise ValueError(f"row {row.name}: a config of many sets wants a table that names them as held_out")
@@ -150,6 +161,7 @@ def plan_held_out(
     or on photographs, by their files, that it is measured on. What its starting weights learned from nobody checks.
     """
     _check_keys(list(options)[::2], "options")
+    options = table.options(options)
     runs = []
     for seed in seeds:
         for number, cut in enumerate(cuts):
@@ -157,14 +169,15 @@ def plan_held_out(
                 cfg = _check_config(row, options)
                 if forbidden := set(table.always) & set(cfg.DATASETS.TRAIN):
                     raise ValueError(f"row {row.name}: it trains on {min(forbidden)}, which no run may")
-                folder = output / "runs" / _run_name(row) / f"seed{seed}" / re.sub(r"[^\w.-]+", "_", cut.name)
+                name = _run_name(row, table.overrides)
+                folder = output / "runs" / name / f"seed{seed}" / re.sub(r"[^\w.-]+", "_", cut.name)
                 keys = cut.options(cfg) | {
                     "DATASETS.TEST": (),
                     "SEED": seed,
                     "TEST.EVAL_PERIOD": 0,
                     "OUTPUT_DIR": folder,
                 }
-                own = [str(part) for pair in (row.overrides | keys).items() for part in pair]
+                own = _words(row.overrides | keys)
                 trained = get_fundus_cfg(row.config, own).DATASETS.TRAIN
                 files = {name: json_file(name) for name in sorted({*trained, *cut.measured.values()})}
                 refuse_common_photographs(row.name, trained, tuple(cut.measured.values()))
@@ -181,14 +194,18 @@ def _check_keys(keys: Sequence[str], where: str) -> None:
 
 def _check_config(row: Row, options: Sequence[str]) -> CfgNode:
     try:
-        return get_fundus_cfg(row.config, [*options, *(part for pair in row.overrides.items() for part in pair)])
+        return get_fundus_cfg(row.config, [*options, *_words(row.overrides)])
     except Exception as error:  # yacs and YAML have many ways to say no
         raise ValueError(f"row {row.name}: {type(error).__name__}: {error}") from error
 
 
-def _run_name(row: Row) -> str:
+def _run_name(row: Row, common: Mapping[str, object]) -> str:
     """By config and overrides, not by row, so that tables with one `output` share the runs they have in common."""
-    name = Path(row.config).stem
-    if row.overrides:
-        name += "_" + hashlib.sha256(json.dumps(row.overrides, sort_keys=True).encode()).hexdigest()[:8]
+    name, overrides = Path(row.config).stem, {**common, **row.overrides}
+    if overrides:
+        name += "_" + hashlib.sha256(json.dumps(overrides, sort_keys=True).encode()).hexdigest()[:8]
     return name
+
+
+def _words(overrides: Mapping[str, object]) -> list[str]:
+    return [str(part) for pair in overrides.items() for part in pair]

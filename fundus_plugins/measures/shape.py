@@ -43,6 +43,14 @@ def towards_ellipses(disc: np.ndarray, cup: np.ndarray, weight: float) -> tuple[
     return disc, _towards_ellipse(cup, weight) & disc
 
 
+def largest_region(mask: np.ndarray) -> np.ndarray:
+    """The largest region, whose pixels touch at sides or corners, of an (H, W) bool mask; its holes stay."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return np.zeros_like(mask)
+    return labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+
+
 def ellipse_iou(mask: np.ndarray) -> float:
     """The IoU of a mask (H, W) bool with the ellipse of its first and second moments; nan of an empty one."""
     window = _around(mask, 0)

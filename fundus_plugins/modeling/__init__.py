@@ -10,11 +10,15 @@ from fundus_plugins.modeling.mask_head import RFNetMaskHead
 from fundus_plugins.modeling.poolers import FusionFeaturePooler
 from fundus_plugins.modeling.ranking_cnn import RankingCNN, SoftmaxCNN
 from fundus_plugins.modeling.roi_heads import RFNetROIHeads
+from fundus_plugins.modeling.segmentation import DISC_CUP_NETWORK_REGISTRY, DiscCupSegmentor, Maps
 from fundus_plugins.modeling.two_stage import TwoStageRankingCNN, TwoStageSoftmaxCNN
 
 __all__ = [
+    "DISC_CUP_NETWORK_REGISTRY",
+    "DiscCupSegmentor",
     "FusionFeaturePooler",
     "GradeClassifier",
+    "Maps",
     "RFNetMaskHead",
     "RFNetROIHeads",
     "RankingCNN",

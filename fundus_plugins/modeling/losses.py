@@ -1,4 +1,7 @@
-"""RF-Net's five mask losses (section 3.4, Table 3) as pure functions of logits, in float32 whatever autocast says."""
+"""Mask losses as pure functions of logits, in float32 whatever autocast says: RF-Net's five, and Lovász-Softmax.
+
+RF-Net section 3.4, Table 3; Lovász-Softmax is ET-Net's.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,10 +9,12 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
+from fundus_plugins.modeling.lovasz import lovasz_per_class
+
 # Keeps the dice of two empty masks at 1; small against the thousands of pixels of a mask.
 SMOOTH = 1.0
 
-MASK_LOSSES = ("bce", "dice", "focal", "bce_dice", "focal_dice")
+MASK_LOSSES = ("bce", "dice", "focal", "bce_dice", "focal_dice", "lovasz")
 
 
 def _mean_over_rois_sum_over_classes(per_class: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
@@ -68,6 +73,13 @@ def focal_loss(
     return _mean_over_rois_sum_over_classes((positive + negative).mean((2, 3)), weight)
 
 
+def lovasz_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """Lovász-Softmax (`lovasz_per_class`) of each mask, mean over RoIs, summed over classes; targets are 0 or 1."""
+    if not len(logits):
+        return logits.float().sum()
+    return _mean_over_rois_sum_over_classes(lovasz_per_class(logits, target), weight)
+
+
 def build_mask_loss(name: str, *, focal_weight: float = 0.3, alpha: float = 1.0, gamma: float = 3.0) -> Callable:
     """The loss named `name`, one of MASK_LOSSES, as a function of (logits, target, weight).
 
@@ -83,6 +95,7 @@ def build_mask_loss(name: str, *, focal_weight: float = 0.3, alpha: float = 1.0,
         "focal": focal,
         "bce_dice": lambda *args: bce_loss(*args) + dice_loss(*args),
         "focal_dice": lambda *args: focal_weight * focal(*args) + dice_loss(*args),
+        "lovasz": lovasz_loss,
     }
     if name not in losses:
         raise ValueError(f"mask loss {name!r}: expected one of {', '.join(MASK_LOSSES)}")

@@ -42,12 +42,13 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
             "network, set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
         ) from error
     if weights:
-        _load_weights(network, weights, name)
+        load_timm_weights(network, weights, name)
     speed_up_depthwise(network)
     return network
 
 
-def _load_weights(network: nn.Module, path: str, name: str) -> None:
+def load_timm_weights(network: nn.Module, path: str, name: str) -> None:
+    """Load a file in timm's names into `network`, called `name` in error texts; raises as `create_timm_network`."""
     state = read_weights(path, "MODEL.TIMM.WEIGHTS")
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:

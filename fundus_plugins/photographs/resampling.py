@@ -59,6 +59,23 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.nda
     return warp_points(small, matrix @ zoom, size, cv2.INTER_LINEAR)
 
 
+def crop_about(box: np.ndarray | None, size: tuple[int, int], diameters: float, side: int) -> np.ndarray:
+    """(2, 3), from pixels of a photograph to pixels of a square crop about the middle of a box.
+
+    Args:
+        box: (4,) XYXY, pixels of the photograph; None: the whole photograph is scaled to fit into the square.
+        size: H, W of the photograph.
+        diameters: the crop's side, in the larger extent of the box.
+        side: of the square, pixels.
+    """
+    if box is None:
+        middle, reach = np.array([size[1], size[0]]) / 2, float(max(size))
+    else:
+        middle, reach = (box[:2] + box[2:]) / 2, diameters * max(*(box[2:] - box[:2]), 1)
+    scale = side / reach
+    return np.column_stack([scale * np.eye(2), side / 2 - scale * middle])
+
+
 def warp_points(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], interpolation: int) -> np.ndarray:
     """As `warp`, each pixel by OpenCV's `interpolation` at its middle."""
     shifted = np.array(matrix, np.float64)

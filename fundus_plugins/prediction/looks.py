@@ -70,6 +70,14 @@ class Found:
         return cls(np.full(4, nan), nan, np.zeros(size, bool), np.zeros(size, bool), nan)
 
 
+class Finder(Protocol):
+    """What detects disc and cup in photographs; `Looks`, `Detections` of another model, or `CroppedDetections`."""
+
+    def prepare(self, photograph: np.ndarray) -> Prepared: ...
+
+    def find(self, batch: Sequence[Prepared]) -> list[Found]: ...
+
+
 class Looks:
     """Detects the disc in a photograph, then again in a crop about it.
 

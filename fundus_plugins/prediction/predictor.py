@@ -5,12 +5,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from fundus_plugins.photographs.anything import Anything, as_photograph
-from fundus_plugins.prediction.looks import Found, Looks, Prepared
+from fundus_plugins.prediction.looks import Finder, Looks, Prepared
 from fundus_plugins.prediction.result import FundusPrediction, measure
 from fundus_plugins.prediction.settings import Settings
 
@@ -22,19 +22,12 @@ PACKAGED = Path(__file__).parents[1] / "weights" / "rfnet_any_camera.onnx"
 AnyPath = TypeVar("AnyPath", bound=Anything)
 
 
-class Finder(Protocol):
-    """What detects disc and cup in photographs; `Looks`, or `Detections` of another model."""
-
-    def prepare(self, photograph: np.ndarray) -> Prepared: ...
-
-    def find(self, batch: Sequence[Prepared]) -> list[Found]: ...
-
-
 class FundusPredictor:
     """Runs a trained model on photographs.
 
     With PyTorch the batch norms are folded, and it computes channels-last in TEST.PRECISION. With TEST.FLIPS or
-    TEST.CROP the model sees each photograph in several views; it is then RF-Net.
+    TEST.CROP the model sees each photograph in several views; it is then RF-Net. With INPUT.DISC_CROP the model sees a
+    square about the disc that INPUT.DISC_CROP.DETECTOR, an exported RF-Net, has found.
 
     Args:
         source: a full config, whose MODEL.WEIGHTS names the trained checkpoint, for PyTorch; or the path of a file of
@@ -56,13 +49,17 @@ class FundusPredictor:
             self.settings = engine.settings
             self.finder = Looks(engine, self.settings)
         else:
-            from fundus_plugins.prediction.torch_engine import Detections, TorchEngine, load_model
+            from fundus_plugins.prediction.torch_engine import CroppedDetections, Detections, TorchEngine, load_model
 
             self.settings = Settings.of(source)
             model = load_model(source)
-            looks = TorchEngine(model, self.settings.flips, source.INPUT.FORMAT)
-            one = self.settings.flips == "none" and not self.settings.crop
-            self.finder = Detections(model, source) if one else Looks(looks, self.settings)
+            if source.INPUT.DISC_CROP.ABOUT != "none":
+                detector = FundusPredictor(source.INPUT.DISC_CROP.DETECTOR or PACKAGED, threads=threads)
+                self.finder = CroppedDetections(model, source, detector.finder)
+            elif self.settings.flips == "none" and not self.settings.crop:
+                self.finder = Detections(model, source)
+            else:
+                self.finder = Looks(TorchEngine(model, self.settings.flips, source.INPUT.FORMAT), self.settings)
 
     def __call__(self, photograph: Anything) -> FundusPrediction:
         """Predict for one photograph, whatever form it has: see `as_photograph`, whose errors these are."""

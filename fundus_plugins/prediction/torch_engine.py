@@ -11,13 +11,15 @@ from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import nn
 
 from fundus_plugins.config import without_weights
+from fundus_plugins.data.augmentation.disc_crop import box_of
 from fundus_plugins.data.structures import best_disc_and_cup
 from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.folding import fold_batch_norms
-from fundus_plugins.photographs.resampling import resize
-from fundus_plugins.prediction.looks import Found, Look, Prepared
+from fundus_plugins.modeling.segmentation import DiscCupSegmentor
+from fundus_plugins.photographs.resampling import crop_about, resize, warp
+from fundus_plugins.prediction.looks import Finder, Found, Look, Prepared
 from fundus_plugins.prediction.settings import FLIPS
 from fundus_plugins.prediction.tta import agreement_of_views, flip_boxes
 from fundus_plugins.weights.loading import load_trained_weights
@@ -44,13 +46,18 @@ class TorchEngine:
 
     Args:
         model: GeneralizedRCNN with RFNetROIHeads, in eval mode.
-        flips: a key of FLIPS; a ValueError if it is none.
+        flips: a key of FLIPS.
         channel_order: "RGB" or "BGR", how the model takes the channels (INPUT.FORMAT).
+
+    Raises:
+        ValueError: another kind of model, or no such flips.
     """
 
     def __init__(self, model: nn.Module, flips: str, channel_order: str):
         if flips not in FLIPS:
             raise ValueError(f"TEST.FLIPS {flips!r}: expected one of {', '.join(FLIPS)}")
+        if isinstance(model, DiscCupSegmentor):
+            raise ValueError("DiscCupSegmentor has one view: TEST.FLIPS none and TEST.CROP 0; several are RF-Net's")
         self.model = model
         self.flips = FLIPS[flips]
         self.channels = slice(None, None, -1 if channel_order == "BGR" else 1)
@@ -167,6 +174,48 @@ class Detections:
         return [_of_instances(x, (y.photograph.shape[0], y.photograph.shape[1])) for x, y in zip(outputs, batch)]
 
 
+class CroppedDetections:
+    """A look by a DiscCupSegmentor at a square about the disc that another finder has found (INPUT.DISC_CROP).
+
+    Where that finds no disc, the whole photograph is the square, as in training.
+
+    Args:
+        model: DiscCupSegmentor, in eval mode.
+        cfg: its config.
+        detector: what finds the disc.
+    """
+
+    def __init__(self, model: nn.Module, cfg: CfgNode, detector: Finder):
+        self.model = model
+        self.detector = detector
+        self._diameters, self._side = cfg.INPUT.DISC_CROP.DIAMETERS, cfg.INPUT.DISC_CROP.SIDE
+        self._channels = slice(None, None, -1 if cfg.INPUT.FORMAT == "BGR" else 1)
+
+    def prepare(self, photograph: np.ndarray) -> Prepared:
+        """As `Looks.prepare`."""
+        return self.detector.prepare(photograph)
+
+    def find(self, batch: Sequence[Prepared]) -> list[Found]:
+        """As `Looks.find`."""
+        inputs = []
+        for x, disc in zip(batch, self.detector.find(batch)):
+            height, width = x.photograph.shape[:2]
+            box = box_of(disc.disc)
+            matrix = crop_about(box, (height, width), self._diameters, self._side)
+            picture = warp(x.photograph, matrix, (self._side, self._side))[..., self._channels]
+            inputs.append(
+                {
+                    "image": torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))),
+                    "height": height,
+                    "width": width,
+                    "from_photograph": torch.from_numpy(matrix),
+                }
+            )
+        with torch.inference_mode():
+            outputs = [x["instances"].to("cpu") for x in self.model(inputs)]
+        return [_of_instances(x, (y.photograph.shape[0], y.photograph.shape[1])) for x, y in zip(outputs, batch)]
+
+
 def _of_instances(instances: Instances, size: tuple[int, int]) -> Found:
     disc, cup, score = best_disc_and_cup(instances, size)
     rows = instances[instances.pred_classes == 0]
@@ -177,12 +226,20 @@ def _of_instances(instances: Instances, size: tuple[int, int]) -> Found:
 
 
 def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_last: bool) -> None:
-    """Make a GeneralizedRCNN in eval mode fast, in place, and unfit for training; it computes the same.
+    """Make a model in eval mode fast, in place, and unfit for training; it computes the same.
 
-    Batch norms of the backbone are folded into its convolutions. For a `precision` below float32 the backbone above
+    A DiscCupSegmentor's batch norms are folded, and its network is converted to `precision`. Of a GeneralizedRCNN batch
+    norms of the backbone are folded into its convolutions. For a `precision` below float32 the backbone above
     stride 2, the pyramid and the heads are converted to it, which is faster than autocast; scores, boxes and masks come
     out of them as float32. The model has a pyramid, Detectron2's FPN.
     """
+    if isinstance(model, DiscCupSegmentor):
+        side = 4 * model.network.size_divisibility
+        fold_batch_norms(model.network, torch.zeros(1, 3, side, side, device=model.device))
+        if channels_last:
+            model.to(memory_format=torch.channels_last)
+        model.compute_in(precision)
+        return
     side = 2 * max(model.backbone.size_divisibility, 32)
     fold_batch_norms(model.backbone, torch.zeros(1, 3, side, side, device=model.device))
     if channels_last:

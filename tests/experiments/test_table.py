@@ -41,12 +41,13 @@ def test_every_table_can_be_read(path):
     table = read_table(path)
     iterations = set()
     for row in table.rows:
-        cfg = fundus_plugins.get_fundus_cfg(row.config, [x for pair in row.overrides.items() for x in pair])
+        own = [x for pair in row.overrides.items() for x in pair]
+        cfg = fundus_plugins.get_fundus_cfg(row.config, [*table.options([]), *own])
         assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
         iterations.add(cfg.SOLVER.MAX_ITER)
         assert set(row.paper) <= set(METRICS) and all(0.7 < value < 1 for value in row.paper.values())
     assert len(iterations) == 1  # what is compared has the same schedule
-    expected = {"table3_loss": 5}.get(path.stem, 2 if path.stem.startswith("table") else 0)
+    expected = {"table1": 5, "table3_loss": 5}.get(path.stem, 2 if path.stem.startswith("table") else 0)
     assert sum(bool(row.paper) for row in table.rows) == expected
 
 
@@ -70,6 +71,21 @@ def test_what_is_no_table(tmp_path, change, message):
 def test_a_missing_config_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="row b: no config d.yaml"):
         read_table(write(tmp_path, DOCUMENT | {"rows": [{"name": "b", "config": "d.yaml"}]}))
+
+
+def test_what_all_rows_have_in_common(phantoms, tmp_path):
+    """A table's own keys, then the command's, then the row's: the last one counts."""
+    common = {"SOLVER.MAX_ITER": 5, "SOLVER.BASE_LR": 0.5, "MODEL.RFNET.POOLING": "fusion"}
+    table = read_table(write(tmp_path, DOCUMENT | {"overrides": common}))
+    fundus_plugins.register_fundus_datasets(str(phantoms))
+    arguments = {"dataset": "phantom_train", "folds": 3, "fold_seed": 5, "output": tmp_path, "seeds": [0]}
+    for run in plan_runs(table, **arguments, options=["SOLVER.MAX_ITER", "9"])[:2]:
+        cfg = fundus_plugins.get_fundus_cfg(run.config, run.options)
+        assert (cfg.SOLVER.MAX_ITER, cfg.SOLVER.BASE_LR) == (9, 0.5)
+        assert cfg.MODEL.RFNET.POOLING == {"a": "pyramid", "b": "fusion"}[run.row]
+        assert run.folder.parts[-3].startswith("c_")
+    with pytest.raises(ValueError, match="SEED is set by the table"):
+        read_table(write(tmp_path, DOCUMENT | {"overrides": {"SEED": 1}}))
 
 
 def test_runs(table, phantoms, tmp_path):

@@ -4,10 +4,18 @@ import cv2
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from scipy.spatial import Delaunay
 
 from fundus_plugins.measures.overlap import dice
-from fundus_plugins.measures.shape import _convex, ellipse_iou, is_regular, regular_disc_and_cup, towards_ellipses
+from fundus_plugins.measures.shape import (
+    _convex,
+    ellipse_iou,
+    is_regular,
+    largest_region,
+    regular_disc_and_cup,
+    towards_ellipses,
+)
 from tests.conftest import disk
 
 
@@ -67,6 +75,21 @@ def test_islands_and_holes_go():
     assert regions(regular[0]) == regions(regular[1]) == 1
     assert regions(~regular[0]) == regions(~regular[1]) == 1
     assert dice(regular[0], disc) > 0.995 and dice(regular[1], cup) > 0.99
+
+
+@given(st.integers(0, 1000), st.floats(0.1, 0.7))
+@settings(max_examples=50, deadline=None)
+def test_the_largest_region_is_scipys(seed, part):
+    mask = np.random.default_rng(seed).random((12, 15)) < part
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    found = largest_region(mask)
+    assert found.dtype == bool and found.shape == mask.shape
+    if count == 0:
+        assert not found.any()
+        return
+    sizes = np.bincount(labels.ravel())[1:]
+    (own,) = set(labels[found])  # one region, and all of it
+    assert own and found.sum() == sizes[own - 1] == sizes.max()
 
 
 def test_a_bridge_that_smoothing_breaks_leaves_the_larger_part():

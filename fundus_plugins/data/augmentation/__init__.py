@@ -6,6 +6,7 @@ from detectron2.data.detection_utils import build_augmentation
 
 from fundus_plugins.data.augmentation.affine import RandomAffine
 from fundus_plugins.data.augmentation.cup_size import RandomCupSize
+from fundus_plugins.data.augmentation.disc_crop import RandomDiscCrop
 from fundus_plugins.data.augmentation.photometric import RandomPhotometric
 
 UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout": 0}
@@ -14,8 +15,8 @@ UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout"
 def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
     """Resize by INPUT.MIN_SIZE_* and MAX_SIZE_*, then, in training, flips and right-angle rotations (section 4.2).
 
-    After them come INPUT.RANDOM_AFFINE, INPUT.CUP_SIZES (on a smaller picture now, which is quicker) and
-    INPUT.PHOTOMETRIC, ours. Raises ValueError for what these cannot do.
+    After them come INPUT.RANDOM_AFFINE or INPUT.DISC_CROP, INPUT.CUP_SIZES (on a smaller picture now, which is quicker)
+    and INPUT.PHOTOMETRIC, ours. Raises ValueError for what these cannot do.
     """
     augmentations = build_augmentation(cfg, is_train)
     if is_train and cfg.INPUT.RANDOM_FLIP_VERTICAL:
@@ -26,6 +27,9 @@ def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentat
     if is_train and view.SIDE:
         ranges = view.DISC_SIZES, view.ROTATION, view.SHIFT, view.SHEAR
         augmentations.append(RandomAffine(view.SIDE, *ranges, closer=view.CLOSER, crop=cfg.TEST.CROP))
+    crop = cfg.INPUT.DISC_CROP
+    if is_train and crop.ABOUT != "none":
+        augmentations.append(RandomDiscCrop(crop.DIAMETERS, crop.SIDE, crop.JITTER))
     if is_train and tuple(cfg.INPUT.CUP_SIZES) != (1, 1):
         augmentations.append(RandomCupSize(cfg.INPUT.CUP_SIZES))
     if is_train and camera != UNCHANGED:
