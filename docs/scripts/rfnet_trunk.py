@@ -1,6 +1,6 @@
 """The MobileNet of trained RF-Net weights, as a start for another network: a file for MODEL.TIMM.WEIGHTS.
 
-    python docs/scripts/rfnet_trunk.py fundus_plugins/weights/rfnet_any_camera.safetensors rfnet_trunk.safetensors
+python docs/scripts/rfnet_trunk.py fundus_plugins/weights/rfnet_any_camera.safetensors rfnet_trunk.safetensors
 """
 
 import sys

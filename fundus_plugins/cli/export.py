@@ -1,4 +1,4 @@
-"""`fundus export`: RF-Net as an ONNX file."""
+"""`fundus export`: RF-Net, or a grader, as an ONNX file."""
 
 import rich_click as click
 
@@ -21,7 +21,7 @@ from .options import PATH, Command, LateChoice, config_option, load_config, load
 @click.option("--side", type=int, metavar="PIXELS", help="of square views; default: any height and width")
 @overrides_argument
 def command(config_file, weights, output, flips, side, overrides):
-    """Write RF-Net's inference to an ONNX file, for onnxruntime on any machine or in a browser.
+    """Write RF-Net's inference, or a grader's, to an ONNX file, for onnxruntime on any machine or in a browser.
 
     Without --config-file, --weights is a file of `fundus release`, which holds its config; without either it is the
     packaged one.
@@ -38,5 +38,12 @@ def command(config_file, weights, output, flips, side, overrides):
     else:
         cfg = load_release(weights or PACKAGED, pairs(overrides))
         facts = release_facts(weights or PACKAGED)
-    write_onnx(cfg, output, flips=flips, side=side, facts=facts)
+    if cfg.MODEL.GRADING.MASK == "crop":
+        from fundus_plugins.prediction.export_grader import write_grader_onnx
+
+        if flips or side:
+            raise click.UsageError("--flips and --side are of RF-Net, and this is a grader")
+        write_grader_onnx(cfg, output, facts)
+    else:
+        write_onnx(cfg, output, flips=flips, side=side, facts=facts)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")

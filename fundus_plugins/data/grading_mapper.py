@@ -11,9 +11,9 @@ from detectron2.config import configurable
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from fundus_plugins.data.cache import ArrayCache, file_state
-from fundus_plugins.data.disc_crop import crop_square, disc_square
 from fundus_plugins.data.reading import read_record
 from fundus_plugins.photographs.problems import BadInput
+from fundus_plugins.photographs.squares import crop_square, disc_square
 
 
 class GradingMapper:

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from fundus_plugins.data.coco import write_json
 from fundus_plugins.data.coco_file import read_coco
+from fundus_plugins.photographs.squares import mask_box
 from fundus_plugins.prediction.predictor import FundusPredictor
 
 SAVE_EVERY = 100
@@ -40,16 +38,11 @@ def find_discs(predictor: FundusPredictor, path: Path, facts: Mapping[str, objec
         if isinstance(found, Exception):
             failures.append(f"{name}: {found}")
             continue
-        box = mask_box(found.disc)
-        images[str(name)] |= {"disc_box": box} if box else {"disc_looked_for": True}
+        x0, y0, x1, y1 = mask_box(found.disc)
+        box = [x0, y0, x1 - x0, y1 - y0]
+        images[str(name)] |= {"disc_box": box} if found.disc.any() else {"disc_looked_for": True}
         if number % SAVE_EVERY == SAVE_EVERY - 1:
             write_json({path: document})
     write_json({path: document})
     without = [x["file_name"] for x in document["images"] if "disc_looked_for" in x]
     return sum("disc_box" in x for x in document["images"]), without, failures
-
-
-def mask_box(mask: np.ndarray) -> list[float] | None:
-    """XYWH of the smallest box around an (H, W) bool mask; None for an empty one."""
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return [float(v) for v in (x, y, width, height)] if width else None

@@ -54,7 +54,7 @@ def write_onnx(
         ValueError: an unknown `flips`, a side out of range, views larger than MODEL.FPN.SQUARE_PAD, or a model that is
             not RF-Net.
     """
-    onnx = _import_onnx()
+    onnx = import_onnx()
     flips = cfg.TEST.FLIPS if flips is None else flips
     if flips not in FLIPS:
         raise ValueError(f"flips {flips!r}: expected one of {', '.join(FLIPS)}")
@@ -92,7 +92,7 @@ def exportable(cfg: CfgNode, flips: str = "none") -> nn.Module:
     return (look if len(FLIPS[flips]) == 1 else SeveralViews(look, FLIPS[flips])).eval()
 
 
-def _import_onnx() -> ModuleType:
+def import_onnx() -> ModuleType:
     try:
         import onnx
         import onnxscript  # noqa: F401  what PyTorch's exporter needs

@@ -29,16 +29,7 @@ class OnnxEngine:
     """
 
     def __init__(self, path: str | os.PathLike, threads: int | None = None):
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"no file {os.fspath(path)!r}; it must name an exported model")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or _threads_asked_for()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others want the processor, too
-        options.log_severity_level = 3  # errors
-        try:
-            self._session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has a dozen
-            raise RuntimeError(f"{path} cannot be read as a model: {_first_line(error)}") from error
+        self._session = open_session(path, threads)
         found = self._session.get_modelmeta().custom_metadata_map
         if "settings" not in found:
             raise RuntimeError(f"{path}: expected a model of `fundus export`: there are no settings in it")
@@ -63,6 +54,20 @@ class OnnxEngine:
             return None
         agreement = float(found["agreement"][0]) if "agreement" in found else float("nan")
         return Look(found["box"][0].astype(np.float64), score, found["masks"][0], agreement)
+
+
+def open_session(path: str | os.PathLike, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """onnxruntime's session of a file, on the CPU; arguments and errors as of `OnnxEngine`."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no file {os.fspath(path)!r}; it must name an exported model")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or _threads_asked_for()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others want the processor, too
+    options.log_severity_level = 3  # errors
+    try:
+        return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a dozen
+        raise RuntimeError(f"{path} cannot be read as a model: {_first_line(error)}") from error
 
 
 def _threads_asked_for() -> int:
