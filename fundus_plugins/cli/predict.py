@@ -82,6 +82,11 @@ MOST_WORKERS = 16  # unless more are asked for
     help="outlines that a person corrected: a folder of LabelMe files or of masks, or a COCO JSON; they go before the "
     "model's",
 )
+@click.option(
+    "--grade/--no-grade",
+    default=None,
+    help="grade glaucoma; default: with the packaged weights, whose outlines the grader knows",
+)
 @click.option("--overwrite", is_flag=True, help="begin anew, whatever --output holds of an earlier run")
 @click.argument("words", nargs=-1, metavar="[PHOTOGRAPHS]... [KEY VALUE]...")
 def command(
@@ -97,10 +102,11 @@ def command(
     mm_per_pixel,
     masks_from,
     split,
+    grade,
     overwrite,
     words,
 ):
-    """Outline the optic disc and cup, measure the nerve head, and write a table, overlays and a report.
+    """Outline the optic disc and cup, measure the nerve head, grade it, and write a table, overlays and a report.
 
     PHOTOGRAPHS: files (JPEG, PNG, TIFF, BMP, WebP, DICOM), folders, patterns, ZIP files, or lists (.csv, .parquet;
     columns path and, if known, id, eye, patient, mm_per_pixel). The same command goes on where it was stopped.
@@ -128,18 +134,23 @@ def command(
     from fundus_plugins.prediction.run.run import predict_sources
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if grade is None:
+        grade = engine == "onnxruntime" and not weights or weights == str(PACKAGED)
     if engine == "onnxruntime":
         workers = workers or max(1, min(cores, MOST_WORKERS, len(files) // A_WORKER))
-        predictor = partial(FundusPredictor, weights or PACKAGED, threads=1 if workers > 1 else None)
+        threads = 1 if workers > 1 else None
+        predictor = partial(FundusPredictor, weights or PACKAGED, threads=threads, grade=grade)
         made = {"engine": engine, "weights": hash_of(weights or PACKAGED)}
     else:
         workers = workers or 1
         cfg = torch_config(config_file, weights, overrides)
-        predictor = partial(FundusPredictor, cfg)
+        predictor = partial(FundusPredictor, cfg, grade=grade)
         made = {"engine": engine, "weights": hash_of(cfg.MODEL.WEIGHTS), "config": cfg.dump()}
-    from fundus_plugins.prediction.gradability import FILE
+    from fundus_plugins.prediction import gradability, grading
 
-    made["gradability"] = hash_of(FILE)
+    made["gradability"] = hash_of(gradability.FILE)
+    if grade:
+        made["grader"] = hash_of(grading.FILE)
     chosen = tuple(dict.fromkeys(write)) or DEFAULT
     options = Options(chosen, mask_coding, mm_per_pixel, os.path.abspath(masks_from) if masks_from else None)
     result = predict_sources(

@@ -24,7 +24,7 @@ class Explanation:
         image: (S, S, 3) uint8 RGB.
         parts: the normalised maps, (S, S) float32 from 0 to 1, whose mean is the mask filter; one or two.
         mask: the mask filter, (S, S) float32 from 0 to 1.
-        disc: (S, S) bool; None where it is not known.
+        disc: (S, S) bool, the ellipse of its box where no mask is known; None where neither is.
         truth: the grade's name; "" where it is not known.
         predicted: the grade that stage 1 predicts, which chose the mask filter.
     """
@@ -62,10 +62,20 @@ def explain(model: nn.Module, cfg: CfgNode, dataset_name: str) -> Iterator[Expla
                 image=x["image"].permute(1, 2, 0).numpy(),
                 parts=[part.cpu().numpy() for part in parts[i]],
                 mask=masks[i, 0].cpu().numpy(),
-                disc=discs.get(x["image_id"], x["image"].shape[-1]),
+                disc=_disc(x, discs),
                 truth=stage1.grades[x["grade"]] if "grade" in x else "",
                 predicted=stage1.grades[int(grades.grade[i])],
             )
+
+
+def _disc(x: dict, discs: DiscMasks) -> np.ndarray | None:
+    """The mask beside the grades, or else the ellipse of the disc's box in the file of grades."""
+    side = x["image"].shape[-1]
+    if "disc_box" not in x:
+        return discs.get(x["image_id"], side)
+    x0, y0, x1, y1 = x["disc_box"].tolist()
+    rows, columns = np.mgrid[:side, :side] + 0.5
+    return ((columns - (x0 + x1) / 2) / ((x1 - x0) / 2)) ** 2 + ((rows - (y0 + y1) / 2) / ((y1 - y0) / 2)) ** 2 <= 1
 
 
 def draw_explanation(explanation: Explanation) -> np.ndarray:

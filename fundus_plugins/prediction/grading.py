@@ -133,7 +133,8 @@ def mean_map(maps: np.ndarray, grade: int) -> np.ndarray:
 
     Of the threshold below the grade the class "above", of the one above it the class "not above"; (h, w) float32.
     """
-    chosen = [maps[grade - 1, 1]] * (grade > 0) + [maps[grade, 0]] * (grade < len(maps))
+    chosen = [maps[grade - 1, 1]] if grade > 0 else []
+    chosen += [maps[grade, 0]] if grade < len(maps) else []
     stretched = [(x - x.min()) / max(float(np.ptp(x)), 1e-12) for x in chosen]
     return np.mean(stretched, axis=0).astype(np.float32)
 

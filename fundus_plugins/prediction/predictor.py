@@ -4,14 +4,16 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from fundus_plugins.photographs.anything import Anything, as_photograph
+from fundus_plugins.prediction.grading import Grader
 from fundus_plugins.prediction.looks import Finder, Looks, Prepared
-from fundus_plugins.prediction.result import FundusPrediction, measure
+from fundus_plugins.prediction.result import CONTRADICTION, MEASURED, FundusPrediction, measure
 from fundus_plugins.prediction.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class FundusPredictor:
         source: a full config, whose MODEL.WEIGHTS names the trained checkpoint, for PyTorch; or the path of a file of
             `fundus export` (.onnx), for onnxruntime; the packaged one unless told otherwise.
         threads: of onnxruntime, see OnnxEngine; PyTorch has its own setting.
+        grade: whether photographs are graded; None: with the packaged weights alone, whose outlines the grader knows.
 
     Raises:
         FileNotFoundError, RuntimeError: no such weights, or they do not fit.
@@ -41,7 +44,16 @@ class FundusPredictor:
 
     finder: Finder
 
-    def __init__(self, source: "CfgNode | str | os.PathLike" = PACKAGED, *, threads: int | None = None):
+    def __init__(
+        self,
+        source: "CfgNode | str | os.PathLike" = PACKAGED,
+        *,
+        threads: int | None = None,
+        grade: bool | None = None,
+    ):
+        # The packaged grader knows the packaged weights' outlines.
+        grade = grade if grade is not None else source == PACKAGED
+        self.grader = Grader(threads) if grade else None
         if isinstance(source, str | os.PathLike):
             from fundus_plugins.prediction.onnx_engine import OnnxEngine
 
@@ -112,4 +124,13 @@ class FundusPredictor:
     def predict_prepared(self, batch: Sequence[Prepared]) -> list[FundusPrediction]:
         """Predict for a batch of what `prepare` gave."""
         found = self.finder.find(batch)
-        return [measure(x, self.settings, prepared.photograph) for x, prepared in zip(found, batch)]
+        measured = [measure(x, self.settings, prepared.photograph) for x, prepared in zip(found, batch)]
+        return [self.graded(x, prepared.photograph) for x, prepared in zip(measured, batch)]
+
+    def graded(self, prediction: FundusPrediction, photograph: np.ndarray) -> FundusPrediction:
+        """The same with its `grade`, of an (H, W, 3) uint8 RGB photograph; as it is without a grader or a disc."""
+        if self.grader is None or prediction.status != MEASURED:
+            return prediction
+        grade = self.grader(photograph, prediction.disc, prediction.cup)
+        flags = (*prediction.flags, CONTRADICTION) if grade.contradiction else prediction.flags
+        return replace(prediction, grade=grade, flags=flags)

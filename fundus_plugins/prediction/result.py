@@ -11,12 +11,14 @@ from fundus_plugins.measures.nerve_head import NerveHead, measure_nerve_head
 from fundus_plugins.measures.shape import ellipse_iou, regular_disc_and_cup, towards_ellipses
 from fundus_plugins.prediction.contours import contours_of
 from fundus_plugins.prediction.gradability import Judgement, judge
+from fundus_plugins.prediction.grading import Grade
 from fundus_plugins.prediction.looks import Found
 from fundus_plugins.prediction.settings import Settings
 
 NO_DISC, AT_EDGE = "no disc", "cut off by the edge"
 AGREEMENT, SHAPE = "views disagree", "not the shape of a disc"
 HARD = "hard to grade"
+CONTRADICTION = "grade contradicts itself"
 MEASURED, MISSED, UNGRADABLE = "measured", "no disc", "ungradable"
 
 
@@ -35,11 +37,12 @@ class FundusPrediction:
             disc again; nan without a disc or with one view.
         ellipse: how much like an ellipse the disc was before that, 0 to 1 (`ellipse_iou`); nan without a disc.
         flags: why someone should review it: first the reason of `judge` for which it cannot be graded, or HARD (its
-            gradability is low); then of NO_DISC, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW) and SHAPE (`ellipse` below
-            TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses).
+            gradability is low); then of NO_DISC, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW), SHAPE (`ellipse` below
+            TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses) and CONTRADICTION (of `grade`).
         box: (4,) float64 XYXY, of the detection, pixels of the photograph; nan where nothing was detected.
         gradability: 0 to 1, of `judge`; nan for weights without TEST.FLAG_BELOW, whose doubts nobody has measured.
         ungradable: whether it is too low, or this is no photograph of a fundus; there is no `vcdr` then.
+        grade: of glaucoma; None without a disc, where it is `ungradable`, and of a predictor without a grader.
     """
 
     disc: np.ndarray
@@ -53,6 +56,7 @@ class FundusPrediction:
     box: np.ndarray
     gradability: float = math.nan
     ungradable: bool = False
+    grade: Grade | None = None
 
     @property
     def flagged(self) -> bool:
@@ -91,6 +95,7 @@ class FundusPrediction:
             "agreement": _number(self.agreement),
             "ellipse": _number(self.ellipse),
             "score": _number(self.score),
+            "grade": None if self.grade is None else self.grade.to_dict(),
         }
         if self.disc.any():
             plain["contours"] = contours_of(self.disc, self.cup)

@@ -15,6 +15,7 @@ _SENTENCES = {
     "contradictory sides": "The list, the header, the name or the disc's place name different eyes, so none is taken.",
     "unlikely scale": "With the scale that was given, the disc would have a size that no disc has; it is not used.",
     "hard to grade": "Of photographs that look like this, many are not outlined rightly.",
+    "grade contradicts itself": "The grade is put together from two answers, and here they contradict each other.",
     "outlines unsure": "The outlines are likely to mislead, though nothing else is unusual in the photograph.",
 }
 

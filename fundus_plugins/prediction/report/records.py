@@ -18,6 +18,7 @@ _TEXTS = (
     "patient_source",
     "error",
     "outlines",
+    "grade_reason",
     "weights",
     "version",
 )

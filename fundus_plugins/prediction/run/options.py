@@ -6,9 +6,9 @@ from typing import Any
 
 # Each with a folder of its own, or a file beside the table.
 KINDS = (
-    "overlays", "masks", "contours", "coco", "csv", "jsonl", "parquet", "dicom-seg", "dicom-sr", "report",
+    "overlays", "cams", "masks", "contours", "coco", "csv", "jsonl", "parquet", "dicom-seg", "dicom-sr", "report",
 )  # fmt: skip
-FOLDERS = ("overlays", "masks", "contours", "pictures", "dicom-seg", "dicom-sr")
+FOLDERS = ("overlays", "cams", "masks", "contours", "pictures", "dicom-seg", "dicom-sr")
 DEFAULT = ("csv", "overlays", "report")
 CODINGS = ("refuge", "012")
 

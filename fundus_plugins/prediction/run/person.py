@@ -54,6 +54,7 @@ def person_first(found: FundusPrediction, correction: "Correction | None") -> tu
         flags=(NO_DISC,) * (not there) + (AT_EDGE,) * edge,
         gradability=nothing,
         ungradable=False,
+        grade=None,
     )
     vcdr = None if np.isnan(found.vcdr) else round(found.vcdr, 4)
     return persons, {"outlines": PERSON, "model_vcdr": vcdr, "compared": {"vcdr": vcdr, "contours": contours}}

@@ -26,6 +26,8 @@ COLUMNS = (
     "mm_per_pixel", "scale_source",
     "field_degrees", "status", "flagged", "reasons", "error", "gradability",
     "vcdr", "vcdr_low", "vcdr_high", "agreement", "ellipse", "score", "outlines", "model_vcdr",
+    "grade", "grade_reason", "p_normal", "p_suspicious", "p_glaucoma", "p_above_normal", "p_above_suspicious",
+    "grade_contradiction", "screen_85", "screen_95",
     *_HEAD, *_PROFILE,
     "seconds", "weights", "version",
 )  # fmt: skip
@@ -33,10 +35,10 @@ COLUMNS = (
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TEXTS = {"id", "path", "patient", "eye", "eye_source", "scale_source", "status", "reasons", "error", "outlines"}
-_TEXTS |= {"weights", "version", "patient_source"}
+_TEXTS |= {"weights", "version", "patient_source", "grade", "grade_reason"}
 _COUNTS = {"width", "height", "disc_height", "disc_width", "disc_area", "cup_height", "cup_width", "cup_area"}
 _COUNTS |= {"rim_narrowest_angle", "rim_absent", "ddls"}
-_TRUTHS = {"flagged", "isnt"}
+_TRUTHS = {"flagged", "isnt", "grade_contradiction", "screen_85", "screen_95"}
 
 
 def kind_of(column: str) -> str:
@@ -58,6 +60,8 @@ def make_record(source: Source, known: Known, image: np.ndarray, prediction: Fun
     if about["eye_source"] == CONTRADICTION:
         doubts.append(EYES)
     record = about | prediction.to_dict(eye=about["eye"], mm_per_pixel=about["mm_per_pixel"], fovea=known.fovea)
+    if prediction.status != MEASURED:
+        record["grade_reason"] = prediction.flags[0] if prediction.flags else prediction.status
     if doubts:
         record |= {"flagged": True, "reasons": [*record["reasons"], *doubts]}
     return record
@@ -113,8 +117,17 @@ def row(record: Mapping[str, Any]) -> list[str]:
     Text that a spreadsheet would take for a formula has an apostrophe before it.
     """
     profile = record.get("rim_profile") or ()
-    values = {**record, **dict(zip(_PROFILE, profile)), "reasons": "; ".join(record.get("reasons", ()))}
+    values = {**flat(record), **dict(zip(_PROFILE, profile)), "reasons": "; ".join(record.get("reasons", ()))}
     return [_cell(values.get(name)) for name in COLUMNS]
+
+
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record whose grade is in columns of its own."""
+    grade = record.get("grade") or {}
+    columns = {f"p_{name}": x for name, x in grade.get("probabilities", {}).items()}
+    columns |= {f"p_above_{name}": x for name, x in grade.get("above", {}).items()}
+    columns |= {f"screen_{name}": x for name, x in grade.get("screening", {}).items()}
+    return {**record, **columns, "grade": grade.get("name"), "grade_contradiction": grade.get("contradiction")}
 
 
 def _cell(value: object) -> str:

@@ -97,6 +97,8 @@ class Job:
             image, known, prepared = read.found
             (prediction,) = predictor.predict_prepared([prepared])
             prediction, about = person_first(prediction, self.corrections.get(source.id))
+            if about["outlines"] == PERSON:
+                prediction = predictor.graded(prediction, image)
             record = {**make_record(source, known, image, prediction), **about, **self.facts}
             failures = write_files(self.output, source, record, image, prediction, self.options)
             if failures:  # what was measured stays, and the files are tried again by the same command

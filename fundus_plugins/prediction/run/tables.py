@@ -8,7 +8,7 @@ from typing import IO, Any
 from fundus_plugins.files import atomic_write
 from fundus_plugins.prediction.run.journal import TABLES
 from fundus_plugins.prediction.run.options import Options
-from fundus_plugins.prediction.run.record import COLUMNS, FAILED, kind_of, row
+from fundus_plugins.prediction.run.record import COLUMNS, FAILED, flat, kind_of, row
 
 CSV, PARQUET, COCO, _, _ = TABLES
 
@@ -90,7 +90,7 @@ def write_parquet(output: Path, records: Iterable[Mapping[str, Any]]) -> None:
     kinds = {name: types[kind_of(name)] for name in COLUMNS if not name[-3:].isdigit()}
     kinds |= {"reasons": pyarrow.list_(pyarrow.string()), "rim_profile": pyarrow.list_(pyarrow.float64())}
     columns: dict[str, list] = {name: [] for name in kinds}
-    for record in records:
+    for record in map(flat, records):
         for name, values in columns.items():
             value = record.get(name)
             values.append(_printable(value) if isinstance(value, str) else value)

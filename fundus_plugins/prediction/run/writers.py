@@ -16,6 +16,7 @@ from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import Source
 from fundus_plugins.prediction.contours import labelme
 from fundus_plugins.prediction.drawing import at_most, draw_disc_and_cup
+from fundus_plugins.prediction.grading import draw_cam
 from fundus_plugins.prediction.result import FundusPrediction
 from fundus_plugins.prediction.run.options import Options
 
@@ -109,7 +110,17 @@ def _report(folder, source, record, image, prediction, options):
         x0, y0, x1, y1 = close_up(prediction.disc)
         pictures |= {"disc": f"pictures/disc/{name}.jpg", "disc_box": [x0, y0, x1, y1]}
         _save(folder, record, "disc", pictures["disc"], _jpeg(at_most(image[y0:y1, x0:x1], CLOSE_SIDE)))
+        if prediction.grade is not None:
+            pictures["cam"] = f"pictures/cam/{name}.jpg"
+            drawn = draw_cam(image, prediction.grade, (x0, y0, x1, y1))
+            _save(folder, record, "cam", pictures["cam"], _jpeg(at_most(drawn, CLOSE_SIDE)))
     record["pictures"] = pictures
+
+
+def _cams(folder, source, record, image, prediction, options):
+    if prediction.grade is not None:
+        drawn = draw_cam(image, prediction.grade, close_up(prediction.disc))
+        _save(folder, record, "cams", f"cams/{output_name(source.id)}.jpg", _jpeg(at_most(drawn, OVERLAY_SIDE)))
 
 
 def _dicom_seg(folder, source, record, image, prediction, options):
@@ -130,6 +141,7 @@ def _dicom_sr(folder, source, record, image, prediction, options):
 
 WRITERS: Mapping[str, Writer] = {
     "overlays": _overlay,
+    "cams": _cams,
     "masks": _masks,
     "contours": _contours,
     "coco": _coco,

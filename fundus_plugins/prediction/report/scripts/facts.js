@@ -90,7 +90,6 @@ function ratioScale(value, eye, compared) {
 
 function doubtsOf(eye) {
   const sentences = eye.reasons.map((reason) => SENTENCES[reason]);
-  if (eye.grade?.contradiction) sentences.push(`The grade “${eye.grade.name}” and the outlines contradict each other.`);
   if (eye.flagged && !sentences.length) sentences.push("Someone should look at this eye.");
   if (!sentences.length)
     return eye.status === "measured" ? element("p", { class: "no-doubts soft" }, "No doubts.") : null;
@@ -104,16 +103,23 @@ function doubtsOf(eye) {
 function gradeOf({ grade }) {
   if (!grade?.name) return null;
   const list = Object.entries(grade.probabilities ?? {}).filter(([, share]) => isNumber(share));
-  const rows = list
-    .sort((a, b) => b[1] - a[1])
-    .map(([name, share]) =>
-      element("li", {}, element("span", {}, name), bar(share), element("span", { class: "number" }, ratio(share))),
-    );
+  const rows = list.map(([name, share]) =>
+    element("li", {}, element("span", {}, name), bar(share), element("span", { class: "number" }, ratio(share))),
+  );
   return section(
     "Grade",
     element("p", { class: "grade" }, grade.name),
     rows.length ? element("ul", { class: "shares", "aria-label": "Probabilities" }, ...rows) : null,
+    rows.length ? element("p", { class: "soft" }, "Probabilities as if every grade were as frequent.") : null,
+    grade.screening ? element("p", { class: "soft" }, screened(grade.screening)) : null,
   );
+}
+
+function screened(screening) {
+  const passed = ["95", "85"].find((name) => screening[name]);
+  return passed
+    ? `More suspect than ${passed} of 100 normal eyes of the validation.`
+    : "Within 85 of 100 normal eyes of the validation.";
 }
 
 function bar(share) {

@@ -34,7 +34,8 @@ function view(eye, { pictures, contours, compared, disc_box: box }) {
     $("layer-photograph").append(
       ...image(pictures.disc, [box[0] - 0.5, box[1] - 0.5, box[2] - box[0], box[3] - box[1]]),
     );
-  $("layer-cam").replaceChildren(...image(pictures.cam, everything));
+  if (box) $("layer-cam").replaceChildren(...image(pictures.cam, [box[0] - 0.5, box[1] - 0.5, box[2] - box[0], box[3] - box[1]]));
+  else $("layer-cam").replaceChildren();
   $("layer-disc").replaceChildren(...outlineOf(contours.disc, "disc"), ...narrowestMark(eye, contours));
   $("layer-cup").replaceChildren(...outlineOf(contours.cup, "cup"));
   const model = compared?.contours ?? {};
