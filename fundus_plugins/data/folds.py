@@ -102,7 +102,8 @@ def write_grading_folds(
     written = []
     for fold in range(folds):
         rest = [i for i, held in enumerate(tested) if held != fold]
-        chosen = assign_folds([grades[i] for i in rest], _VAL_PART, seed, [patients[i] for i in rest])
+        owners = [patients[i] for i in rest]
+        chosen = assign_folds([grades[i] for i in rest], min(_VAL_PART, len(set(owners))), seed, owners)
         parts = {
             "fit": [images[i] for i, part in zip(rest, chosen, strict=True) if part],
             "val": [images[i] for i, part in zip(rest, chosen, strict=True) if not part],

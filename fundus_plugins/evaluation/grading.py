@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix
 from tabulate import tabulate
 
 from fundus_plugins.evaluation.disc_cup import file_stem
-from fundus_plugins.evaluation.plots import draw_confusion
+from fundus_plugins.evaluation.plots import draw_confusion, draw_reliability, draw_roc
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.grading import contradicts, grading_metrics
 
@@ -25,7 +25,7 @@ class GradingEvaluator(DatasetEvaluator):
 
     Photographs without a grade are left out. Writes to `output_dir`: `<dataset>_images.csv`, a row a photograph, with
     the probability of passing each threshold and `contradiction` where a later one is passed and an earlier one is
-    not; `<dataset>_metrics.json`, with the confusion matrix; `<dataset>_confusion.png`.
+    not; `<dataset>_metrics.json`, with the confusion matrix; pictures `<dataset>_{confusion,roc,reliability}.png`.
 
     Args:
         dataset_name: for names of files and messages.
@@ -100,6 +100,9 @@ class GradingEvaluator(DatasetEvaluator):
             json.dump(document, file, indent=2)
         if self.intervals:
             draw_confusion(confusion, self.grades, f"{path}_confusion.png")
+            truth, above = (np.array([row[key] for row in rows]) for key in ("truth", "above"))
+            draw_roc(truth, above, self.grades, f"{path}_roc.png")
+            draw_reliability(truth, above, self.grades, f"{path}_reliability.png")
 
     def _line(self, row: dict, contradiction: bool) -> dict:
         """A row of the CSV: names instead of numbers."""

@@ -1,4 +1,4 @@
-"""Pictures of numbers: training and validation loss, and confusion matrices (the paper's Figures 4 and 3)."""
+"""Pictures of numbers: losses, confusion matrices (the paper's Figures 4 and 3), ROC curves, reliability."""
 
 import io
 import json
@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 from matplotlib.figure import Figure
-from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.calibration import CalibrationDisplay
+from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
 from fundus_plugins.files import atomic_write
 
@@ -42,6 +43,40 @@ def draw_confusion(confusion: np.ndarray, grades: list[str], path: str | os.Path
         panel.text(column, row, str(int(number)), ha="center", va="center", color=color)
     panel.set(title=title, xlabel="predicted", ylabel="truth")
     _save(figure, path)
+
+
+def draw_roc(truth: np.ndarray, above: np.ndarray, grades: list[str], path: str | os.PathLike) -> None:
+    """Write a PNG with the ROC curve of each threshold that the photographs lie on both sides of.
+
+    Args:
+        truth: (N,) int grades.
+        above: (N, K - 1), probabilities of a grade above each of the first K - 1.
+        grades: the K names.
+    """
+    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    panel = figure.subplots()
+    for number, name in _thresholds(truth, grades):
+        RocCurveDisplay.from_predictions(truth > number, above[:, number], ax=panel, name=f"above {name}")
+    panel.plot([0, 1], [0, 1], ":", color="grey")
+    panel.set(xlabel="1 - specificity", ylabel="sensitivity")
+    _save(figure, path)
+
+
+def draw_reliability(truth: np.ndarray, above: np.ndarray, grades: list[str], path: str | os.PathLike) -> None:
+    """Write a PNG of the share of photographs above each threshold over its probability, in ten bins; as `draw_roc`."""
+    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    panel = figure.subplots()
+    for number, name in _thresholds(truth, grades):
+        CalibrationDisplay.from_predictions(
+            truth > number, above[:, number], n_bins=10, ax=panel, name=f"above {name}", ref_line=False
+        )
+    panel.plot([0, 1], [0, 1], ":", color="grey")
+    panel.set(xlabel="probability", ylabel="share")
+    _save(figure, path)
+
+
+def _thresholds(truth: np.ndarray, grades: list[str]) -> list[tuple[int, str]]:
+    return [(k, name) for k, name in enumerate(grades[:-1]) if 0 < (truth > k).mean() < 1]
 
 
 def _save(figure: Figure, path: str | os.PathLike) -> None:

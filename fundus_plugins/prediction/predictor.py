@@ -52,8 +52,8 @@ class FundusPredictor:
         grade: bool | None = None,
     ):
         # The packaged grader knows the packaged weights' outlines.
-        grade = grade if grade is not None else source == PACKAGED
-        self.grader = Grader(threads) if grade else None
+        packaged = isinstance(source, str | os.PathLike) and Path(source) == PACKAGED
+        self.grader = Grader(threads) if (packaged if grade is None else grade) else None
         if isinstance(source, str | os.PathLike):
             from fundus_plugins.prediction.onnx_engine import OnnxEngine
 

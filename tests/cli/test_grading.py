@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 
 import cv2
 import pytest
@@ -181,3 +183,40 @@ def test_stage_1_that_is_there_is_not_trained_again(phantoms, trained):
         training_stages(grading_config("2sranking_cnn", *SETS, "MODEL.GRADING.STAGE1_EPOCHS", 0))
     with pytest.raises(ValueError, match="DATASETS.TEST must name a set"):
         training_stages(grading_config("2sranking_cnn", *SETS, "DATASETS.TEST", ()))
+
+
+def test_discs_are_found_and_folds_compared_in_two_processes(phantoms, tmp_path):
+    datasets = tmp_path / "datasets"
+    shutil.copytree(phantoms, datasets)
+    graded = datasets / "phantom" / "train_grading.json"
+    command = [sys.executable, "-m", "fundus_plugins", "find-discs", str(graded)]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 0 and "discs -> " in found.stdout, found.stderr[-2000:]
+    document = json.loads(graded.read_text())
+    boxes = [x.get("disc_box") for x in document["images"]]
+    assert document["info"]["discs"]["weights_sha256"] and sum(x is not None for x in boxes) >= 4
+    before = graded.stat().st_mtime_ns
+    for image in document["images"]:  # phantoms of 128 pixels may be missed
+        image.setdefault("disc_box", [40.0, 40.0, 30.0, 30.0])
+        image.pop("disc_looked_for", None)
+    graded.write_text(json.dumps(document))
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert "6 discs" in again.stdout and graded.stat().st_mtime_ns > before
+
+    table = tmp_path / "table.yaml"
+    table.write_text(
+        "title: Graders\nreference: whole\nrows:\n- {name: whole, config: ranking_cnn.yaml}\n"
+        "- {name: about the disc, config: 2sranking_cnn.yaml, "
+        "overrides: {MODEL.GRADING.MASK: crop, MODEL.GRADING.DISC_DIAMETERS: 2.5}}\n"
+    )
+    options = ["--data", "phantom_train_grading", "--folds", 2, "--with-disc", "--table", table, "--jobs", 2]
+    options += ["--output", tmp_path / "out", *SMALL_GRADING, "SOLVER.EPOCHS", 1, "DATASETS.CHECK", False]
+    done = run("compare_grading.py", *options, datasets=datasets)
+    assert done.returncode == 0, done.stderr[-3000:]
+    text = (tmp_path / "out" / "grading.md").read_text()
+    assert "# Graders: phantom_train_grading" in text and "6 photographs" in text
+    assert "about the disc - whole" in text and "whole - about" not in text
+    left = {path.name for path in (tmp_path / "out").rglob("*.pth")}
+    assert left == {"model_best.pth"}
+    wrong = run("compare_grading.py", "--data", "x", "--train", "y", "--output", tmp_path, datasets=datasets)
+    assert wrong.returncode == 2 and "either --data, or --train, --val and --test" in wrong.stderr

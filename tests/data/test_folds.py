@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fundus_plugins
-from fundus_plugins.data.folds import assign_folds, write_folds
+from fundus_plugins.data.folds import assign_folds, write_folds, write_grading_folds
 
 
 @settings(deadline=None, max_examples=50)
@@ -117,3 +117,62 @@ def test_the_eyes_of_a_patient_share_a_fold(tmp_path):
     assert sorted(x for fold in held for x in fold) == sorted([*map(str, range(9)), "P"])
     with pytest.raises(ValueError, match="11 folds of 10 patients: expected 2 to 10"):
         write_folds(path, 11, 0)
+
+
+def grading_file(path, grades, patients=None, discs=True):
+    images = [
+        {"id": i + 1, "file_name": f"{i:03d}.png", "height": 10, "width": 10}
+        | ({"patient": patients[i]} if patients else {})
+        | ({"disc_box": [1, 1, 4, 4]} if discs is True or discs[i] else {})
+        for i in range(len(grades))
+    ]
+    names = ["normal", "suspicious", "glaucoma"]
+    document = {
+        "images": [*images, {"id": 999, "file_name": "ungraded.png", "height": 10, "width": 10}],
+        "annotations": [
+            {"id": i + 1, "image_id": i + 1, "category_id": names.index(g) + 1, "bbox": [0, 0, 10, 10], "area": 100}
+            for i, g in enumerate(grades)
+        ],
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(names)],
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+def names_of(path):
+    return [x["file_name"] for x in json.loads(path.read_text())["images"]]
+
+
+def test_every_graded_photograph_is_tested_once_and_chooses_nothing_there(tmp_path):
+    grades = ["normal"] * 20 + ["suspicious"] * 10 + ["glaucoma"] * 10
+    patients = [f"p{i // 2}" for i in range(40)]
+    source = grading_file(tmp_path / "train_grading.json", grades, patients)
+    folds = write_grading_folds(source, 4, 0)
+    assert folds == write_grading_folds(source, 4, 0)
+    assert sorted(x for _, _, test in folds for x in names_of(test)) == [f"{i:03d}.png" for i in range(40)]
+    for paths in folds:
+        parts = [names_of(path) for path in paths]
+        assert sorted(sum(parts, [])) == [f"{i:03d}.png" for i in range(40)]
+        owners = [{patients[int(x[:3])] for x in part} for part in parts]
+        assert not (owners[0] & owners[1] or owners[0] & owners[2] or owners[1] & owners[2])
+        for part in parts[::2]:  # every grade to fit on, and to report
+            assert {grades[int(x[:3])] for x in part} == {"normal", "suspicious", "glaucoma"}
+        fit = json.loads(paths[0].read_text())
+        assert {x["image_id"] for x in fit["annotations"]} == {x["id"] for x in fit["images"]}
+    assert folds[0][0].name == "train_fold0of4_seed0_fit_grading.json"
+
+
+def test_photographs_without_a_disc_and_those_that_are_too_many_are_left_out(tmp_path):
+    grades = ["normal"] * 30 + ["suspicious"] * 6 + ["glaucoma"] * 6
+    source = grading_file(tmp_path / "train_grading.json", grades, discs=[i != 35 for i in range(42)])
+    drawn = write_grading_folds(source, 3, 0, with_disc=True, at_most={"normal": 12})
+    tested = [x for _, _, test in drawn for x in names_of(test)]
+    assert len(tested) == 12 + 5 + 6 and "035.png" not in tested
+    assert tested == [
+        x for _, _, t in write_grading_folds(source, 3, 0, with_disc=True, at_most={"normal": 12}) for x in names_of(t)
+    ]
+    # Who has another grade, too, stays.
+    pairs = [f"p{i % 21}" for i in range(42)]
+    source = grading_file(tmp_path / "val_grading.json", grades, pairs)
+    tested = [x for _, _, test in write_grading_folds(source, 3, 0, at_most={"normal": 1}) for x in names_of(test)]
+    assert {f"{i:03d}.png" for i in range(30, 42)} <= set(tested)

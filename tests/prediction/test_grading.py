@@ -1,0 +1,151 @@
+"""The packaged grader: its files agree, its rules are those of the ranking-CNN, its map lies where it says."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from detectron2.modeling import build_model
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fundus_plugins
+from fundus_plugins.config import without_weights
+from fundus_plugins.data.phantom.drawing import draw_phantom
+from fundus_plugins.data.phantom.sampling import sample_parameters
+from fundus_plugins.files import file_hash
+from fundus_plugins.modeling import ranking_cnn
+from fundus_plugins.photographs.squares import crop_square
+from fundus_plugins.prediction.grading import FILE, NETWORK, Grade, Grader, draw_cam, mean_map, number_of_successes
+from fundus_plugins.prediction.predictor import PACKAGED
+from fundus_plugins.prediction.result import CONTRADICTION, MEASURED, MISSED, UNGRADABLE
+from fundus_plugins.weights.loading import load_trained_weights
+from tests.conftest import disk
+
+onnx = pytest.importorskip("onnx")
+WEIGHTS = "fundus://grader.safetensors"
+
+
+@pytest.fixture(scope="module")
+def grader():
+    return Grader(threads=1)
+
+
+def phantom(grade: str, seed: int = 5):
+    rng = np.random.default_rng(seed)
+    return draw_phantom(sample_parameters(rng, grade, "disc"), 512, rng)
+
+
+def test_the_packaged_files_hold_the_same_weights(grader):
+    metadata = {x.key: x.value for x in onnx.load(NETWORK).metadata_props}
+    assert json.loads(metadata["facts"])["weights"] == file_hash(NETWORK.with_suffix(".safetensors"))
+    cfg = fundus_plugins.release_cfg(WEIGHTS)
+    assert cfg.MODEL.GRADING.GRADES == json.loads(FILE.read_text())["grades"]
+    model = build_model(without_weights(cfg)).eval()
+    load_trained_weights(model, WEIGHTS)
+    drawn = phantom("suspicious")
+    logits, maps, square = grader.look(drawn.image, drawn.disc)
+    picture = torch.from_numpy(np.array(crop_square(drawn.image, square)))
+    assert picture.shape[0] == square[2] - square[0]
+    from fundus_plugins.prediction.grading import _resize
+
+    image = torch.from_numpy(_resize(picture.numpy(), 384).copy()).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        for number, network in enumerate(model.networks):
+            expected, expected_maps = network.logits_and_maps(image)
+            np.testing.assert_allclose(logits[number], expected[0], atol=2e-3)
+            np.testing.assert_allclose(maps[number], expected_maps[0], atol=2e-2)
+
+
+def test_the_same_square_as_in_training(grader, tmp_path):
+    """What GradingMapper gives the network is what `Grader` does."""
+    import cv2
+
+    from fundus_plugins.data.grading_mapper import GradingMapper
+    from fundus_plugins.photographs.squares import mask_box
+    from fundus_plugins.prediction import grading
+
+    drawn = phantom("normal")
+    path = str(tmp_path / "eye.png")
+    cv2.imwrite(path, drawn.image[..., ::-1])
+    mapper = GradingMapper(
+        False,
+        categories=["normal"],
+        grades=["normal"],
+        augmentations=[],
+        side=384,
+        image_format="RGB",
+        crop_diameters=2.5,
+    )
+    mapped = mapper({"file_name": path, "disc_box": mask_box(drawn.disc)})["image"]
+    _, _, square = grader.look(drawn.image, drawn.disc)
+    ours = grading._resize(crop_square(drawn.image, square), 384).transpose(2, 0, 1)
+    np.testing.assert_array_equal(mapped.numpy(), ours)
+
+
+def test_a_larger_cup_is_never_graded_lower(grader):
+    drawn = phantom("normal")
+    disc = disk(512, 512, 256, 256, 60)
+    graded = [grader(drawn.image, disc, disk(512, 512, 256, 256, radius)) for radius in range(6, 58, 4)]
+    for name in ("normal", "suspicious"):
+        values = [x.above[name] for x in graded]
+        assert (np.diff(values) > 0).all(), (name, values)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_probabilities_are_those_of_the_ranking_cnn(above):
+    ours = number_of_successes(above)
+    theirs = ranking_cnn.number_of_successes(torch.tensor([above], dtype=torch.float64))[0]
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    assert ours.sum() == pytest.approx(1) and (ours >= 0).all()
+
+
+def test_maps_that_stand_for_a_grade():
+    maps = np.zeros((2, 2, 1, 3), np.float32)
+    maps[0, 0], maps[0, 1], maps[1, 0], maps[1, 1] = [0, 1, 2], [4, 0, 0], [0, 3, 0], [5, 5, 7]
+    np.testing.assert_allclose(mean_map(maps, 0), [[0, 0.5, 1]])
+    np.testing.assert_allclose(mean_map(maps, 1), [[0.5, 0.5, 0]])
+    np.testing.assert_allclose(mean_map(maps, 2), [[0, 0, 1]])
+
+
+def test_the_map_is_drawn_where_it_was_seen():
+    cam = np.zeros((4, 4), np.float32)
+    cam[1, 2] = 1  # of a square of 40 pixels at (10, 20): pixels 30 to 39, 30 to 39
+    grade = Grade("normal", {}, {}, False, {}, cam, (10, 20, 50, 60))
+    photograph = np.full((80, 80, 3), 100, np.uint8)
+    drawn = draw_cam(photograph, grade, (5, 5, 75, 75))
+    changed = np.abs(drawn.astype(int) - 100).sum(2) > 60
+    rows, columns = (np.flatnonzero(changed.any(axis)) + 5 for axis in (1, 0))
+    assert abs(rows.mean() - 34.5) < 1 and abs(columns.mean() - 34.5) < 1
+    assert (draw_cam(photograph, grade, (60, 60, 80, 80)) == 100).all()
+
+
+def test_a_predictor_grades_what_was_measured_and_nothing_else():
+    predictor = fundus_plugins.FundusPredictor(threads=1)
+    found = predictor(phantom("glaucoma").image)
+    assert found.status == MEASURED and found.grade is not None
+    plain = found.to_dict()["grade"]
+    assert sum(plain["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    assert plain["name"] in plain["probabilities"] and set(plain["screening"]) == {"85", "95"}
+    nothing = predictor(np.zeros((300, 300, 3), np.uint8))
+    assert nothing.status in (MISSED, UNGRADABLE) and nothing.grade is None and nothing.flags
+    assert nothing.to_dict()["grade"] is None
+    assert fundus_plugins.FundusPredictor(threads=1, grade=False)(phantom("glaucoma").image).grade is None
+    assert fundus_plugins.FundusPredictor(str(PACKAGED), threads=1).grader is not None
+
+
+def test_a_contradiction_is_flagged(monkeypatch):
+    predictor = fundus_plugins.FundusPredictor(threads=1)
+    drawn = phantom("normal")
+    for odds in ((-50.0, 50.0), (50.0, 50.0)):
+        fake = {
+            "grades": ["normal", "suspicious", "glaucoma"],
+            "measures": [],
+            "thresholds": [{"mean": np.zeros(2), "scale": np.ones(2), "weights": np.zeros(2), "bias": x} for x in odds],
+            "screening": {"85": 0.5, "95": 0.5},
+        }
+        monkeypatch.setattr("fundus_plugins.prediction.grading._model", lambda found=fake: found)
+        found = predictor(drawn.image)
+        contradicts = odds[0] < 0
+        assert found.grade.contradiction == contradicts == (CONTRADICTION in found.flags)
+        assert found.grade.name == ("suspicious" if contradicts else "glaucoma")
