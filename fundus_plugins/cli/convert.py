@@ -112,15 +112,14 @@ def run(converter, root: Path, output: Path, options: dict, holdout: int, seed: 
 
 def summary(result, output: Path) -> str:
     """A table of a Conversion's splits, its notes, and where the files are."""
-    from fundus_plugins.data.coco import GRADES
     from fundus_plugins.data.converters.convert import count
 
-    grades = "/".join(GRADES)
+    grades = "/".join(result.grades)
     lines = [f"{'split':8}{'images':>8}{'discs':>8}{'cups':>8}  {f'{grades}/unknown':36}vCDR min, quartiles, max"]
     for split, images in result.splits.items():
-        numbers = count(images)
+        numbers = count(images, result.grades)
         columns = "".join(f"{numbers[key]:8}" for key in ("images", "discs", "cups"))
-        graded = "/".join(str(numbers[grade]) for grade in (*GRADES, "ungraded"))
+        graded = "/".join(str(numbers[grade]) for grade in (*result.grades, "ungraded"))
         lines.append(f"{split:8}{columns}  {graded:36}{_vcdr_distribution(images)}")
     lines += result.notes
     if result.written:

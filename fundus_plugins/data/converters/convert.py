@@ -40,6 +40,7 @@ class Conversion:
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
+    grades: tuple[str, ...] = GRADES
 
     @property
     def left_out(self) -> bool:
@@ -92,17 +93,17 @@ def convert_dataset(
     drawn = {}
     if "val" not in converter.splits and "train" in splits and holdout:
         if holdout < len(splits["train"]):
-            splits["fit"], splits["val"] = hold_out(splits["train"], holdout, seed)
+            splits["fit"], splits["val"] = hold_out(splits["train"], holdout, seed, listing.grades)
             drawn = {"holdout": holdout, "seed": seed}
         else:
             listing.notes.append(
                 f"no fit and val: cannot hold out {holdout} of {len(splits['train'])} photographs of train"
             )
 
-    warnings, notes = lacking_grades(splits)
+    warnings, notes = lacking_grades(splits, listing.grades)
     listing.notes += notes
     listing.warnings += warnings + parted_eyes(records) + no_discs(images)
-    result = Conversion(splits, listing.problems + problems, listing.notes, listing.warnings)
+    result = Conversion(splits, listing.problems + problems, listing.notes, listing.warnings, grades=listing.grades)
     if strict and (result.problems or result.warnings):
         return result
     documents = {}
@@ -114,12 +115,12 @@ def convert_dataset(
             "split": split,
             "options": options | (drawn if split in ("fit", "val") else {}),
             **listing.facts,
-            "counts": count(chosen),
+            "counts": count(chosen, listing.grades),
         }
         masks, grades = _files_of(output, split)
         if any(image.disc for image in chosen):
             documents[masks] = build_segmentation(chosen, output, info)
-        documents[grades] = build_grading(chosen, output, info)
+        documents[grades] = build_grading(chosen, output, info, listing.grades)
     write_json(documents)
     result.written = list(documents)
     old = [path for split in (*converter.splits, "fit", "val") for path in _files_of(output, split)]
@@ -135,7 +136,9 @@ def _files_of(output: Path, split: str) -> tuple[Path, Path]:
     return output / f"{split}.json", output / f"{split}_grading.json"
 
 
-def lacking_grades(splits: Mapping[str, Sequence[AnnotatedImage]]) -> tuple[list[str], list[str]]:
+def lacking_grades(
+    splits: Mapping[str, Sequence[AnnotatedImage]], names: Sequence[str] = GRADES
+) -> tuple[list[str], list[str]]:
     """A warning for every grade that a split with grades lacks though, by its size, it would have some.
 
     Returns:
@@ -146,7 +149,7 @@ def lacking_grades(splits: Mapping[str, Sequence[AnnotatedImage]]) -> tuple[list
     warnings: list[str] = []
     notes: list[str] = []
     for split, grades in graded.items():
-        for grade in [x for x in GRADES if grades and x in total and x not in grades]:
+        for grade in [x for x in names if grades and x in total and x not in grades]:
             text = f"{split} has no {grade} among {len(grades)} photographs with a grade, of {total[grade]} in all"
             if total[grade] * len(grades) >= sum(total.values()):
                 warnings.append(f"{text}: figures of it, or what is learnt from it, would mean little")
@@ -240,10 +243,12 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None,
     return image, problem, disc is not None and same_size
 
 
-def hold_out(images: Sequence[AnnotatedImage], number: int, seed: int) -> tuple[list, list]:
+def hold_out(
+    images: Sequence[AnnotatedImage], number: int, seed: int, grades: Sequence[str] = GRADES
+) -> tuple[list, list]:
     """(the rest, `number` images drawn by `seed`), every grade in proportion (largest remainders), order kept."""
     generator = np.random.default_rng(seed)
-    strata = [[i for i, image in enumerate(images) if image.grade == grade] for grade in (*GRADES, None)]
+    strata = [[i for i, image in enumerate(images) if image.grade == grade] for grade in (*grades, None)]
     shares = [number * len(stratum) / len(images) for stratum in strata]
     numbers = [int(share) for share in shares]
     by_remainder = sorted(range(len(strata)), key=lambda i: numbers[i] - shares[i])
@@ -253,9 +258,9 @@ def hold_out(images: Sequence[AnnotatedImage], number: int, seed: int) -> tuple[
     return [x for i, x in enumerate(images) if i not in held], [x for i, x in enumerate(images) if i in held]
 
 
-def count(images: Sequence[AnnotatedImage]) -> dict[str, int]:
+def count(images: Sequence[AnnotatedImage], names: Sequence[str] = GRADES) -> dict[str, int]:
     """Numbers of images, discs, cups (annotated; empty ones too) and of each grade, for `info` and the summary."""
-    grades = {grade: sum(image.grade == grade for image in images) for grade in GRADES}
+    grades = {grade: sum(image.grade == grade for image in images) for grade in names}
     cups = sum(image.cup is not None for image in images)
     return {
         "images": len(images),
