@@ -322,5 +322,5 @@ def test_any_number_of_ordered_grades(tmp_path, capsys):
         assert [document["info"]["counts"][name] for name in stages] == [number] * 4
     code, _ = convert("graded_sheet", root, "--sheet", sheet, "--grade-names", "mild", "mild")
     assert code == 2 and "--grade-names mild mild: expected two names or more" in capsys.readouterr().err
-    code, _ = convert("graded_sheet", root, *options[:-4], "--grades", "0=normal")
+    code, _ = convert("graded_sheet", root, *options[:-5], "--grades", "0=normal")
     assert code == 2 and "with one of healthy, mild, moderate, severe" in capsys.readouterr().err
