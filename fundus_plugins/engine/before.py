@@ -39,6 +39,15 @@ def check_photographs(cfg: CfgNode, names: Sequence[str]) -> None:
             raise ValueError(f"data set {name}: none of its {len(records)} photographs has {what}")
 
 
+def check_schedule(cfg: CfgNode) -> None:
+    """Raise ValueError for no training set, or numbers of a schedule that count nothing."""
+    if not cfg.DATASETS.TRAIN:
+        raise ValueError("DATASETS.TRAIN: expected at least one data set, found none")
+    for key in ("MAX_ITER", "CHECKPOINT_PERIOD", "IMS_PER_BATCH"):
+        if cfg.SOLVER[key] < 1:
+            raise ValueError(f"SOLVER.{key}: expected at least 1, found {cfg.SOLVER[key]}")
+
+
 def check_best_metric(cfg: CfgNode) -> None:
     """Raise ValueError for a TEST.BEST_METRIC that no evaluation gives; `cfg` has its schedule in iterations."""
     if not cfg.DATASETS.TEST or cfg.TEST.EVAL_PERIOD < 1:

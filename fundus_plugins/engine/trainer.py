@@ -27,7 +27,7 @@ from fundus_plugins.data.mapper import build_fundus_mapper
 from fundus_plugins.data.registration import disc_cup_dataset, disc_cup_structures
 from fundus_plugins.data.shares import parse_shares, share_factors
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
-from fundus_plugins.engine.before import check_best_metric, check_photographs
+from fundus_plugins.engine.before import check_best_metric, check_photographs, check_schedule
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, checkpoints, refuse_earlier_run
 from fundus_plugins.engine.failures import told
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves, MakeUpForEvaluation, SaveBeforeEvaluation
@@ -223,6 +223,7 @@ def train(cfg, resume: bool = False, overwrite: bool = False) -> None:
     Raises FileNotFoundError, OSError, ValueError: what a config names is not there, cannot be fetched, makes no sense,
     or has errors in its data; another run is in the folder. FloatingPointError: the loss is no longer finite.
     """
+    check_schedule(cfg)
     check_sources(cfg)
     names = [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]
     check_photographs(cfg, names)
