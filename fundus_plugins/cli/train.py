@@ -37,13 +37,17 @@ def command(config_file, resume, overwrite, eval_only, num_gpus, num_machines, m
 
     import torch
     from detectron2.engine import launch
+    from torch.multiprocessing.spawn import ProcessException
 
     if num_gpus > 1 and num_gpus > torch.cuda.device_count():
         raise click.UsageError(f"--num-gpus {num_gpus}: this machine has {torch.cuda.device_count()}")
     args = argparse.Namespace(
         config_file=config_file, resume=resume, overwrite=overwrite, eval_only=eval_only, opts=overrides
     )
-    launch(train_or_evaluate, num_gpus, num_machines, machine_rank, dist_url, args=(args,))
+    try:
+        launch(train_or_evaluate, num_gpus, num_machines, machine_rank, dist_url, args=(args,))
+    except ProcessException as error:  # with the other process's traceback
+        raise RuntimeError(f"process {error.error_index}: {str(error).strip().splitlines()[-1]}") from error
 
 
 def train_or_evaluate(args: argparse.Namespace) -> None:
@@ -69,6 +73,7 @@ def train_or_evaluate(args: argparse.Namespace) -> None:
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="fundus_plugins")
     if not args.eval_only:
+        logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback a line
         for name in LOUD:
             logging.getLogger(name).addFilter(_without_traceback)
         train(cfg, resume=args.resume, overwrite=args.overwrite)

@@ -4,6 +4,7 @@ import os
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import torch
 from detectron2.data import (
@@ -37,7 +38,7 @@ from fundus_plugins.engine.order import ContinueOrder, KnownBatches, training_sa
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.engine.schedule import in_iterations, is_grading, training_stages
 from fundus_plugins.evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
-from fundus_plugins.files import FolderLock
+from fundus_plugins.files import FolderLock, remove_leftovers
 
 
 class FundusTrainer(DefaultTrainer):
@@ -238,6 +239,7 @@ def train(cfg, resume: bool = False, overwrite: bool = False) -> None:
             for stage in stages:
                 os.makedirs(stage.OUTPUT_DIR, exist_ok=True)
                 locks.enter_context(FolderLock(stage.OUTPUT_DIR))
+                remove_leftovers(Path(stage.OUTPUT_DIR), below=False)  # of a run that was killed while it wrote
             if not resume:
                 refuse_earlier_run(stages, overwrite=overwrite)
         comm.synchronize()

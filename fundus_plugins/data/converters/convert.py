@@ -25,6 +25,7 @@ from fundus_plugins.data.coco import (
 from fundus_plugins.data.converters.copies import without_copies
 from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
+from fundus_plugins.files import FolderLock, remove_leftovers
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.photographs.anatomy import DISC_SHARES, cup_within_disc, refuse_impossible
 from fundus_plugins.photographs.photograph import shape_and_orientation
@@ -126,7 +127,10 @@ def convert_dataset(
         if any(image.disc for image in chosen):
             documents[masks] = build_segmentation(chosen, output, info)
         documents[grades] = build_grading(chosen, output, info)
-    write_json(documents)
+    output.mkdir(parents=True, exist_ok=True)
+    with FolderLock(output):
+        remove_leftovers(output, below=False)  # of a conversion that was killed while it wrote
+        write_json(documents)
     result.written = list(documents)
     old = [path for split in (*converter.splits, "fit", "val") for path in _files_of(output, split)]
     result.warnings += [
