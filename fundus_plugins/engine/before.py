@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
+from detectron2.utils import comm
 
 from fundus_plugins.data.annotations import DISC, parse_categories
 from fundus_plugins.data.registration import disc_cup_structures
@@ -46,6 +47,16 @@ def check_schedule(cfg: CfgNode) -> None:
     for key in ("MAX_ITER", "CHECKPOINT_PERIOD", "IMS_PER_BATCH"):
         if cfg.SOLVER[key] < 1:
             raise ValueError(f"SOLVER.{key}: expected at least 1, found {cfg.SOLVER[key]}")
+
+
+def check_batch(cfg: CfgNode) -> None:
+    """Raise ValueError for a grading model whose batch norm would see one photograph a process: it has no variance."""
+    each = cfg.SOLVER.IMS_PER_BATCH // comm.get_world_size()
+    if is_grading(cfg) and cfg.MODEL.GRADING.FC_DIM > 0 and each < 2:
+        raise ValueError(
+            f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH}: expected at least 2 photographs a process, for "
+            "the batch norm of MODEL.GRADING.FC_DIM"
+        )
 
 
 def check_best_metric(cfg: CfgNode) -> None:

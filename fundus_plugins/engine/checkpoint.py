@@ -60,23 +60,25 @@ class FundusCheckpointer(DetectionCheckpointer):
         if not self.has_checkpoint():
             self.logger.warning(f"{self.save_dir}: no checkpoint to go on from; training begins at iteration 0")
             return self.load(path, checkpointables=[])
-        found = self.newest_whole()
-        _refuse_another_model(found, self.model.state_dict())
+        found, state = self.newest_whole()
+        _refuse_another_model(found, state, self.model.state_dict())
         return self.load(found)
 
-    def newest_whole(self) -> str:
-        """The first of `candidates` that can be read. Raises the first one's error where none can."""
+    def newest_whole(self) -> tuple[str, dict]:
+        """The first of `candidates` that can be read, and what it holds. Raises the first one's error if none can."""
         failed: Exception | None = None
         for path in self.candidates():
             try:
-                read_weights(path, POINTER)
+                state = read_weights(path, POINTER)
+                if "trainer" not in state:
+                    raise RuntimeError(f"{path} holds weights alone, and no state of a training")
             except (RuntimeError, FileNotFoundError) as error:
                 self.logger.warning(f"cannot go on from {path}: {error}")
                 failed = failed or error
                 continue
             if failed is not None:
                 self.logger.warning(f"going on from {path}; what came after it is done again")
-            return path
+            return path, state
         raise failed or FileNotFoundError(f"{self.save_dir}: no checkpoint")
 
     def load(self, path, *args, **kwargs):
@@ -123,9 +125,8 @@ def _refuse_not_finite(name: str, state: dict[str, torch.Tensor]) -> None:
             raise FloatingPointError(f"the weights are no longer finite ({key}), and {name} is not saved")
 
 
-def _refuse_another_model(path: str, own: dict[str, torch.Tensor]) -> None:
-    state = read_weights(path, POINTER)
-    state = state.get("model", state)
+def _refuse_another_model(path: str, state: dict, own: dict[str, torch.Tensor]) -> None:
+    state = state["model"]
     other = [key for key in own if key not in state or state[key].shape != own[key].shape]
     if other:
         there = tuple(state[other[0]].shape) if other[0] in state else "none"

@@ -28,7 +28,7 @@ from fundus_plugins.data.mapper import build_fundus_mapper
 from fundus_plugins.data.registration import disc_cup_dataset, disc_cup_structures
 from fundus_plugins.data.shares import parse_shares, share_factors
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
-from fundus_plugins.engine.before import check_best_metric, check_photographs, check_schedule
+from fundus_plugins.engine.before import check_batch, check_best_metric, check_photographs, check_schedule
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, checkpoints, refuse_earlier_run
 from fundus_plugins.engine.failures import told
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves, MakeUpForEvaluation, SaveBeforeEvaluation
@@ -231,6 +231,7 @@ def train(cfg, resume: bool = False, overwrite: bool = False) -> None:
     check_data(cfg, names)
     stages = training_stages(cfg)
     for stage in stages:
+        check_batch(stage)
         check_best_metric(stage)
         for name in stage.DATASETS.TEST:
             FundusTrainer.build_evaluator(stage, name)  # raises what it would raise at the first evaluation

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from detectron2.data import DatasetCatalog
 
 import fundus_plugins
-from fundus_plugins.engine import hooks as our_hooks
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, checkpoints, is_whole
 from fundus_plugins.engine.trainer import FundusTrainer, train
 from fundus_plugins.files import FolderLock
@@ -27,9 +27,10 @@ class Stopped(Exception):
 
 
 @pytest.fixture
-def config(phantoms, tmp_path):
+def config(phantoms, tmp_path, monkeypatch):
     """Of four iterations on the phantoms, with a checkpoint after each and an evaluation after two."""
     fundus_plugins.register_fundus_datasets(str(phantoms))
+    monkeypatch.setenv("FUNDUS_PHOTOGRAPHS", str(phantoms))
 
     def make(*options, folder="run"):
         return fundus_plugins.get_fundus_cfg(
@@ -189,49 +190,45 @@ ORDERS = {
     "shares": ["DATASETS.TRAIN", ("phantom_train", "phantom_test"),
                "DATASETS.SHARES", ["phantom_train=1", "phantom_test=3"]],
     "repeats": ["DATALOADER.SAMPLER_TRAIN", "RepeatFactorTrainingSampler", "DATALOADER.REPEAT_THRESHOLD", 0.9],
-    "unseeded": ["SEED", -1],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_resumed_run_draws_what_it_would_have_drawn(config, steps, order):
-    cfg = config(*ORDERS[order], "DATASETS.TEST", ())
+    whole, killed = (config(*ORDERS[order], "DATASETS.TEST", (), folder=x) for x in ("whole", "killed"))
+    train(whole)
+    expected = list(steps)
+    assert len({x for batch in expected for x in batch}) > 2
+    steps.clear()
+    steps.stop_at = 2
+    with pytest.raises(Stopped):
+        train(killed)
+    steps.stop_at = None
+    train(killed, resume=True)
+    assert steps == expected
+    if order != "workers":
+        whole, killed = weights(whole.OUTPUT_DIR), weights(killed.OUTPUT_DIR)
+        assert all(torch.equal(whole[key], killed[key]) for key in whole)
+
+
+def test_a_run_without_a_seed_goes_on_with_its_own(config, steps):
+    cfg = config("SEED", -1, "DATASETS.TEST", ())
     steps.stop_at = 2
     with pytest.raises(Stopped):
         train(cfg)
-    if order == "unseeded":  # what comes can then only be told by the seed that the checkpoint has
-        state = torch.load(Path(cfg.OUTPUT_DIR, "model_0000001.pth"), weights_only=True)["trainer"]["hooks"]
-        assert state["ContinueOrder"]["seen"] == 4
-        sampler = FundusTrainer.build_train_loader(cfg).sampler
-        sampler.seed = state["ContinueOrder"]["seed"]
-        records = [os.path.basename(x["file_name"]) for x in fundus_plugins_records("phantom_train")]
-        expected = [[records[next_] for next_ in pair] for pair in pairs(sampler, 4)]
-    else:
-        resumed = list(steps)
-        steps.clear()
-        steps.stop_at = None
-        other = config(*ORDERS[order], "DATASETS.TEST", (), folder="whole")
-        train(other)
-        assert steps[:2] == resumed
-        expected = list(steps)
-    del steps[(2 if order == "unseeded" else 0) :]
+    state = torch.load(Path(cfg.OUTPUT_DIR, "model_0000001.pth"), weights_only=True)["trainer"]["hooks"]
+    sampler = FundusTrainer.build_train_loader(cfg).sampler
+    sampler.seed = state["ContinueOrder"]["seed"]
+    records = [os.path.basename(x["file_name"]) for x in records_of("phantom_train")]
+    drawn = iter(sampler)
+    expected = [[records[next(drawn)] for _ in range(2)] for _ in range(4)]
     steps.stop_at = None
     train(cfg, resume=True)
-    assert steps[-2:] == expected[2:] and len({x for pair in expected for x in pair}) > 2
-    if order not in ("unseeded", "workers"):
-        whole, resumed = weights(other.OUTPUT_DIR), weights(cfg.OUTPUT_DIR)
-        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert steps == expected
 
 
-def fundus_plugins_records(name):
-    from detectron2.data import DatasetCatalog
-
+def records_of(name):
     return DatasetCatalog.get(name)
-
-
-def pairs(sampler, number):
-    drawn = iter(sampler)
-    return [[next(drawn), next(drawn)] for _ in range(number)]
 
 
 def test_a_grading_run_draws_what_it_would_have_drawn(phantoms, tmp_path, steps):
@@ -259,7 +256,7 @@ def test_the_order_goes_on_with_another_number_of_processes(config, monkeypatch)
     from fundus_plugins.engine.order import ContinueOrder, training_sampler
 
     cfg = config("SOLVER.IMS_PER_BATCH", 4, "DATALOADER.ASPECT_RATIO_GROUPING", False)
-    records = fundus_plugins_records("phantom_train")
+    records = records_of("phantom_train")
     alone = iter(training_sampler(cfg, records, seed=5))
     expected = [next(alone) for _ in range(24)]
     hook = ContinueOrder(training_sampler(cfg, records, seed=0), 4)
@@ -396,7 +393,7 @@ def test_what_evaluations_give_are_the_names_that_are_allowed(trained, phantoms)
         trained.TEST.BEST_METRIC = name
         check_best_metric(trained)
     cfg = grading_config("ranking_cnn", "DATASETS.TEST", ("phantom_val_grading",), "TEST.EVAL_PERIOD", 1)
-    for name in ("grading/loss", "grading/kappa", "grading/auc_above_normal-low"):
+    for name in ("grading/loss", "grading/kappa"):
         cfg.TEST.BEST_METRIC = name
         check_best_metric(cfg)
     cfg.TEST.BEST_METRIC = "grading/kapa"
@@ -455,6 +452,19 @@ def test_masks_of_one_name_are_told_before_training(config, phantoms, tmp_path, 
     assert not steps
 
 
-def test_hooks_are_named_as_checkpoints_know_them():
-    """Their states are found by name: another name would forget them in silence."""
-    assert our_hooks.SaveBeforeEvaluation.__qualname__ == "SaveBeforeEvaluation"
+def test_a_batch_of_one_is_told_before_the_first_stage(phantoms, tmp_path, steps):
+    fundus_plugins.register_fundus_datasets(str(phantoms))
+    sets = ["DATASETS.TRAIN", ("phantom_train_grading",), "DATASETS.TEST", ("phantom_val_grading",)]
+    options = [*sets, "SOLVER.EPOCHS", 1, "MODEL.GRADING.STAGE1_EPOCHS", 1, "DATASETS.CHECK", False]
+    cfg = grading_config("2sranking_cnn", *options, "SOLVER.IMS_PER_BATCH", 1, "OUTPUT_DIR", str(tmp_path))
+    with pytest.raises(ValueError, match="IMS_PER_BATCH 1: expected at least 2 photographs a process"):
+        train(cfg)
+    assert not steps
+
+
+def test_weights_alone_are_no_checkpoint(config, caplog):
+    cfg = config()
+    os.makedirs(cfg.OUTPUT_DIR)
+    torch.save({"model": {}}, Path(cfg.OUTPUT_DIR, "model_best.pth"))
+    with pytest.raises(RuntimeError, match="model_best.pth holds weights alone, and no state of a training"):
+        train(cfg, resume=True)
