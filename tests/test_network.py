@@ -101,9 +101,7 @@ def a_base(cfg, folder):
 
 
 def a_table(cfg, folder):
-    (folder / "t.yaml").write_text(
-        "title: t\nreference: a\nrows:\n- {name: a, config: 'https://example.org/a.yaml'}\n"
-    )
+    (folder / "t.yaml").write_text("title: t\nreference: a\nrows:\n- {name: a, config: 'https://example.org/a.yaml'}\n")
     read_table(folder / "t.yaml")
 
 
