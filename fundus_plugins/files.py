@@ -88,10 +88,13 @@ class FolderLock:
     NAME = ".run.lock"
 
     def __init__(self, folder: str | os.PathLike):
-        self._file = open(Path(folder) / self.NAME, "ab")
+        self.path = Path(folder) / self.NAME
+        self._file = open(self.path, "ab")
         try:
             if fcntl is not None:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path)):
+                    raise FileNotFoundError  # removed meanwhile: another may be locking a new one
             else:
                 import msvcrt
 
@@ -104,6 +107,12 @@ class FolderLock:
     def release(self) -> None:
         """Let another process in."""
         self._file.close()
+
+    def remove(self) -> None:
+        """The same, where no file may be left behind."""
+        if os.name == "posix":  # others cannot remove what is open
+            self.path.unlink(missing_ok=True)
+        self.release()
 
     def __enter__(self) -> "FolderLock":
         return self

@@ -127,10 +127,14 @@ def convert_dataset(
         if any(image.disc for image in chosen):
             documents[masks] = build_segmentation(chosen, output, info)
         documents[grades] = build_grading(chosen, output, info)
-    output.mkdir(parents=True, exist_ok=True)
-    with FolderLock(output):
-        remove_leftovers(output, below=False)  # of a conversion that was killed while it wrote
-        write_json(documents)
+    if documents:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(output)
+        try:
+            remove_leftovers(output, below=False)  # of a conversion that was killed while it wrote
+            write_json(documents)
+        finally:
+            lock.remove()
     result.written = list(documents)
     old = [path for split in (*converter.splits, "fit", "val") for path in _files_of(output, split)]
     result.warnings += [
