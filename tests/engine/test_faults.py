@@ -231,6 +231,7 @@ def records_of(name):
     return DatasetCatalog.get(name)
 
 
+@pytest.mark.slow
 def test_a_grading_run_draws_what_it_would_have_drawn(phantoms, tmp_path, steps):
     fundus_plugins.register_fundus_datasets(str(phantoms))
     sets = ["DATASETS.TRAIN", ("phantom_train_grading",), "DATASETS.TEST", ("phantom_val_grading",)]
