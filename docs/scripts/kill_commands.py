@@ -171,7 +171,7 @@ def run(case: Case, root: Path, kills: int, draw: random.Random) -> list:
             time.sleep(0.005)
         if process.poll() is not None:
             shutil.rmtree(killed)
-            after.append("|")
+            after.append("/")
             kills += 1
             continue
         os.killpg(process.pid, signal.SIGKILL)  # all that it started, as a power cut would
@@ -180,7 +180,7 @@ def run(case: Case, root: Path, kills: int, draw: random.Random) -> list:
         after.append(case.progress(killed))
         if case.name == "conversion":  # which has no state to go on from
             shutil.rmtree(killed, ignore_errors=True)
-    anew = after.count("|")
+    anew = after.count("/")
     kills -= anew
     done = subprocess.run(command(killed), **quiet).returncode
     equal = case.result(whole) == case.result(killed)
@@ -220,7 +220,7 @@ def main() -> int:
     ]
     print(tabulate(rows, headers=[*headings, "equal"], tablefmt="github"))
     print(
-        "\nKept (a bar: begun anew): iterations in the newest checkpoint (of the two stages: 1+2), JSON files,\n"
+        "\nKept (a slash: begun anew): iterations in the newest checkpoint (of the two stages: 1+2), JSON files,\n"
         "finished runs of the table; what came after is done again. Leftovers: temporary files at the end.\n"
     )
     print(f"```bash\n{shlex.join(['python', *sys.argv])}\n```\n\n{processor()}; commit {current_commit()}.")
