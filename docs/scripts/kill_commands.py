@@ -158,6 +158,7 @@ def run(case: Case, root: Path, kills: int, draw: random.Random) -> list:
     seconds = time.monotonic() - began
     after: list[str] = []
     broken: list[str] = []
+    equal = True  # whenever it comes to its end
     while len(after) < kills:
         before = begun(killed)
         process = subprocess.Popen(command(killed), start_new_session=True, **quiet)
@@ -170,6 +171,7 @@ def run(case: Case, root: Path, kills: int, draw: random.Random) -> list:
         while process.poll() is None and time.monotonic() < end:
             time.sleep(0.005)
         if process.poll() is not None:
+            equal &= case.result(whole) == case.result(killed)
             shutil.rmtree(killed)
             after.append("/")
             kills += 1
@@ -183,7 +185,7 @@ def run(case: Case, root: Path, kills: int, draw: random.Random) -> list:
     anew = after.count("/")
     kills -= anew
     done = subprocess.run(command(killed), **quiet).returncode
-    equal = case.result(whole) == case.result(killed)
+    equal &= case.result(whole) == case.result(killed)
     left = [x for x in killed.rglob(".*.part")]
     print(f"{case.name}: {equal}, {broken}, {done}", file=sys.stderr)
     return [case.name, f"{seconds:.1f} s", kills, " ".join(after), anew, len(broken), len(left), done, equal]
