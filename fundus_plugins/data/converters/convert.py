@@ -1,7 +1,9 @@
 """From records to JSON: every photograph is opened and checked, then the splits are written."""
 
+import os
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +25,12 @@ from fundus_plugins.data.coco import (
 from fundus_plugins.data.converters.copies import without_copies
 from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
+from fundus_plugins.files import FolderLock, remove_leftovers
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.photographs.anatomy import DISC_SHARES, cup_within_disc, refuse_impossible
 from fundus_plugins.photographs.photograph import shape_and_orientation
 from fundus_plugins.photographs.problems import BadInput, Problem
+from fundus_plugins.photographs.regular import open_regular
 
 MIN_FILL = 0.5  # of the box about a disc; an ellipse fills 0.79
 
@@ -58,6 +62,7 @@ def convert_dataset(
     seed: int = 0,
     strict: bool = False,
     processes: int = 1,
+    overwrite: bool = False,
 ) -> Conversion:
     """Convert the data set below `root` to `<output>/<split>.json` and `<output>/<split>_grading.json`.
 
@@ -66,12 +71,14 @@ def convert_dataset(
     Where the set has no official validation split, `holdout` photographs of `train`, drawn by `seed` and stratified
     by grade, also become `val` and the rest `fit`. With `strict`, nothing is written if there is any problem; nor is
     anything if no photograph is usable. The bytes written do not depend on `processes`. Raises NotThisDataset, and
-    OSError where files cannot be written.
+    OSError where files cannot be written, or would replace JSON that no conversion wrote, unless `overwrite`.
     """
     # Resolved, for the paths in the JSON climb out of `output`, and `..` of a symbolic link leads elsewhere.
     root, output, options = root.resolve(), output.resolve(), dict(options or {})
     if not root.is_dir():
         raise NotThisDataset(f"{root} is not a folder: expected the folder that holds {converter.title}")
+    if not overwrite:
+        refuse_foreign(x for split in (*converter.splits, "fit", "val") for x in _files_of(output, split))
     listing = converter.list_records(root, **options)
     kept, copies = without_copies(listing.records)
     listing.problems += copies
@@ -121,7 +128,14 @@ def convert_dataset(
         if any(image.disc for image in chosen):
             documents[masks] = build_segmentation(chosen, output, info)
         documents[grades] = build_grading(chosen, output, info, listing.grades)
-    write_json(documents)
+    if documents:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(output)
+        try:
+            remove_leftovers(output, below=False)  # of a conversion that was killed while it wrote
+            write_json(documents)
+        finally:
+            lock.remove()
     result.written = list(documents)
     old = [path for split in (*converter.splits, "fit", "val") for path in _files_of(output, split)]
     result.warnings += [
@@ -134,6 +148,18 @@ def convert_dataset(
 
 def _files_of(output: Path, split: str) -> tuple[Path, Path]:
     return output / f"{split}.json", output / f"{split}_grading.json"
+
+
+def refuse_foreign(paths: Iterable[Path]) -> None:
+    """Raise FileExistsError for a file that is there and that no conversion wrote."""
+    for path in paths:
+        if os.path.lexists(path):
+            with open_regular(path) as file:
+                start = file.read(1 << 16)
+            if not re.match(rb'\s*\{\s*"info":\s*\{[^{}]*"converter":', start):
+                raise FileExistsError(
+                    None, "is there, and is not of fundus convert: --overwrite replaces it", str(path)
+                )
 
 
 def lacking_grades(
