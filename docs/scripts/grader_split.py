@@ -1,8 +1,8 @@
-"""The split that the packaged grader's network was trained on: one of eight patients, of every grade, chooses the epoch.
+"""The split that the packaged grader was trained on: one of eight patients, of every grade, chooses the epoch.
 
     python docs/scripts/grader_split.py datasets/gamma_odir/train_grading.json
 
-Writes fit_grading.json and val_grading.json beside it: the first of eight folds with seed 1, of photographs with a disc.
+Writes fit_grading.json and val_grading.json beside it: the first of eight folds, seed 1, of photographs with a disc.
 """
 
 import sys
