@@ -95,7 +95,11 @@ def read_disc_and_cup(path: Path, shape: tuple[int, int] | None) -> tuple[np.nda
 
     Raises BadInput as `read_mask`, for another coding, and for a cup that surrounds the rim.
     """
-    mask = read_mask(path, shape)
+    return decode_codes(read_mask(path, shape), path)
+
+
+def decode_codes(mask: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The same of (H, W) uint8 values that were read from `path`."""
     values = mask_values(mask)
     if len(values) <= 3 and mask.max() <= 2:
         return _by_place(mask, values, path)

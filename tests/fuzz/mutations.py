@@ -242,6 +242,7 @@ class Eye:
     split: str
     grade: str | None
     masks: dict[str, np.ndarray]  # "disc", "cup"
+    readers: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # the same of each, where there are several
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,11 @@ class Truth:
     structures: tuple[str, ...]
     exact: bool = True
     vague: bool = False  # damaged, in a format that cannot tell
+    reader: str = ""
+
+    def masks(self) -> list[np.ndarray]:
+        masks = self.eye.readers[self.reader] if self.reader else self.eye.masks
+        return [masks[structure] for structure in self.structures]
 
 
 @dataclass
@@ -269,6 +275,7 @@ class Known:
     sheet: dict[str, list] | None = None  # of graded_sheet
     moved: bool = False
     relabelled: bool = False
+    sound: bool = False  # nothing was done
     done: list[str] = field(default_factory=list)
 
     def files(self) -> list[Path]:
@@ -288,11 +295,11 @@ _SHEETS = (".csv", ".json", ".xlsx", ".xls", ".tsv")
 def damage_file(rng: Rng, known: Known) -> None:
     file = one(rng, known.files())
     data, before = file.read_bytes(), digest(file)
-    kind = {".csv": "text", ".json": "json"}.get(file.suffix, "")
+    kind = {".csv": "text", ".json": "json", ".txt": "text"}.get(file.suffix, "")
     changed = mutate_bytes(rng, data, kind)
     file.write_bytes(changed)
     after = digest(file)
-    known.relabelled |= bool(kind)
+    known.relabelled |= file.suffix in (".csv", ".json")
     if before in known.eyes:
         known.eyes.setdefault(after, known.eyes[before])
     if before in known.masks and before != after:

@@ -14,10 +14,12 @@ from tqdm import tqdm
 from fundus_plugins.data.coco import (
     FORMAT_VERSION,
     GRADES,
+    READER,
     AnnotatedImage,
     build_grading,
     build_segmentation,
     mask_to_rle,
+    reader_file,
     write_json,
 )
 from fundus_plugins.data.converters.copies import without_copies
@@ -60,7 +62,8 @@ def convert_dataset(
 ) -> Conversion:
     """Convert the data set below `root` to `<output>/<split>.json` and `<output>/<split>_grading.json`.
 
-    The first of the two is for masks, and is not written where there are none.
+    The first of the two is for masks, and is not written where there are none. Where several readers drew them, there
+    is a `<split>_reader_<name>.json` for each, too.
 
     Where the set has no official validation split, `holdout` photographs of `train`, drawn by `seed` and stratified
     by grade, also become `val` and the rest `fit`. With `strict`, nothing is written if there is any problem; nor is
@@ -118,11 +121,15 @@ def convert_dataset(
         }
         masks, grades = _files_of(output, split)
         if any(image.disc for image in chosen):
-            documents[masks] = build_segmentation(chosen, output, info)
+            documents[masks] = build_segmentation(chosen, output, info, masked=True)
+            for reader in sorted({name for image in chosen for name in image.readers}):
+                path = reader_file(output, split, reader)
+                documents[path] = build_segmentation(chosen, output, info | {"reader": reader}, reader=reader)
         documents[grades] = build_grading(chosen, output, info)
     write_json(documents)
     result.written = list(documents)
     old = [path for split in (*converter.splits, "fit", "val") for path in _files_of(output, split)]
+    old += sorted(path for split in (*converter.splits, "fit") for path in output.glob(f"{split}{READER}*.json"))
     result.warnings += [
         f"{path} is of an earlier conversion, and this one has no such split: delete it"
         for path in dict.fromkeys(old)
@@ -206,26 +213,31 @@ def annotate(
         results = [annotate_one(record) for record in tqdm(records, **bar)]
     images, problems, turns = zip(*results) if results else ((), (), ())
     turned = [record.photograph for record, turn in zip(records, turns, strict=True) if turn]
-    return list(images), [problem for problem in problems if problem], turned
+    return list(images), [problem for some in problems for problem in some], turned
 
 
-def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None, bool]:
+def annotate_one(record: Record) -> tuple[AnnotatedImage | None, list[Problem], bool]:
     """Read one record's photograph and masks; what cannot be used becomes a Problem, no image.
 
     Returns with them whether the photograph has masks and was turned, its size staying the same.
     """
-    problem, disc, cup = None, None, None
+    disc, cup = None, None
+    drawn: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
+    problems: list[Problem] = []
     try:
         shape, number = shape_and_orientation(record.photograph)
-        if record.read_masks:
+        if record.readers:
+            (disc, cup), drawn, problems = record.readers.read(record.photograph, shape)
+        elif record.read_masks:
             disc, cup = record.read_masks(shape)
         if disc is not None and not disc.any():
             raise BadInput("empty disc", record.photograph, "a mask with a disc", "none of its pixels is disc")
         refuse_impossible(record.photograph, disc, cup)
         if disc is not None and cup is not None:
             cup, problem = cup_within_disc(record.photograph, disc, cup)
+            problems += [problem] if problem else []
     except BadInput as error:
-        return None, error.problem, False
+        return None, [*problems, error.problem], False
     image = AnnotatedImage(
         photograph=record.photograph,
         height=shape[0],
@@ -235,9 +247,10 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None,
         vcdr=None if disc is None or cup is None else vertical_cup_to_disc_ratio(disc, cup),
         grade=record.grade,
         patient=record.patient,
+        readers={name: (mask_to_rle(x[0]), None if x[1] is None else mask_to_rle(x[1])) for name, x in drawn.items()},
     )
     same_size = number in (2, 3, 4) or number > 4 and shape[0] == shape[1]
-    return image, problem, disc is not None and same_size
+    return image, problems, disc is not None and same_size
 
 
 def hold_out(images: Sequence[AnnotatedImage], number: int, seed: int) -> tuple[list, list]:
