@@ -1,5 +1,6 @@
 """Public data sets with several readers, outlines or sheets, drawn in their layouts and in repacks of them."""
 
+import hashlib
 import io
 import itertools
 import json
@@ -13,7 +14,7 @@ from scipy.io import savemat
 
 from tests.data.folders import SHAPE
 
-from .drawing import Data, codes_of, saved
+from .drawing import Data, codes_of, draw_eye, noise_picture, saved
 from .mutations import one
 
 
@@ -23,7 +24,7 @@ def mask_stem(stem: str) -> str:
         return f"{match[1]}prime"
     if match := re.fullmatch(r"anotexpert[12]_(\d+)", stem):
         return f"image_{match[1]}"
-    return re.sub(r"_(disc|cup)_exp[12]$|_od$|_gt$|(?<=\d)glsusp$", "", stem)
+    return re.sub(r"_(disc|cup)_exp[12]$|(-\d)?-(disc|cup)-exp[12]$|_od$|_gt$|(?<=\d)glsusp$", "", stem)
 
 
 def outline_of(mask: np.ndarray) -> np.ndarray:
@@ -188,6 +189,28 @@ def _draw_discs(data: Data, names: list[tuple[str, str, str]], inside: int = 255
     data.options = ["--val-percent", "0"]
 
 
+def draw_rim_one_r3_stereo(data: Data) -> None:
+    of_pair = one(data.rng, [True, False])
+    for letter, number in itertools.product("NGS", (1, 2, 3)):
+        stem, grade = (
+            f"{letter}-{number}-{'LR'[number % 2]}",
+            {"N": "normal", "G": "glaucoma", "S": "suspicious"}[letter],
+        )
+        folder = "Healthy" if letter == "N" else "Glaucoma and suspects"
+        eye = draw_eye(data.rng, stem, "", grade, ("1", "2"))
+        views = np.concatenate([noise_picture(data.rng), noise_picture(data.rng)], 1)
+        data.write(f"{folder}/Stereo Images/{stem}.jpg", saved(views, "PNG"))
+        # The file that the conversion writes.
+        data.known.eyes[hashlib.sha256(saved(views[:, : SHAPE[1]], "PNG")).hexdigest()] = eye
+        for reader, masks in eye.readers.items():
+            for name, mask in masks.items():
+                codes = mask * np.uint8(255)
+                codes = np.concatenate([codes, 0 * codes], 1) if of_pair else codes
+                file = f"{folder}/Expert{reader}_masks/{stem}-1-{name.capitalize()}-exp{reader}.png"
+                data.mask(file, eye, codes, name, reader=reader)
+        data.label(stem, grade)
+
+
 def draw_drive(data: Data) -> None:
     names = [f"{n:02d}_{'test' if n < 21 else 'training'}" for n in (1, 2, 3, 21, 22, 23)]
     photographs = [f"DRIVE/{x[3:]}/images/{x}.tif" for x in names]
@@ -231,4 +254,5 @@ SETS: dict[str, Callable[[Data], None]] = {
     "drive": draw_drive,
     "idrid": draw_idrid,
     "palm": draw_palm,
+    "rim_one_r3_stereo": draw_rim_one_r3_stereo,
 }

@@ -366,7 +366,7 @@ def _convert_mutated(sets: dict[str, Callable], rng: Rng, number: int, folder: P
     require(code == 0 or bool(errors.strip()), f"exit code {code} and nothing on standard error")
     for line in errors.splitlines():
         require(_LINES.match(line) or line.startswith(f"{kind}: "), f"a line that begins with no word: {line!r}")
-    files = sorted(output.iterdir()) if output.exists() else []
+    files = sorted(x for x in output.iterdir() if x.name != "photographs") if output.exists() else []
     require(all(x.suffix == ".json" and not x.name.startswith(".") for x in files), f"left over: {files}")
     require((code == 2) == (not files), f"exit code {code} and {len(files)} files")
     photographs = {path: check_json(path, kind, known) for path in files}

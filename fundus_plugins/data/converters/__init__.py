@@ -18,6 +18,7 @@ from fundus_plugins.data.converters import (
     refuge,
     riga,
     rim_one_dl,
+    rim_one_r3_stereo,
     smdg,
 )
 
@@ -25,6 +26,7 @@ _PUBLIC = (
     *(refuge.CONVERTER, drishti_gs1.CONVERTER, rim_one_dl.CONVERTER, gamma.CONVERTER, odir.CONVERTER),
     *(origa.CONVERTER, papila.CONVERTER, g1020.CONVERTER, chaksu.CONVERTER, riga.CONVERTER, smdg.CONVERTER),
     *(drions_db.CONVERTER, drive.CONVERTER, idrid.CONVERTER, palm.CONVERTER),
+    rim_one_r3_stereo.CONVERTER,
 )
 _OWN = (graded.FOLDERS, graded.SHEET, masked.CONVERTER, labelme.CONVERTER)
 CONVERTERS = {converter.name: converter for converter in (*_PUBLIC, *_OWN)}

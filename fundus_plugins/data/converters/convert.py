@@ -25,6 +25,7 @@ from fundus_plugins.data.coco import (
 from fundus_plugins.data.converters.copies import without_copies
 from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
+from fundus_plugins.data.converters.stereo import left_shape, left_view, write_left_views
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.photographs.anatomy import DISC_SHARES, cup_within_disc, refuse_impossible
 from fundus_plugins.photographs.photograph import shape_and_orientation
@@ -78,6 +79,7 @@ def convert_dataset(
     kept, copies = without_copies(listing.records)
     listing.problems += copies
     records = sorted(kept, key=lambda record: (record.photograph.stem, record.photograph))
+    records = [left_view(record, output) for record in records]
     images, problems, turned = annotate(records, processes)
     if turned:
         listing.warnings.append(
@@ -126,6 +128,7 @@ def convert_dataset(
                 path = reader_file(output, split, reader)
                 documents[path] = build_segmentation(chosen, output, info | {"reader": reader}, reader=reader)
         documents[grades] = build_grading(chosen, output, info)
+    write_left_views(record for image, record in zip(images, records, strict=True) if image)
     write_json(documents)
     result.written = list(documents)
     old = [path for split in (*converter.splits, "fit", "val") for path in _files_of(output, split)]
@@ -226,6 +229,8 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, list[Problem], 
     problems: list[Problem] = []
     try:
         shape, number = shape_and_orientation(record.photograph)
+        if record.stereo:
+            shape = left_shape(record.photograph, shape)
         if record.readers:
             (disc, cup), drawn, problems = record.readers.read(record.photograph, shape)
         elif record.read_masks:
@@ -239,7 +244,7 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, list[Problem], 
     except BadInput as error:
         return None, [*problems, error.problem], False
     image = AnnotatedImage(
-        photograph=record.photograph,
+        photograph=record.left_view or record.photograph,
         height=shape[0],
         width=shape[1],
         disc=None if disc is None else mask_to_rle(disc),

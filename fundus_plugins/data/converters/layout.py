@@ -8,7 +8,7 @@ the file holds both). Patterns are searched in the path below the root, with sla
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -65,6 +65,7 @@ class Layout:
         sources: ways to have masks; the first one of which there are files is taken.
         looked_for: photographs and masks, for the error's text.
         readers: names of those who drew the masks, where there are several.
+        stereo: whether photographs are stereo pairs.
         unmasked: whether photographs without a mask are kept, for their grades.
         ignored: a pattern of paths of known pictures that are neither.
         patient: from a photograph's key to its patient; "" where nothing tells.
@@ -76,6 +77,7 @@ class Layout:
     looked_for: str
     readers: tuple[str, ...] = ()
     unmasked: bool = False
+    stereo: bool = False
     ignored: str = ""
     patient: Callable[[Key], str] = lambda key: ""
 
@@ -85,6 +87,11 @@ def key_of(match: re.Match) -> Key:
     found = match.groupdict()
     split, part, stem = ((found.get(name) or "").lower() for name in _KEY)
     return _SPLIT_OF.get(split, split), part, stem
+
+
+def keys_of(layout: Layout, files: Sequence[Path]) -> list[Key]:
+    """The keys of a layout's photographs, among files relative to the root."""
+    return [key for key, _, _ in _matching(layout.photographs, files)]
 
 
 def list_layout(
@@ -173,7 +180,8 @@ def _record(
         listing.problems.append(_twice(root, photographs))
         return None
     photograph = root / photographs[0][1]
-    record = Record(about.split or key[0], photograph, about.grade, None, about.patient or layout.patient(key))
+    patient = about.patient or layout.patient(key)
+    record = Record(about.split or key[0], photograph, about.grade, None, patient, stereo=layout.stereo)
     by_reader: dict[str, dict[str, Path]] = {}
     for match, file in masks:
         groups = match.groupdict()
@@ -194,9 +202,8 @@ def _record(
         name: partial(read_files, source.read, tuple(usable[name].items()), photograph) for name in sorted(usable)
     }
     if not layout.readers:
-        return Record(record.split, photograph, record.grade, openers[""], record.patient)
-    readers = Readers(openers, expert, len(layout.readers))
-    return Record(record.split, photograph, record.grade, None, record.patient, readers)
+        return replace(record, read_masks=openers[""])
+    return replace(record, readers=Readers(openers, expert, len(layout.readers)))
 
 
 def read_files(read: Reading, files: Sequence[tuple[str, Path]], photograph: Path, shape: tuple[int, int]) -> Masks:

@@ -25,7 +25,8 @@ class Record:
     """One photograph with annotations; `read_masks` opens the masks later, in another process (so it must pickle).
 
     It is None for a photograph without masks, and for one whose masks several people drew: those are in `readers`.
-    `patient` tells whose eye it is; "" where nothing does.
+    Of a `stereo` pair the left view is the photograph, which will be written to `left_view`; masks are of it. `patient`
+    tells whose eye it is; "" where nothing does.
     """
 
     split: str
@@ -34,6 +35,8 @@ class Record:
     read_masks: MaskReader | None
     patient: str = ""
     readers: "Readers | None" = None
+    stereo: bool = False
+    left_view: Path | None = None
 
 
 @dataclass
