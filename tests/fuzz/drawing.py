@@ -13,13 +13,18 @@ from tests.data.folders import SHAPE
 from .mutations import Eye, Known, Rng, Truth, digest, xlsx
 
 
-def draw_eye(rng: Rng, stem: str, split: str = "", grade: str | None = None, readers: Sequence[str] = ()) -> Eye:
+def draw_eye(
+    rng: Rng, stem: str, split: str = "", grade: str | None = None, readers: Sequence[str] = (), apart: int = 0
+) -> Eye:
     """Masks that no other photograph has; the grade is given. What one reader draws lies within what the next one does.
+
+    `apart` is how much a cup is smaller at least, in pixels.
 
     So what more than half of them drew is what the one in the middle did.
     """
     row, column = rng.integers(17, 25), rng.integers(17, 23)
     disc, cup = rng.integers(9, 13, 2), rng.integers(3, 7, 2)
+    cup = np.minimum(cup, disc - apart)
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
     places = (("disc", disc, 0), ("cup", cup, rng.integers(-1, 2)))
 
@@ -62,9 +67,9 @@ class Data:
         return digest(path)
 
     def photograph(
-        self, name: str, split: str = "", grade: str | None = None, *, readers: Sequence[str] = (), stem: str = ""
+        self, name: str, split: str = "", grade: str | None = None, *, readers: Sequence[str] = (), apart: int = 0
     ) -> Eye:
-        eye = draw_eye(self.rng, stem or Path(name).stem, split, grade, readers)
+        eye = draw_eye(self.rng, Path(name).stem, split, grade, readers, apart)
         kind = "JPEG" if name.endswith(".jpg") else "PNG"
         self.known.eyes[self.write(name, saved(noise_picture(self.rng), kind))] = eye
         return eye

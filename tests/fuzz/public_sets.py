@@ -124,7 +124,7 @@ def draw_riga(data: Data) -> None:
     folders = ("MESSIDOR", "BinRushed/BinRushed1-Corrected", "Magrabia/MagrabiFemale")
     for folder, number in itertools.product(folders, (1, 2)):
         stem = f"image{10 * folders.index(folder) + number}"
-        eye = data.photograph(f"{folder}/{stem}prime.tif", readers="123456")
+        eye = data.photograph(f"{folder}/{stem}prime.tif", readers="123456", apart=5)
         plain = np.asarray(Image.open(data.known.root / f"{folder}/{stem}prime.tif"))
         for reader, masks in eye.readers.items():
             lines = np.zeros(SHAPE, bool)

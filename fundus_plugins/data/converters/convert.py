@@ -232,7 +232,7 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, list[Problem], 
         if record.stereo:
             shape = left_shape(record.photograph, shape)
         if record.readers:
-            (disc, cup), drawn, problems = record.readers.read(record.photograph, shape)
+            (disc, cup), drawn = record.readers.read(record.photograph, shape, problems)
         elif record.read_masks:
             disc, cup = record.read_masks(shape)
         if disc is not None and not disc.any():

@@ -30,13 +30,14 @@ def drawn_outlines(mask: Path, photograph: Path, shape: tuple[int, int]) -> Mask
     share = lines.mean()
     if not share or share > _MAX_LINES:
         raise BadInput(KIND, mask, EXPECTED, f"{share:.0%} of the picture differs from {photograph.name}")
-    found = "no closed line"
+    wrong = []
     for gap in _GAPS:
         closed = cv2.morphologyEx(lines, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8)) if gap else lines
         masks, found = _within(closed)
         if masks:
             return masks
-    raise BadInput(KIND, mask, EXPECTED, found)
+        wrong.append(found)
+    raise BadInput(KIND, mask, EXPECTED, wrong[0])
 
 
 def _within(lines: np.ndarray) -> tuple[Masks | None, str]:

@@ -33,13 +33,12 @@ class Readers:
     expert: str = "consensus"
     number: int = 1
 
-    def read(self, photograph: Path, shape: tuple[int, int]) -> tuple[Masks, dict[str, Masks], list[Problem]]:
-        """The photograph's masks and each reader's, (H, W) bool, and a problem for every reader who has no usable ones.
+    def read(self, photograph: Path, shape: tuple[int, int], problems: list[Problem]) -> tuple[Masks, dict[str, Masks]]:
+        """The photograph's masks and each reader's, (H, W) bool; a problem for every reader who has no usable ones.
 
         Raises BadInput where too few are left, or where the reader who is wanted is none of them.
         """
         found: dict[str, Masks] = {}
-        problems: list[Problem] = []
         for name, read_masks in self.masks.items():
             try:
                 found[name], repaired = _checked(photograph, *read_masks(shape))
@@ -48,13 +47,12 @@ class Readers:
                 problems.append(error.problem)
         alone = self.expert not in CONSENSUS
         if alone and self.expert in found:
-            return found[self.expert], found, problems
+            return found[self.expert], found
         wanted = 1 if alone else self.number // 2 + 1
         if alone or len(found) < wanted:
             expected = f"usable masks of reader {self.expert}" if alone else f"usable masks of {wanted} readers or more"
-            first = f"; the first problem: {problems[0]}" if problems else ""
-            raise BadInput("too few readers", photograph, expected, f"{', '.join(found) or 'none'}{first}")
-        return fuse(list(found.values()), staple if self.expert == "staple" else majority), found, problems
+            raise BadInput("too few readers", photograph, expected, ", ".join(found) or "none")
+        return fuse(list(found.values()), staple if self.expert == "staple" else majority), found
 
 
 def fuse(masks: Sequence[Masks], rule: Callable[[Sequence[np.ndarray]], np.ndarray]) -> Masks:

@@ -74,8 +74,8 @@ def contour(mask: Path, photograph: Path, shape: tuple[int, int]) -> np.ndarray:
             raise ValueError(f"{mask.stat().st_size} bytes")
         lines = mask.read_bytes().decode("utf-8-sig").splitlines()
         rows = [re.split(r"[\s,;]+", line.strip()) for line in lines if line.strip()]
-        points = np.array([[float(cell) for cell in row] for row in rows])
-        if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+        points = np.array([[float(cell) for cell in row] for row in rows if len(row) == 2])
+        if not rows or len(points) < len(rows) or not np.isfinite(points).all():
             raise ValueError("rows of other than two numbers")
         if len(np.unique(points, axis=0)) < 3:
             raise ValueError(f"{len(np.unique(points, axis=0))} different points")
