@@ -276,10 +276,15 @@ class Known:
     moved: bool = False
     relabelled: bool = False
     sound: bool = False  # nothing was done
+    sheets: list[str] = field(default_factory=list)  # below the root, that are missed where they are gone
     done: list[str] = field(default_factory=list)
 
     def files(self) -> list[Path]:
         return sorted(x for x in self.root.rglob("*") if x.is_file() and not x.is_symlink())
+
+    def unsorted(self) -> bool:
+        """Whether the sheets that tell splits are gone, or may say others."""
+        return self.relabelled or not all((self.root / x).is_file() for x in self.sheets)
 
     def folders(self) -> list[Path]:
         return sorted(x for x in self.root.rglob("*") if x.is_dir() and not x.is_symlink())
@@ -310,7 +315,7 @@ def damage_file(rng: Rng, known: Known) -> None:
 
 
 def damage_sheet(rng: Rng, known: Known) -> None:
-    sheets = [x for x in known.files() if x.suffix in _SHEETS]
+    sheets = [x for x in known.files() if x.suffix in _SHEETS and digest(x) not in known.masks]
     if sheets:
         file = one(rng, sheets)
         kind = {".csv": "text", ".json": "json"}.get(file.suffix, "")

@@ -57,6 +57,7 @@ def draw_origa(data: Data) -> None:
             rows[column].append(cell)
         data.label(stem, grade)
     data.sheet("OrigaList.csv", rows)
+    data.known.sheets.append("OrigaList.csv")
     data.options = ["--val-percent", "0"]
 
 
@@ -80,6 +81,7 @@ def draw_g1020(data: Data) -> None:
         rows["binaryLabels"].append(int(grade == "glaucoma"))
         data.label(stem, grade)
     data.sheet("G1020.csv", rows)
+    data.known.sheets.append("G1020.csv")
 
 
 def draw_papila(data: Data) -> None:
@@ -98,6 +100,7 @@ def draw_papila(data: Data) -> None:
         heads = [(None, "Age", "Gender", "Diagnosis"), (None, None, None, None), ("ID", None, None, None)]
         columns = dict(zip("abcd", map(list, zip(*heads, *cells))))
         data.sheet_without_headings(f"{root}ClinicalData/patient_data_{side}.xlsx", columns)
+        data.known.sheets.append(f"{root}ClinicalData/patient_data_{side}.xlsx")
 
 
 def draw_chaksu(data: Data) -> None:
@@ -116,7 +119,9 @@ def draw_chaksu(data: Data) -> None:
             for column in rows:
                 rows[column].append(f"{stem}.jpg-{stem}-1.jpg" if column == "Images" else word)
             data.label(stem, grade)
-        data.sheet(f"{split}/6.0_Glaucoma_Decision/Glaucoma_Decision_Comparison_{camera}_majority.csv", rows)
+        name = f"{split}/6.0_Glaucoma_Decision/Glaucoma_Decision_Comparison_{camera}_majority.csv"
+        data.sheet(name, rows)
+        data.known.sheets.append(name)
     data.options = ["--val-percent", "0"]
 
 
@@ -150,6 +155,7 @@ def draw_smdg(data: Data) -> None:
         rows["original_name"].append(f"RET{number // 2:03d}{('OD', 'OS')[number % 2]}.jpg")
         data.label(stem, grade)
     data.sheet("metadata - standardized.csv", rows)
+    data.known.sheets.append("metadata - standardized.csv")
 
 
 def _nested(folder: str, stem: str, twice: bool) -> str:

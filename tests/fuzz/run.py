@@ -368,6 +368,8 @@ def _convert_mutated(sets: dict[str, Callable], rng: Rng, number: int, folder: P
         require(_LINES.match(line) or line.startswith(f"{kind}: "), f"a line that begins with no word: {line!r}")
     files = sorted(x for x in output.iterdir() if x.name != "photographs") if output.exists() else []
     require(all(x.suffix == ".json" and not x.name.startswith(".") for x in files), f"left over: {files}")
+    lost = known.sheets and not any((root / x).is_file() for x in known.sheets)
+    require(code or known.moved or not lost, "sheets that are gone without a word")
     require((code == 2) == (not files), f"exit code {code} and {len(files)} files")
     photographs = {path: check_json(path, kind, known) for path in files}
     check_splits({path.stem: found for path, found in photographs.items()})
@@ -408,7 +410,7 @@ def check_json(path: Path, kind: str, known: Known) -> list[str]:
         require(eye or digests[-1] in known.masks, f"{file.name} is no photograph that was drawn")
         if not eye:  # a mask's picture in the place of a photograph
             continue
-        if eye.split and split not in ("fit", "val") and not known.moved and not (kind == "origa" and known.relabelled):
+        if eye.split and split not in ("fit", "val") and not known.moved and not (kind == "origa" and known.unsorted()):
             require(eye.split == split, f"{file.name} of {eye.split} is in {split}")
         check_grade(image["grade"], file, eye, kind, known)
         found = annotations[image["id"]]

@@ -62,6 +62,7 @@ def _about(root, files, listing):
         root,
         files,
         listing,
+        title="Glaucoma_Decision_Comparison_Bosch_majority.csv",
         pattern=rf"{_SPLIT}6\.0_glaucoma_decision/glaucoma_decision_[a-z]+_{_CAMERA}_majority\.",
         names={"images"},
         grades={"majoritydecision", "glaucomadecision"},

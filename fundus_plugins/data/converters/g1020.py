@@ -39,6 +39,7 @@ def _about(root, files, listing):
         root,
         files,
         listing,
+        title="G1020.csv",
         pattern=r"(?:^|/)g1020\.",
         names={"imageid"},
         grades={"binarylabels"},

@@ -26,6 +26,7 @@ def read_labels(
     files: Sequence[Path],
     listing: Listing,
     *,
+    title: str,
     pattern: str,
     names: set[str],
     grades: set[str],
@@ -36,12 +37,15 @@ def read_labels(
     """What the sheets whose path fits `pattern` tell of photographs, by their keys; problems go to the listing.
 
     Args:
+        title: a sheet's name, for the warning where there is none.
         names, grades: headings (`normalised`) of the columns of photographs and of grades.
         values: a grade's cell (`normalised`) to the grade.
         splits: headings of a column of splits, and its cells (`normalised`) to splits.
         key: from a name and the sheet's match to the photograph's key.
     """
     found: dict[Key, About] = {}
+    if not any(re.search(pattern, file.as_posix(), re.IGNORECASE) for file in files):
+        listing.warnings.append(no_sheet(title, root))
     conflicting: set[Key] = set()
     for file in files:
         match = re.search(pattern, file.as_posix(), re.IGNORECASE)
@@ -76,6 +80,11 @@ def read_labels(
                 expected, text = f"one grade and split of {name}", f"another in row {number}"
                 listing.problems.append(Problem("conflicting grades", root / file, expected, text))
     return {its_key: about for its_key, about in found.items() if its_key not in conflicting}
+
+
+def no_sheet(title: str, root: Path) -> str:
+    """The warning that a data set's own sheet is missing."""
+    return f"there is no {title} below {root}: what it tells, grades above all, is not known"
 
 
 def word_of(cell) -> str:

@@ -41,6 +41,7 @@ def _about(root, files, listing):
         root,
         files,
         listing,
+        title="OrigaList.csv",
         pattern=r"(?:^|/)origalist\.",
         names={"filename"},
         grades={"glaucoma"},

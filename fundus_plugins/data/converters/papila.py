@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fundus_plugins.data.converters import readings
 from fundus_plugins.data.converters.graded import DRAW_OPTIONS
-from fundus_plugins.data.converters.label_sheets import word_of
+from fundus_plugins.data.converters.label_sheets import no_sheet, word_of
 from fundus_plugins.data.converters.layout import PICTURE, SPLITS, About, Key, Layout, Source, list_layout
 from fundus_plugins.data.converters.readers import expert_option
 from fundus_plugins.data.converters.record import Converter, Listing
@@ -50,6 +50,8 @@ def list_records(root: Path, *, expert: str, test_percent: float, val_percent: f
 def _about(root: Path, files: Sequence[Path], listing: Listing) -> dict[Key, About]:
     found: dict[Key, About] = {}
     conflicting: set[Key] = set()
+    sides = {match[1].lower() for file in files if (match := _SHEET.search(file.as_posix()))}
+    listing.warnings += [no_sheet(f"patient_data_{side}.xlsx", root) for side in ("od", "os") if side not in sides]
     for file in files:
         match = _SHEET.search(file.as_posix())
         if not match:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fundus_plugins.data.converters import readings
 from fundus_plugins.data.converters.graded import DRAW_OPTIONS
-from fundus_plugins.data.converters.label_sheets import stem_of, word_of
+from fundus_plugins.data.converters.label_sheets import no_sheet, stem_of, word_of
 from fundus_plugins.data.converters.layout import PICTURE, SPLITS, About, Key, Layout, Source, list_layout
 from fundus_plugins.data.converters.patients import patient_of
 from fundus_plugins.data.converters.record import Converter, Listing
@@ -51,6 +51,7 @@ def list_records(root: Path, *, test_percent: float, val_percent: float, seed: i
 def _about(root: Path, files: Sequence[Path], listing: Listing) -> dict[Key, About]:
     sheets = [file for file in files if _SHEET.search(file.as_posix())]
     found: dict[Key, About] = {}
+    listing.warnings += [] if sheets else [no_sheet("metadata - standardized.csv", root)]
     for file in sheets[:1]:
         try:
             rows = read_sheet(root / file)
