@@ -180,6 +180,8 @@ def test_g1020_keeps_photographs_without_a_cup(tmp_path):
     path.write_text(json.dumps(document))
     code, output = convert(data, "g1020")
     assert code == 0 and set(masks(output)["image_0"]) == {"disc"} and stems(output)["image_0"]["vcdr"] is None
+    patients = {stem: image["patient"] for stem, image in stems(output).items()}
+    assert patients["image_6"] == patients["image_7"] == "from 6" and patients["image_10"] == "from 10"
 
 
 def test_smdg_types_patients_soft_maps_and_photographs_without_masks(tmp_path, capsys):
@@ -261,6 +263,19 @@ def test_outlines_that_are_none(tmp_path, text, expected):
     with pytest.raises(BadInput) as error:
         readings.contour(path, path, SHAPE)
     assert expected in str(error.value) and str(path) in str(error.value)
+
+
+def test_an_outline_of_which_lines_were_lost(tmp_path):
+    angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    lines = [f"{20 + 12 * np.cos(x):.2f}; {20 + 12 * np.sin(x):.2f}" for x in angles]
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join(lines))
+    assert readings.contour(path, path, SHAPE).sum() == pytest.approx(np.pi * 12**2, rel=0.1)
+    path.write_text("\n".join(lines[:45]))
+    with pytest.raises(BadInput, match="a gap of 18 pixels: are lines missing"):
+        readings.contour(path, path, SHAPE)
+    path.write_text("\n".join(lines[::12]))  # few points are no gap
+    assert readings.contour(path, path, SHAPE).any()
 
 
 @pytest.mark.parametrize("kind", SETS)

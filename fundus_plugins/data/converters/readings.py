@@ -25,6 +25,8 @@ from fundus_plugins.photographs.problems import BadInput, reason
 
 MAX_CONTOUR_BYTES = 1 << 20
 MIN_SOLIDITY = 0.8  # of a disc's or cup's convex hull; an outline with less has a slip
+# Of a dense outline's length, for one edge; and how often it may be as long as the others.
+MAX_EDGE, _MAX_GAP, _DENSE = 0.1, 8, 20
 _MAX_OFF = 40  # grey values from one of the coding; JPEG leaves some
 
 
@@ -84,12 +86,17 @@ def contour(mask: Path, photograph: Path, shape: tuple[int, int]) -> np.ndarray:
         raise BadInput("unreadable outline", mask, "x and y in each line, three or more", what[:80]) from None
     refuse_beyond([points.ravel()], shape, mask)
     found = fill_polygons([points], shape)
-    refuse_slips(found, points, mask)
+    refuse_slips(points, mask)
     return found
 
 
-def refuse_slips(found: np.ndarray, points: np.ndarray, path: Path) -> None:
-    """Raise BadInput where an outline's area is much less than its convex hull's, as of points out of order."""
+def refuse_slips(points: np.ndarray, path: Path) -> None:
+    """Raise BadInput for an outline, (N, 2), with a gap, as where lines were lost, or with points out of order."""
+    edges = np.linalg.norm(points - np.roll(points, 1, 0), axis=1)
+    longest, usual = edges.max(), np.median(edges)
+    if len(points) >= _DENSE and longest > MAX_EDGE * edges.sum() and longest > _MAX_GAP * usual:
+        text = f"a gap of {longest:.0f} pixels: are lines missing?"
+        raise BadInput("outline with slips", path, f"points about {usual:.1f} pixels apart, all around", text)
     hull = cv2.contourArea(cv2.convexHull(points.astype(np.float32)))
     area = abs(cv2.contourArea(points.astype(np.float32)))
     if hull and area < MIN_SOLIDITY * hull:
