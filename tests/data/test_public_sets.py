@@ -12,10 +12,11 @@ from pycocotools import mask as mask_util
 
 from fundus_plugins.cli.main import main
 from fundus_plugins.data.converters import CONVERTERS, readers, readings
+from fundus_plugins.photographs.masks import read_disc_and_cup
 from fundus_plugins.photographs.problems import BadInput
 from tests.data.folders import SHAPE
 from tests.fuzz import run as fuzz
-from tests.fuzz.drawing import Data, codes_of
+from tests.fuzz.drawing import Data, codes_of, draw_eye, saved
 from tests.fuzz.public_sets import SETS
 
 SPLITS = ("train", "val", "test")
@@ -285,6 +286,22 @@ def test_another_folder_is_none_of_them(tmp_path, capsys, kind):
     assert main(["convert", kind, "--root", str(tmp_path / "in"), "--output", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert "does not hold" in error and "looked for" in error and len(error.splitlines()) == 1
+
+
+def test_labels_in_a_jpeg_are_refused_and_those_far_apart_are_read(tmp_path):
+    eye = draw_eye(np.random.default_rng(0), "eye")
+    path = tmp_path / "mask.jpg"
+    for quality in (100, 95, 75):
+        Image.fromarray(codes_of(eye, "012")).save(path, quality=quality)
+        with pytest.raises(BadInput, match="unknown mask values"):
+            read_disc_and_cup(path, SHAPE)
+    path.write_bytes(saved(np.zeros(SHAPE, np.uint8), "JPEG"))
+    with pytest.raises(BadInput, match="in a JPEG, which loses small differences"):
+        read_disc_and_cup(path, SHAPE)
+    Image.fromarray(codes_of(eye)).save(path, quality=95)
+    found = read_disc_and_cup(path, SHAPE)
+    for mask, truth in zip(found, eye.masks.values(), strict=True):
+        assert (mask ^ truth).sum() <= 0.1 * truth.sum()
 
 
 def test_majority_and_votes():

@@ -5,8 +5,11 @@ import csv
 import numpy as np
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import load_coco_json
 
+from fundus_plugins.data.annotations import disc_and_cup
 from fundus_plugins.data.coco import AnnotatedImage, build_segmentation, mask_to_rle, reader_file, write_json
+from fundus_plugins.data.coco_file import disc_cup_records
 from fundus_plugins.data.registration import register_fundus_datasets, require_dataset
 from fundus_plugins.evaluation import DiscCupEvaluator
 from fundus_plugins.evaluation.readers import ReaderScores
@@ -57,6 +60,17 @@ def test_scores_against_each_reader_and_between_them(folder):
     [path] = (folder / "out").glob("*_images.csv")
     rows = list(csv.DictReader(path.open()))
     assert rows[1]["dice_od_reader_b"] == "nan" and float(rows[0]["dice_od_reader_b"]) < 1
+
+
+def test_detectron2_and_our_mapper_see_one_disc_and_one_cup(folder):
+    for name in ("train", "train_reader_2"):
+        records = load_coco_json(str(folder / f"{name}.json"), str(folder))
+        assert [len(record["annotations"]) for record in records] == [2, 2]
+        ours = disc_cup_records(str(folder / f"{name}.json"), str(folder))
+        masks = disc_and_cup(ours[0]["annotations"], [0, 1], (HEIGHT, WIDTH), "here")
+        disc, cup = RADII[name[-1] if "reader" in name else "1"]
+        np.testing.assert_array_equal(masks[0] > 0, square(disc))
+        np.testing.assert_array_equal(masks[1] > 0, square(cup))
 
 
 def test_a_readers_own_file_is_a_data_set_and_folds_know_their_readers(folder):
