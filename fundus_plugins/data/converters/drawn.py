@@ -11,7 +11,7 @@ from fundus_plugins.photographs.problems import BadInput
 
 KIND = "unreadable outlines"
 EXPECTED = "the photograph with two closed lines, the cup's within the disc's"
-_DIFFERENCE = 40  # grey values of a line from the photograph below it; JPEG differs by less
+_DIFFERENCES = (40, 20)  # grey values of a line from the photograph below it, tried in turn; JPEG differs by less
 _GAPS = (0, 3, 5, 7, 9)  # pixels, a side of what closes gaps, tried in turn
 _MIN_HOLE = 0.02  # of the disc; what is smaller is a gap in a line
 _MAX_LINES = 0.1  # of the picture; more is another picture
@@ -26,17 +26,20 @@ def drawn_outlines(mask: Path, photograph: Path, shape: tuple[int, int]) -> Mask
     if drawn.shape != plain.shape:
         expected, found = (f"{x.shape[1]} x {x.shape[0]} pixels" for x in (plain, drawn))
         raise BadInput("size mismatch", mask, f"the photograph's {expected}", found)
-    lines = (cv2.absdiff(drawn, plain).max(axis=2) > _DIFFERENCE).astype(np.uint8)
-    share = lines.mean()
-    if not share or share > _MAX_LINES:
-        raise BadInput(KIND, mask, EXPECTED, f"{share:.0%} of the picture differs from {photograph.name}")
+    difference = cv2.absdiff(drawn, plain).max(axis=2)
     wrong = []
-    for gap in _GAPS:
-        closed = cv2.morphologyEx(lines, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8)) if gap else lines
-        masks, found = _within(closed)
-        if masks:
-            return masks
-        wrong.append(found)
+    for least in _DIFFERENCES:
+        lines = (difference > least).astype(np.uint8)
+        share = lines.mean()
+        if not share or share > _MAX_LINES:
+            wrong.append(f"{share:.0%} of the picture differs from {photograph.name}")
+            continue
+        for gap in _GAPS:
+            closed = cv2.morphologyEx(lines, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8)) if gap else lines
+            masks, found = _within(closed)
+            if masks:
+                return masks
+            wrong.append(found)
     raise BadInput(KIND, mask, EXPECTED, wrong[0])
 
 
