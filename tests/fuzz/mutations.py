@@ -284,7 +284,11 @@ class Known:
 
     def unsorted(self) -> bool:
         """Whether the sheets that tell splits are gone, or may say others."""
-        return self.relabelled or not all((self.root / x).is_file() for x in self.sheets)
+        return self.relabelled or not all(map(self.is_there, self.sheets))
+
+    def is_there(self, sheet: str) -> bool:
+        """Whether a file of that name is anywhere below the root."""
+        return any(x.is_file() for x in self.root.rglob(Path(sheet).name))
 
     def folders(self) -> list[Path]:
         return sorted(x for x in self.root.rglob("*") if x.is_dir() and not x.is_symlink())

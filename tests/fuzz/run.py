@@ -368,7 +368,7 @@ def _convert_mutated(sets: dict[str, Callable], rng: Rng, number: int, folder: P
         require(_LINES.match(line) or line.startswith(f"{kind}: "), f"a line that begins with no word: {line!r}")
     files = sorted(x for x in output.iterdir() if x.name != "photographs") if output.exists() else []
     require(all(x.suffix == ".json" and not x.name.startswith(".") for x in files), f"left over: {files}")
-    lost = known.sheets and not any((root / x).is_file() for x in known.sheets)
+    lost = known.sheets and not any(map(known.is_there, known.sheets))
     require(code or known.moved or not lost, "sheets that are gone without a word")
     require((code == 2) == (not files), f"exit code {code} and {len(files)} files")
     photographs = {path: check_json(path, kind, known) for path in files}
