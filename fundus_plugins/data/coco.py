@@ -7,13 +7,17 @@ of unknown grade are not in it.
 A cup that nobody drew ("unknown") has no annotation. A cup that was looked for and is not there ("empty") has one
 with an empty RLE, area 0 and box [0, 0, 0, 0]: Detectron2's `load_coco_json` carries that through, while a field of
 the image would be lost there.
+
+Where several readers drew the masks, `<split>.json` holds one disc and one cup all the same: one reader's, or what
+they agree on. What each of them drew is in a file of its own, `<split>_reader_<name>.json`, of the same format and
+with the same image ids, whose annotations have `reader`.
 """
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +25,10 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from fundus_plugins.files import atomic_write
+from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 
 FORMAT_VERSION = "1"
+READER = "_reader_"  # between the split and a reader's name, in a file's name
 
 SEGMENTATION_CATEGORIES: list[dict[str, Any]] = [
     {"id": 1, "name": "optic_disc", "supercategory": "fundus"},
@@ -46,7 +52,8 @@ class AnnotatedImage:
     """One photograph and what is known of it; sizes and masks in pixels of the photograph, masks as compressed RLE.
 
     `disc` is None when there are no masks, `cup` and `vcdr` when the cup was not annotated, `grade`, one of GRADES
-    or of the set's own, when not known, `patient` "" when nothing tells.
+    or of the set's own, when not known, `patient` "" when nothing tells. `readers` has disc and cup of everyone who drew
+    them, where there are several.
     """
 
     photograph: Path
@@ -57,6 +64,12 @@ class AnnotatedImage:
     vcdr: float | None
     grade: str | None
     patient: str = ""
+    readers: Mapping[str, tuple[dict, dict | None]] = field(default_factory=dict)
+
+
+def reader_file(folder: Path, split: str, reader: str) -> Path:
+    """Where a reader's masks of a split are."""
+    return folder / f"{split}{READER}{reader}.json"
 
 
 def mask_to_rle(mask: np.ndarray) -> dict:
@@ -89,17 +102,35 @@ def _image_entry(image: AnnotatedImage, image_id: int, folder: Path) -> dict:
     } | ({"patient": image.patient} if image.patient else {})
 
 
-def build_segmentation(images: Sequence[AnnotatedImage], folder: Path, info: dict) -> dict:
-    """COCO document with disc and cup; images get the ids 1..n in the order given, paths are relative to `folder`."""
+def build_segmentation(
+    images: Sequence[AnnotatedImage], folder: Path, info: dict, *, reader: str = "", masked: bool = False
+) -> dict:
+    """COCO document with disc and cup; images get the ids 1..n in the order given, paths are relative to `folder`.
+
+    Args:
+        masked: leave out photographs without a disc; the others keep their ids.
+        reader: whose masks; "" for the photographs' own. Photographs of which this reader has none are not in it.
+    """
     entries = []
     annotations: list[dict] = []
+    about: dict = {"reader": reader} if reader else {}
     for image_id, image in enumerate(images, start=1):
-        entries.append(_image_entry(image, image_id, folder))
-        for category, rle in zip(SEGMENTATION_CATEGORIES, (image.disc, image.cup), strict=True):
+        masks = image.readers.get(reader, (None, None)) if reader else (image.disc, image.cup)
+        if masks[0] is None and (masked or reader):
+            continue
+        entry = _image_entry(image, image_id, folder)
+        if reader and masks[0] is not None:
+            entry["vcdr"] = None if masks[1] is None else round(_vcdr(masks[0], masks[1]), 6)
+        entries.append(entry)
+        for category, rle in zip(SEGMENTATION_CATEGORIES, masks, strict=True):
             if rle is not None:
                 ids = {"category_id": category["id"], "image_id": image_id, "annotation_id": len(annotations) + 1}
-                annotations.append(mask_annotation(rle, **ids))
+                annotations.append(mask_annotation(rle, **ids) | about)
     return {"info": info, "images": entries, "annotations": annotations, "categories": SEGMENTATION_CATEGORIES}
+
+
+def _vcdr(disc: dict, cup: dict) -> float:
+    return vertical_cup_to_disc_ratio(mask_util.decode(disc), mask_util.decode(cup))
 
 
 def build_grading(images: Sequence[AnnotatedImage], folder: Path, info: dict, grades: Sequence[str] = GRADES) -> dict:

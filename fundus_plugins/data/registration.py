@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from .annotations import IGNORED, parse_categories, structures_of
-from .coco import GRADING_CATEGORIES, GRADING_COLORS, SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS
+from .coco import GRADING_CATEGORIES, GRADING_COLORS, READER, SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS
 from .coco_file import ALLOWED, disc_cup_records, grading_records
 
 _SPLITS = ("train", "val", "test")
@@ -21,6 +21,18 @@ FUNDUS_DATASETS: dict[str, tuple[tuple[str, ...], str]] = {
     "phantom": (_SPLITS, "refuge --root {folder}/raw"),
     "rim_one_dl": (_OFFICIAL_SPLITS, "rim_one_dl --root <where RIM-ONE DL is>"),
     "rim_one_r3": (_OFFICIAL_SPLITS, "rim_one_dl --part r3 --root <where RIM-ONE DL is>"),
+    "refuge2": (_SPLITS, "refuge --root <where REFUGE2 is>"),
+    "origa": (_SPLITS, "origa --root <where ORIGA is>"),
+    "papila": (_SPLITS, "papila --root <where PAPILA is>"),
+    "g1020": (_SPLITS, "g1020 --root <where G1020 is>"),
+    "chaksu": (_SPLITS, "chaksu --root <where Chaksu is>"),
+    "riga": (_SPLITS, "riga --root <where RIGA is>"),
+    "rim_one_r3_stereo": (_SPLITS, "rim_one_r3_stereo --root <where RIM-ONE r3 is>"),
+    "drions_db": (_SPLITS, "drions_db --root <where DRIONS-DB is>"),
+    "drive": (_SPLITS, "drive --root <where DRIVE and its discs are>"),
+    "idrid": (_SPLITS, "idrid --root <where IDRiD is>"),
+    "palm": (_SPLITS, "palm --root <where PALM is>"),
+    "smdg": (_SPLITS, "smdg --root <where SMDG is>"),
     "gamma": (_SPLITS, "gamma --root <where GAMMA is>"),
     "odir": (_SPLITS, "odir --root <where ODIR is>"),
     "graded": (_SPLITS, "graded_folders --root <where a folder for each grade is>"),
@@ -29,6 +41,7 @@ FUNDUS_DATASETS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 GRADING_SUFFIX = "_grading"
 OWN = "own"  # what COCO JSON of one's own is registered as
+READER_FILES = f"*{READER}*.json"  # of a split's several readers
 FOLD_FILES = "*_fold*of*_seed*_*.json"  # what folds.py writes beside a split's file
 
 
@@ -41,22 +54,27 @@ def register_fundus_datasets(root: str | None = None, categories: Sequence[str] 
     """Register `<set>_<split>` and `<set>_<split>_grading` of FUNDUS_DATASETS with Detectron2; no file is read.
 
     `root` holds `<set>/<split>.json`; default: the environment's DETECTRON2_DATASETS, else `./datasets`. Files of
-    folds (folds.py) that lie there are registered too, as `<set>_<file's stem>`, and the splits that lie in folders of
-    other names, as `<folder>_<split>`. Their disc and cup are known by the names of their categories, the usual ones
-    and `categories` (such as `disc=papilla`). Calling again with the same arguments does nothing, with another root
-    the names move there. Raises AssertionError (Detectron2's) if somebody else registered such a name.
+    folds (folds.py) and of readers that lie there are registered too, as `<set>_<file's stem>`, and the splits that lie
+    in folders of other names, as `<folder>_<split>`. Their disc and cup are known by the names of their categories, the
+    usual ones and `categories` (such as `disc=papilla`). Calling again with the same arguments does nothing, with
+    another root the names move there. Raises AssertionError (Detectron2's) if somebody else registered such a name.
     """
     root = datasets_root(root)
     for own in sorted(x for x in Path(root).glob("*") if x.is_dir() and x.name not in FUNDUS_DATASETS):
         files = [own / f"{split}{suffix}.json" for split in _OFFICIAL_SPLITS for suffix in ("", GRADING_SUFFIX)]
-        for path in [x for x in files if os.path.isfile(x)] + sorted(own.glob(FOLD_FILES)):
+        for path in [x for x in files if os.path.isfile(x)] + _more_files(own):
             _register(f"{own.name}_{path.stem}", str(path), own.name, categories)
     for dataset, (splits, _) in FUNDUS_DATASETS.items():
         folder = os.path.join(root, dataset)
         stems = [split + suffix for split in splits for suffix in ("", GRADING_SUFFIX)]
-        stems += [path.stem for path in sorted(Path(folder).glob(FOLD_FILES))]
+        stems += [path.stem for path in _more_files(Path(folder))]
         for stem in stems:
             _register(f"{dataset}_{stem}", os.path.join(folder, f"{stem}.json"), dataset, categories)
+
+
+def _more_files(folder: Path) -> list[Path]:
+    """Of folds, and of a split's several readers."""
+    return sorted({*folder.glob(FOLD_FILES), *folder.glob(READER_FILES)})
 
 
 def _register(name: str, json_file: str, dataset: str, categories: Sequence[str]) -> None:

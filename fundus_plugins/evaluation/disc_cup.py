@@ -20,6 +20,7 @@ from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categ
 from fundus_plugins.data.coco import GRADES
 from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.data.structures import best_disc_and_cup
+from fundus_plugins.evaluation.readers import ReaderScores
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.agreement import agreement_intervals
 from fundus_plugins.measures.bootstrap import mean_interval, stratified_interval
@@ -39,6 +40,9 @@ class DiscCupEvaluator(DatasetEvaluator):
     predicted ratios and grades: glaucoma against others, where there are both. A grade is `grade_name` of Detectron2's
     record, as our files have it. Intervals are over images.
 
+    Where several readers drew the masks, there are scores against each of them and of them against each other, too, as
+    `ReaderScores` names them.
+
     Writes `<dataset>_images.csv`, a row an image, and `<dataset>_metrics.json` to `output_dir`.
 
     Args:
@@ -54,6 +58,7 @@ class DiscCupEvaluator(DatasetEvaluator):
         self.dataset_name = dataset_name
         self.output_dir = output_dir
         self._structures = disc_cup_structures(dataset_name, parse_categories(categories))
+        self._readers = ReaderScores(dataset_name, parse_categories(categories))
         self._truth = {record["image_id"]: record for record in DatasetCatalog.get(dataset_name)}
         self._rows: list[dict] = []
 
@@ -70,6 +75,7 @@ class DiscCupEvaluator(DatasetEvaluator):
                 continue
             disc, cup, score = best_disc_and_cup(output["instances"], truth[DISC].shape)
             row = compare_disc_and_cup(disc, cup, truth[DISC], truth.get(CUP), surfaces=True)
+            row |= self._readers.scores(record["file_name"], disc, cup)
             self._rows.append({"file_name": image["file_name"], "image_id": image["image_id"], "score": score} | row)
 
     def evaluate(self) -> dict | None:
@@ -82,7 +88,7 @@ class DiscCupEvaluator(DatasetEvaluator):
                 f"{self.dataset_name}: no image has an annotated optic disc, so there is nothing to evaluate"
             )
         results: OrderedDict[str, float] = OrderedDict()
-        intervals = {name: mean_interval([row[name] for row in rows]) for name in METRICS}
+        intervals = {name: mean_interval([row[name] for row in rows]) for name in (*METRICS, *self._readers.metrics)}
         agreement = agreement_intervals([row["vcdr_predicted"] for row in rows], [row["vcdr_true"] for row in rows])
         intervals |= {f"vcdr_{name}": interval for name, interval in agreement.items()} | self._screening(rows)
         for name, (value, low, high) in intervals.items():

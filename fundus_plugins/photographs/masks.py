@@ -23,6 +23,7 @@ CODINGS = "0 cup, 128 rim, 255 background; or 0, 1, 2"
 
 # A part of a structure's pixels that may have other values: borders that a resampling blurred. More is another coding.
 MAX_BLURRED = 0.05
+_JPEG = b"\xff\xd8"
 _BLUR = 7  # pixels; edges that are blurred wider are no edges
 _NEAR = 16  # grey values this far from a value of the coding are not blurred
 
@@ -96,6 +97,13 @@ def read_disc_and_cup(path: Path, shape: tuple[int, int] | None) -> tuple[np.nda
     Raises BadInput as `read_mask`, for another coding, and for a cup that surrounds the rim.
     """
     mask = read_mask(path, shape)
+    if mask.max(initial=0) <= 2 and Path(path).read_bytes()[:2] == _JPEG:
+        raise BadInput(VALUES, path, f"{CODINGS} (in a JPEG, which loses small differences, 0, 128, 255)", "0, 1, 2")
+    return decode_codes(mask, path)
+
+
+def decode_codes(mask: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The same of (H, W) uint8 values that were read from `path`."""
     values = mask_values(mask)
     if len(values) <= 3 and mask.max() <= 2:
         return _by_place(mask, values, path)

@@ -121,7 +121,7 @@ def test_every_split_is_registered_without_reading(root):
         for split in splits
         for kind in ("", "_grading")
     ]
-    assert len(names) == 66 and set(names) <= set(DatasetCatalog.list())
+    assert len(names) == 138 and set(names) <= set(DatasetCatalog.list())
     metadata = MetadataCatalog.get("drishti_gs1_fit")
     assert metadata.json_file == str(root / "drishti_gs1" / "fit.json")
     assert metadata.image_root == str(root / "drishti_gs1")

@@ -31,6 +31,7 @@ from tests.data.folders import (
     refuge_mask,
     soft_map,
 )
+from tests.fuzz.public_sets import SETS
 
 ROOT = Path(__file__).parents[2]
 
@@ -261,6 +262,7 @@ def test_table_of_names_and_depth_of_search(tmp_path):
         "rim_one_dl": ("train", "test"),
         "gamma": ("train", "val", "test"),
         "odir": ("train", "val", "test"),
+        **dict.fromkeys(SETS, ("train", "val", "test")),
         "graded_folders": ("train", "val", "test"),
         "graded_sheet": ("train", "val", "test"),
         "masked": ("train", "val", "test"),

@@ -242,6 +242,7 @@ class Eye:
     split: str
     grade: str | None
     masks: dict[str, np.ndarray]  # "disc", "cup"
+    readers: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # the same of each, where there are several
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,11 @@ class Truth:
     structures: tuple[str, ...]
     exact: bool = True
     vague: bool = False  # damaged, in a format that cannot tell
+    reader: str = ""
+
+    def masks(self) -> list[np.ndarray]:
+        masks = self.eye.readers[self.reader] if self.reader else self.eye.masks
+        return [masks[structure] for structure in self.structures]
 
 
 @dataclass
@@ -269,10 +275,20 @@ class Known:
     sheet: dict[str, list] | None = None  # of graded_sheet
     moved: bool = False
     relabelled: bool = False
+    sound: bool = False  # nothing was done
+    sheets: list[str] = field(default_factory=list)  # below the root, that are missed where they are gone
     done: list[str] = field(default_factory=list)
 
     def files(self) -> list[Path]:
         return sorted(x for x in self.root.rglob("*") if x.is_file() and not x.is_symlink())
+
+    def unsorted(self) -> bool:
+        """Whether the sheets that tell splits are gone, or may say others."""
+        return self.relabelled or not all(map(self.is_there, self.sheets))
+
+    def is_there(self, sheet: str) -> bool:
+        """Whether a file of that name is anywhere below the root."""
+        return any(x.is_file() for x in self.root.rglob(Path(sheet).name))
 
     def folders(self) -> list[Path]:
         return sorted(x for x in self.root.rglob("*") if x.is_dir() and not x.is_symlink())
@@ -288,11 +304,11 @@ _SHEETS = (".csv", ".json", ".xlsx", ".xls", ".tsv")
 def damage_file(rng: Rng, known: Known) -> None:
     file = one(rng, known.files())
     data, before = file.read_bytes(), digest(file)
-    kind = {".csv": "text", ".json": "json"}.get(file.suffix, "")
+    kind = {".csv": "text", ".json": "json", ".txt": "text"}.get(file.suffix, "")
     changed = mutate_bytes(rng, data, kind)
     file.write_bytes(changed)
     after = digest(file)
-    known.relabelled |= bool(kind)
+    known.relabelled |= file.suffix in (".csv", ".json")
     if before in known.eyes:
         known.eyes.setdefault(after, known.eyes[before])
     if before in known.masks and before != after:
@@ -303,7 +319,7 @@ def damage_file(rng: Rng, known: Known) -> None:
 
 
 def damage_sheet(rng: Rng, known: Known) -> None:
-    sheets = [x for x in known.files() if x.suffix in _SHEETS]
+    sheets = [x for x in known.files() if x.suffix in _SHEETS and digest(x) not in known.masks]
     if sheets:
         file = one(rng, sheets)
         kind = {".csv": "text", ".json": "json"}.get(file.suffix, "")

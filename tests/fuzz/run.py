@@ -1,5 +1,7 @@
 """Mutated files and folders through the readers and converters: `python -m tests.fuzz.run --folders 1000 --files 1000`.
 
+`--public 2800` draws and mutates the public data sets of `public_sets.py`, each in its turn.
+
 Every file is read to what is well formed, and what it was where it has checksums, or refused in one line. Every data
 set is converted to JSON that is true of it, or what is wrong is listed: each photograph's masks and grade differ, and
 those in the JSON must be its own. A case is known by its seed and number: `--first 17 --files 1 --folders 0`.
@@ -42,7 +44,9 @@ from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sheets import read_sheet
 from tests.data.folders import REFUGE2, REFUGE_LAYOUTS, SHAPE
 
-from .mutations import PNG, Eye, Known, Rng, Truth, digest, mutate_bytes, mutate_folder, one, rewritten_sheet, xlsx
+from . import public_sets
+from .drawing import Data, codes_of, draw_eye, noise_picture, saved
+from .mutations import PNG, Eye, Known, Rng, digest, mutate_bytes, mutate_folder, one, rewritten_sheet, xlsx
 
 SECONDS = 20  # a case that takes longer hangs
 CHECKED: Counter[str] = Counter()  # how many masks, grades, ... of a case were compared with the truth
@@ -62,47 +66,21 @@ def require(true: Any, text: str) -> None:
         raise Failure(text)
 
 
-def draw_eye(rng: Rng, stem: str, split: str = "", grade: str | None = None) -> Eye:
-    """Masks that no other photograph has; the grade is given."""
-    row, column = rng.integers(17, 25), rng.integers(17, 23)
-    disc, cup = rng.integers(9, 13, 2), rng.integers(3, 7, 2)
-    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    masks = {}
-    for name, (height, width), shift in (("disc", disc, 0), ("cup", cup, rng.integers(-1, 2))):
-        masks[name] = ((rows - row - shift) / height) ** 2 + ((columns - column) / width) ** 2 <= 1
-    return Eye(stem, split, grade, masks)
-
-
-def codes_of(eye: Eye, coding: str = "official") -> np.ndarray:
-    inside, rim, outside = (0, 128, 255) if coding == "official" else (2, 1, 0)
-    return np.where(eye.masks["cup"], inside, np.where(eye.masks["disc"], rim, outside)).astype(np.uint8)
-
-
 # Files.
-
-
-def _noise(rng: Rng) -> np.ndarray:
-    return rng.integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
-
-
-def _saved(pixels: np.ndarray, kind: str, **options) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind, **options)
-    return file.getvalue()
 
 
 def _picture(rng: Rng, kind: str) -> tuple[bytes, np.ndarray | None]:
     """A photograph, and its pixels where a checksum guards them."""
-    pixels = _noise(rng)
+    pixels = noise_picture(rng)
     if kind == "PNG 16":
         return cv2.imencode(".png", pixels[..., ::-1].astype(np.uint16) * 257)[1].tobytes(), pixels
     if kind == "TIFF 16":
-        return _saved(pixels[..., 0].astype(np.uint16) * 257, "TIFF"), None
+        return saved(pixels[..., 0].astype(np.uint16) * 257, "TIFF"), None
     turned = Image.Exif()
     turned[0x0112] = int(rng.integers(1, 9))
     options: dict = {"exif": turned} if kind == "JPEG" and rng.random() < 0.5 else {}
     options |= {"compression": one(rng, [None, "tiff_lzw", "tiff_deflate"])} if kind == "TIFF" else {}
-    return _saved(pixels, kind, **options), pixels if kind == "PNG" else None
+    return saved(pixels, kind, **options), pixels if kind == "PNG" else None
 
 
 def _table(rng: Rng, kind: str) -> bytes:
@@ -221,7 +199,7 @@ def file_case(rng: Rng, number: int, folder: Path) -> str:
             if kind == "disc"
             else codes_of(eye, "012" if "012" in kind else "official")
         )
-        data = _saved(codes, {"GIF mask": "GIF", "BMP mask": "BMP"}.get(kind, "PNG"))
+        data = saved(codes, {"GIF mask": "GIF", "BMP mask": "BMP"}.get(kind, "PNG"))
         masks = None if kind in ("GIF mask", "BMP mask") else eye.masks
         masks = {"disc": eye.masks["disc"]} if kind == "disc" else masks
     elif kind in TABLES:
@@ -246,37 +224,6 @@ def file_case(rng: Rng, number: int, folder: Path) -> str:
 
 
 # Folders.
-
-
-class Data:
-    """A data set being drawn below a root, and what is known of it."""
-
-    def __init__(self, rng: Rng, root: Path):
-        self.rng, self.known, self.options = rng, Known(root), []
-
-    def write(self, name: str, data: bytes) -> str:
-        path = self.known.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return digest(path)
-
-    def photograph(self, name: str, split: str = "", grade: str | None = None) -> Eye:
-        eye = draw_eye(self.rng, Path(name).stem, split, grade)
-        kind = "JPEG" if name.endswith(".jpg") else "PNG"
-        self.known.eyes[self.write(name, _saved(_noise(self.rng), kind))] = eye
-        return eye
-
-    def mask(self, name: str, eye: Eye, codes: np.ndarray, *structures: str) -> None:
-        self.known.masks[self.write(name, _saved(codes, "BMP" if name.endswith(".bmp") else "PNG"))] = Truth(
-            eye, structures
-        )
-
-    def sheet(self, name: str, rows: dict[str, list]) -> None:
-        frame = pandas.DataFrame(rows)
-        self.write(name, xlsx(frame) if name.endswith(".xlsx") else frame.to_csv(index=False).encode())
-
-    def label(self, key: str, grade: str) -> None:
-        self.known.labels.setdefault(key.lower(), set()).add(grade)
 
 
 def draw_refuge(data: Data) -> None:
@@ -392,17 +339,26 @@ SETS: dict[str, Callable[[Data], None]] = {
     "graded_folders": draw_graded_folders,
     "graded_sheet": draw_graded_sheet,
 }
+PUBLIC = public_sets.SETS
 _LINES = re.compile(r"left out: |repaired: |warning: |\d+ x |error: |nothing was written|no contact sheet")
 
 
 def folder_case(rng: Rng, number: int, folder: Path) -> str:
-    kind = list(SETS)[number % len(SETS)]
+    return _convert_mutated(SETS, rng, number, folder)
+
+
+def public_case(rng: Rng, number: int, folder: Path) -> str:
+    return _convert_mutated(PUBLIC, rng, number, folder)
+
+
+def _convert_mutated(sets: dict[str, Callable], rng: Rng, number: int, folder: Path) -> str:
+    kind = list(sets)[number % len(sets)]
     root, output = folder / "in", folder / "out"
     root.mkdir()
     data = Data(rng, root)
-    SETS[kind](data)
+    sets[kind](data)
     known = data.known
-    sound = number % 25 == 0
+    sound = known.sound = number % 25 == 0
     mutate_folder(rng, known, 0 if sound else int(rng.integers(1, 5)))
     CASE[:] = [kind, *known.done]
     code, errors = run("convert", kind, *data.options, "--root", root, "--output", output, "--processes", "1")
@@ -410,14 +366,16 @@ def folder_case(rng: Rng, number: int, folder: Path) -> str:
     require(code == 0 or bool(errors.strip()), f"exit code {code} and nothing on standard error")
     for line in errors.splitlines():
         require(_LINES.match(line) or line.startswith(f"{kind}: "), f"a line that begins with no word: {line!r}")
-    files = sorted(output.iterdir()) if output.exists() else []
+    files = sorted(x for x in output.iterdir() if x.name != "photographs") if output.exists() else []
     require(all(x.suffix == ".json" and not x.name.startswith(".") for x in files), f"left over: {files}")
+    lost = known.sheets and not any(map(known.is_there, known.sheets))
+    require(code or known.moved or not lost, "sheets that are gone without a word")
     require((code == 2) == (not files), f"exit code {code} and {len(files)} files")
     photographs = {path: check_json(path, kind, known) for path in files}
     check_splits({path.stem: found for path, found in photographs.items()})
     there = {x for found in photographs.values() for x in found}
     require(not sound or "left out" not in errors and there == set(known.eyes), f"a sound set: {code}, {errors}")
-    masks = [path for path in files if not path.stem.endswith("_grading")]
+    masks = [path for path in files if not path.stem.endswith("_grading") and "_reader_" not in path.stem]
     if masks and number % 5 == 0:
         require(run("check", *masks, "--processes", "1")[0] in (0, 1), "fundus check")
     return f"{kind}: exit {code}"
@@ -441,7 +399,7 @@ def check_json(path: Path, kind: str, known: Known) -> list[str]:
     for x in document["annotations"]:
         require(names[x["category_id"]] not in annotations[x["image_id"]], f"{path.name}: two of a kind")
         annotations[x["image_id"]][names[x["category_id"]]] = x
-    split = path.stem.removesuffix("_grading")
+    split, _, reader = path.stem.removesuffix("_grading").partition("_reader_")
     digests: list[str] = []
     for image in document["images"]:
         file = Path(os.path.normpath(path.parent / image["file_name"]))
@@ -452,14 +410,14 @@ def check_json(path: Path, kind: str, known: Known) -> list[str]:
         require(eye or digests[-1] in known.masks, f"{file.name} is no photograph that was drawn")
         if not eye:  # a mask's picture in the place of a photograph
             continue
-        if eye.split and split not in ("fit", "val") and not known.moved:
+        if eye.split and split not in ("fit", "val") and not known.moved and not (kind == "origa" and known.unsorted()):
             require(eye.split == split, f"{file.name} of {eye.split} is in {split}")
         check_grade(image["grade"], file, eye, kind, known)
         found = annotations[image["id"]]
         if path.stem.endswith("_grading"):
             require(list(found) == [image["grade"]], f"{file.name}: {list(found)} and {image['grade']}")
         else:
-            check_masks_of(file, eye, size, image["vcdr"], found, known)
+            check_masks_of(file, eye, size, image["vcdr"], found, known, reader)
     require(len(set(digests)) == len(digests), f"{path.name}: a photograph twice")
     return digests
 
@@ -500,7 +458,8 @@ def grades_of_folders(file: Path, root: Path) -> set[str]:
 
 def mask_stem(file: Path) -> str:
     """Of the photograph that a mask belongs to by its name."""
-    return re.sub(r"_(od|cup)segsoftmap$|-1-(disc|cup)-t$", "", file.stem.lower())
+    stem = re.sub(r"_(od|cup)segsoftmap$|-1-(disc|cup)-t$", "", file.stem.lower())
+    return public_sets.mask_stem(stem)
 
 
 def mask_files(stem: str, known: Known) -> list[Path]:
@@ -508,7 +467,9 @@ def mask_files(stem: str, known: Known) -> list[Path]:
     return [x for x in known.root.rglob("*") if mask_stem(x) == stem and x.is_file() and digest(x) in known.masks]
 
 
-def check_masks_of(file: Path, eye: Eye, size: tuple, vcdr: float | None, found: dict[str, dict], known: Known) -> None:
+def check_masks_of(
+    file: Path, eye: Eye, size: tuple, vcdr: float | None, found: dict[str, dict], known: Known, reader: str
+) -> None:
     masks = {}
     for name, x in found.items():
         mask = masks[name.removeprefix("optic_")] = mask_util.decode(x["segmentation"]) > 0
@@ -527,10 +488,21 @@ def check_masks_of(file: Path, eye: Eye, size: tuple, vcdr: float | None, found:
         if any(x.vague for x in fitting):
             CHECKED["masks not compared"] += 1
             continue
-        CHECKED["masks of other names" if known.moved else "masks"] += 1
-        truths = [(x.eye.masks[structure], x.exact) for x in fitting for structure in x.structures]
+        what = "readers' masks" if reader else "masks"
+        CHECKED[f"{what} of other names" if known.moved else what] += 1
+        truths = [(truth, x.exact) for x in fitting for truth in x.masks()]
         if not known.moved:
-            truths = [(eye.masks[name], all(x.exact for x in fitting))]
+            exact = all(x.exact for x in fitting)
+            # Readers' masks lie within each other, so what most of some of them drew is one of them.
+            all_of_them = [x[name] for x in eye.readers.values() if name in x] or [eye.masks[name]]
+            own = [eye.readers[reader][name]] if reader else [eye.masks[name]] if known.sound else all_of_them
+            truths = [(truth, exact) for truth in own]
+        if known.moved and eye.readers and not reader:
+            # What most of several readers drew, some of whom may have drawn another eye by now.
+            whole, common = np.any([x for x, _ in truths], 0), np.all([x for x, _ in truths], 0)
+            same = len(truths) and not (mask & ~whole).any() and not (common & ~mask).any()
+            require(same, f"{file.name}: a {name} that nobody drew")
+            continue
         same = any(_same(mask, truth, masks["disc"] if name == "cup" else None, exact) for truth, exact in truths)
         require(same, f"{file.name}: another {name}, of {mask.sum()} pixels, and it is {[t.sum() for t, _ in truths]}")
 
@@ -566,13 +538,17 @@ def attempt(kind: str, number: int, seed: int = 0) -> str:
     def late(*_):
         raise Late
 
-    case = {"files": file_case, "folders": folder_case}[kind]
+    case = {"files": file_case, "folders": folder_case, "public": public_case}[kind]
     CASE.clear()
     with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
         signal.signal(signal.SIGALRM, late)
         signal.alarm(SECONDS)
         try:
-            return case(np.random.default_rng([seed, kind == "files", number]), number, Path(folder).resolve())
+            return case(
+                np.random.default_rng([seed, ("folders", "files", "public").index(kind), number]),
+                number,
+                Path(folder).resolve(),
+            )
         except Failure as error:
             raise Failure(f"{' '.join(CASE)}: {error}") from None
         except Late:
@@ -620,11 +596,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--folders", type=int, default=1000)
+    parser.add_argument("--public", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first case of either kind")
     args = parser.parse_args()
     outcomes: Counter[str] = Counter()
-    failed: dict[str, list[int]] = {"files": [], "folders": []}
+    failed: dict[str, list[int]] = {"files": [], "folders": [], "public": []}
     cases = [(kind, number) for kind in failed for number in range(args.first, args.first + vars(args)[kind])]
     for kind, number, outcome, failure in attempts(cases, args.seed):
         if outcome:

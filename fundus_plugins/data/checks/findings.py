@@ -1,6 +1,7 @@
 """What the examined photographs of a set say of it: errors, warnings and notes."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from fundus_plugins.data.checks.examine import Examined
+from fundus_plugins.data.coco import READER
 from fundus_plugins.data.converters.patients import LARGE_SHARE, MOST_OF_A_GUESS, SMALL_SET, patient_of
 from fundus_plugins.data.registration import GRADING_SUFFIX
 from fundus_plugins.photographs.anatomy import DISC_SHARES
+
+_READER = re.compile(rf"{READER}[^_/]+$")  # of a split's file
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 LEVELS = (ERROR, WARNING, NOTE)
@@ -145,10 +149,10 @@ def of_grades(name: str, found: Sequence[Examined], classes: Sequence[str]) -> l
 
 
 def between_sets(examined: Mapping[str, Sequence[Examined]]) -> list[Finding]:
-    """Photographs and patients in two sets, and grades that a set lacks; masks and grades of one split are one set."""
+    """Photographs and patients in two sets, and grades that a set lacks; all files of one split are one set."""
     splits: dict[str, dict[str, Examined]] = {}
     for name, found in examined.items():
-        split = name.removesuffix(".json").removesuffix(GRADING_SUFFIX)
+        split = _READER.sub("", name.removesuffix(".json").removesuffix(GRADING_SUFFIX))
         splits.setdefault(split, {}).update({x.file_name: x for x in found})
     findings = []
     names = list(splits)

@@ -16,15 +16,18 @@ from tqdm import tqdm
 from fundus_plugins.data.coco import (
     FORMAT_VERSION,
     GRADES,
+    READER,
     AnnotatedImage,
     build_grading,
     build_segmentation,
     mask_to_rle,
+    reader_file,
     write_json,
 )
 from fundus_plugins.data.converters.copies import without_copies
 from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
+from fundus_plugins.data.converters.stereo import left_shape, left_view, write_left_views
 from fundus_plugins.files import FolderLock, remove_leftovers
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.photographs.anatomy import DISC_SHARES, cup_within_disc, refuse_impossible
@@ -66,7 +69,8 @@ def convert_dataset(
 ) -> Conversion:
     """Convert the data set below `root` to `<output>/<split>.json` and `<output>/<split>_grading.json`.
 
-    The first of the two is for masks, and is not written where there are none.
+    The first of the two is for masks, and is not written where there are none. Where several readers drew them, there
+    is a `<split>_reader_<name>.json` for each, too.
 
     Where the set has no official validation split, `holdout` photographs of `train`, drawn by `seed` and stratified
     by grade, also become `val` and the rest `fit`. With `strict`, nothing is written if there is any problem; nor is
@@ -83,6 +87,7 @@ def convert_dataset(
     kept, copies = without_copies(listing.records)
     listing.problems += copies
     records = sorted(kept, key=lambda record: (record.photograph.stem, record.photograph))
+    records = [left_view(record, output) for record in records]
     images, problems, turned = annotate(records, processes)
     if turned:
         listing.warnings.append(
@@ -126,18 +131,23 @@ def convert_dataset(
         }
         masks, grades = _files_of(output, split)
         if any(image.disc for image in chosen):
-            documents[masks] = build_segmentation(chosen, output, info)
+            documents[masks] = build_segmentation(chosen, output, info, masked=True)
+            for reader in sorted({name for image in chosen for name in image.readers}):
+                path = reader_file(output, split, reader)
+                documents[path] = build_segmentation(chosen, output, info | {"reader": reader}, reader=reader)
         documents[grades] = build_grading(chosen, output, info, listing.grades)
     if documents:
         output.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(output)
         try:
             remove_leftovers(output, below=False)  # of a conversion that was killed while it wrote
+            write_left_views(record for image, record in zip(images, records, strict=True) if image)
             write_json(documents)
         finally:
             lock.remove()
     result.written = list(documents)
     old = [path for split in (*converter.splits, "fit", "val") for path in _files_of(output, split)]
+    old += sorted(path for split in (*converter.splits, "fit") for path in output.glob(f"{split}{READER}*.json"))
     result.warnings += [
         f"{path} is of an earlier conversion, and this one has no such split: delete it"
         for path in dict.fromkeys(old)
@@ -235,28 +245,35 @@ def annotate(
         results = [annotate_one(record) for record in tqdm(records, **bar)]
     images, problems, turns = zip(*results) if results else ((), (), ())
     turned = [record.photograph for record, turn in zip(records, turns, strict=True) if turn]
-    return list(images), [problem for problem in problems if problem], turned
+    return list(images), [problem for some in problems for problem in some], turned
 
 
-def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None, bool]:
+def annotate_one(record: Record) -> tuple[AnnotatedImage | None, list[Problem], bool]:
     """Read one record's photograph and masks; what cannot be used becomes a Problem, no image.
 
     Returns with them whether the photograph has masks and was turned, its size staying the same.
     """
-    problem, disc, cup = None, None, None
+    disc, cup = None, None
+    drawn: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
+    problems: list[Problem] = []
     try:
         shape, number = shape_and_orientation(record.photograph)
-        if record.read_masks:
+        if record.stereo:
+            shape = left_shape(record.photograph, shape)
+        if record.readers:
+            (disc, cup), drawn = record.readers.read(record.photograph, shape, problems)
+        elif record.read_masks:
             disc, cup = record.read_masks(shape)
         if disc is not None and not disc.any():
             raise BadInput("empty disc", record.photograph, "a mask with a disc", "none of its pixels is disc")
         refuse_impossible(record.photograph, disc, cup)
         if disc is not None and cup is not None:
             cup, problem = cup_within_disc(record.photograph, disc, cup)
+            problems += [problem] if problem else []
     except BadInput as error:
-        return None, error.problem, False
+        return None, [*problems, error.problem], False
     image = AnnotatedImage(
-        photograph=record.photograph,
+        photograph=record.left_view or record.photograph,
         height=shape[0],
         width=shape[1],
         disc=None if disc is None else mask_to_rle(disc),
@@ -264,9 +281,10 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, Problem | None,
         vcdr=None if disc is None or cup is None else vertical_cup_to_disc_ratio(disc, cup),
         grade=record.grade,
         patient=record.patient,
+        readers={name: (mask_to_rle(x[0]), None if x[1] is None else mask_to_rle(x[1])) for name, x in drawn.items()},
     )
     same_size = number in (2, 3, 4) or number > 4 and shape[0] == shape[1]
-    return image, problem, disc is not None and same_size
+    return image, problems, disc is not None and same_size
 
 
 def hold_out(

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fundus_plugins.data.coco import GRADES
 from fundus_plugins.photographs.problems import Problem
+
+if TYPE_CHECKING:
+    from fundus_plugins.data.converters.readers import Readers
 
 # (height, width) of the photograph -> disc and cup, boolean arrays of that shape; no cup: it was not annotated.
 MaskReader = Callable[[tuple[int, int]], tuple[np.ndarray, np.ndarray | None]]
@@ -21,7 +25,9 @@ class NotThisDataset(Exception):
 class Record:
     """One photograph with annotations; `read_masks` opens the masks later, in another process (so it must pickle).
 
-    It is None for a photograph without masks. `patient` tells whose eye it is; "" where nothing does.
+    It is None for a photograph without masks, and for one whose masks several people drew: those are in `readers`.
+    Of a `stereo` pair the left view is the photograph, which will be written to `left_view`; masks are of it. `patient`
+    tells whose eye it is; "" where nothing does.
     """
 
     split: str
@@ -29,6 +35,9 @@ class Record:
     grade: str | None
     read_masks: MaskReader | None
     patient: str = ""
+    readers: "Readers | None" = None
+    stereo: bool = False
+    left_view: Path | None = None
 
 
 @dataclass
