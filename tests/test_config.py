@@ -146,6 +146,5 @@ def test_an_ablation_changes_what_its_name_says():
         MODEL__ROI_BOX_HEAD__CLS_AGNOSTIC_BBOX_REG=False,
         MODEL__ROI_MASK_HEAD__POOLER_RESOLUTION=14,
         INPUT__TARGETS="instances",
-        INPUT__MASK_FORMAT="bitmask",
         TEST__DETECTIONS_PER_IMAGE=10,
     )
