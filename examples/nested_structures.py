@@ -64,7 +64,7 @@ def main(output: Path) -> None:
     cfg.MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION, cfg.MODEL.RFNET.MASK_LOSS = 28, "bce_dice"
     cfg.MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE, cfg.MODEL.RPN.POST_NMS_TOPK_TRAIN = 32, 200
     cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST, cfg.TEST.DETECTIONS_PER_IMAGE = 0.0, len(CLASSES)
-    cfg.SOLVER.BASE_LR, cfg.SOLVER.MAX_ITER, cfg.SOLVER.STEPS, cfg.SOLVER.WARMUP_ITERS = 0.02, 40, (), 5
+    cfg.SOLVER.BASE_LR, cfg.SOLVER.MAX_ITER, cfg.SOLVER.STEPS, cfg.SOLVER.WARMUP_ITERS = 0.005, 40, (), 20
     torch.manual_seed(0)
     model = build_model(cfg)
     records = draw_records(output / "cells", number=4)
