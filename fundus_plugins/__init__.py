@@ -13,14 +13,16 @@ from .requirements import MISSING
 if TYPE_CHECKING:
     from .config import add_fundus_config, get_fundus_cfg
     from .data.grading_mapper import GradingMapper
-    from .data.mapper import DiscCupMapper
+    from .data.mapper import DiscAndCupMapper, DiscCupMapper, build_fundus_mapper
     from .data.registration import register_fundus_datasets
+    from .data.structures import DiscCupMasks
     from .engine.trainer import FundusTrainer, train
-    from .evaluation import DiscCupEvaluator, GradingEvaluator
+    from .evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
     from .modeling import (
         DISC_CUP_NETWORK_REGISTRY,
         DiscCupSegmentor,
         FusionFeaturePooler,
+        GradeClassifier,
         Maps,
         RankingCNN,
         RFNetMaskHead,
@@ -29,7 +31,13 @@ if TYPE_CHECKING:
         TimmBackbone,
         TwoStageRankingCNN,
         TwoStageSoftmaxCNN,
+        build_fundus_timm_backbone,
+        build_fundus_timm_fpn_backbone,
+        build_fundus_timm_fpn_p6_backbone,
+        build_fundus_timm_fpn_p6p7_backbone,
+        build_mask_loss,
     )
+    from .modeling.cam import class_activation_maps
     from .prediction.predictor import FundusPredictor
     from .prediction.release import release_cfg
     from .prediction.result import FundusPrediction
@@ -39,14 +47,16 @@ __version__ = "0.2.0"
 _MODULES = {
     "config": ("add_fundus_config", "get_fundus_cfg"),
     "data.grading_mapper": ("GradingMapper",),
-    "data.mapper": ("DiscCupMapper",),
+    "data.mapper": ("DiscAndCupMapper", "DiscCupMapper", "build_fundus_mapper"),
     "data.registration": ("register_fundus_datasets",),
+    "data.structures": ("DiscCupMasks",),
     "engine.trainer": ("FundusTrainer", "train"),
-    "evaluation": ("DiscCupEvaluator", "GradingEvaluator"),
+    "evaluation": ("DiscCupEvaluator", "GradingEvaluator", "RefugeMaskWriter"),
     "modeling": (
         "DISC_CUP_NETWORK_REGISTRY",
         "DiscCupSegmentor",
         "FusionFeaturePooler",
+        "GradeClassifier",
         "Maps",
         "RFNetMaskHead",
         "RFNetROIHeads",
@@ -55,7 +65,13 @@ _MODULES = {
         "TimmBackbone",
         "TwoStageRankingCNN",
         "TwoStageSoftmaxCNN",
+        "build_fundus_timm_backbone",
+        "build_fundus_timm_fpn_backbone",
+        "build_fundus_timm_fpn_p6_backbone",
+        "build_fundus_timm_fpn_p6p7_backbone",
+        "build_mask_loss",
     ),
+    "modeling.cam": ("class_activation_maps",),
     "prediction.predictor": ("FundusPredictor",),
     "prediction.release": ("release_cfg",),
     "prediction.result": ("FundusPrediction",),

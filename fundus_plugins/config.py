@@ -11,7 +11,29 @@ from .model_zoo import find_config_file
 
 
 def add_fundus_config(cfg: CfgNode) -> None:
-    """Add our keys to a Detectron2 config, in place; call it before merging a file that names them."""
+    """Add our keys to a Detectron2 config, in place; call it before merging a file that names them.
+
+    What is there already, another project's SOLVER.OPTIMIZER or what an earlier call added, stays as it is. Raises
+    ValueError where a value is in the place of one of our sections.
+    """
+    ours = CfgNode(
+        {"MODEL": {"FPN": {}}, "INPUT": {}, "DATASETS": {}, "DATALOADER": {}, "SOLVER": {"AMP": {}}, "TEST": {}}
+    )
+    _set_defaults(ours)
+    _add_missing(cfg, ours)
+
+
+def _add_missing(cfg: CfgNode, ours: CfgNode, section: str = "") -> None:
+    for key, value in ours.items():
+        if not isinstance(value, CfgNode):
+            cfg.setdefault(key, value)
+            continue
+        if not isinstance(cfg.setdefault(key, CfgNode()), CfgNode):
+            raise ValueError(f"config key {section}{key}: expected a section, found another project's {cfg[key]!r}")
+        _add_missing(cfg[key], value, f"{section}{key}.")
+
+
+def _set_defaults(cfg: CfgNode) -> None:
     # Backbone: any timm model that gives features at strides 4, 8, 16 and 32.
     cfg.MODEL.TIMM = CfgNode()
     cfg.MODEL.TIMM.NAME = "mobilenetv1_100"  # timm's model name
@@ -24,6 +46,9 @@ def add_fundus_config(cfg: CfgNode) -> None:
 
     # RF-Net. The side of its mask is Detectron2's MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION.
     cfg.MODEL.RFNET = CfgNode()
+    # What it outlines: structures each within the one before, the first of which is detected. As many as
+    # MODEL.ROI_HEADS.NUM_CLASSES; ["disc"] for data without cups.
+    cfg.MODEL.RFNET.CLASSES = ["disc", "cup"]
     cfg.MODEL.RFNET.POOLING = "fusion"  # fusion | pyramid (the paper's Table 2)
     cfg.MODEL.RFNET.MASK_LOSS = "focal_dice"  # bce | dice | focal | bce_dice | focal_dice (Table 3) | lovasz
     cfg.MODEL.RFNET.FOCAL_WEIGHT = 0.3  # lambda of section 3.4
@@ -123,7 +148,7 @@ def add_fundus_config(cfg: CfgNode) -> None:
     cfg.TEST.PRECISION = "auto"
 
     # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.
-    cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW | RMSprop
+    cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW | RMSprop, in upper or lower case
 
     # FundusPredictor's test-time augmentation: flips, and a second pass over a square crop of the photograph about the
     # disc. Evaluation in training has one view.
@@ -189,6 +214,12 @@ OLD_NAMES = {
     **{f"INPUT.CAMERA.{x}": f"INPUT.PHOTOMETRIC.{x}" for x in ("LIGHT", "TONE", "BLUR", "NOISE", "JPEG", "CUTOUT")},
 }
 
+# Old names of backbones, the same way.
+OLD_BACKBONES = {
+    "build_timm_backbone": "build_fundus_timm_backbone",
+    "build_timm_fpn_backbone": "build_fundus_timm_fpn_backbone",
+}
+
 
 def merge_with_old_names(cfg: CfgNode, merge: Callable[[CfgNode], None]) -> list[str]:
     """Call `merge`, which merges something into `cfg`, and move what it set under OLD_NAMES to the names of now.
@@ -213,6 +244,10 @@ def merge_with_old_names(cfg: CfgNode, merge: Callable[[CfgNode], None]) -> list
             used.append(old)
     for section in ("VIEW", "CAMERA"):
         del cfg.INPUT[section]
+    backbone = cfg.MODEL.BACKBONE
+    if backbone.NAME in OLD_BACKBONES:
+        used.append(backbone.NAME)
+        backbone.NAME = OLD_BACKBONES[backbone.NAME]
     return used
 
 
@@ -263,7 +298,9 @@ def get_fundus_cfg(config_file: str = "", opts: Sequence = ()) -> CfgNode:
         used += merge_with_old_names(cfg, lambda x: x.merge_from_file(path, allow_unsafe=False))
     used += merge_with_old_names(cfg, lambda x: x.merge_from_list(list(opts)))
     for old in dict.fromkeys(used):
-        logging.getLogger(__name__).warning(f"{old} is called {OLD_NAMES[old]} now; the old name will go")
+        logging.getLogger(__name__).warning(
+            f"{old} is called {(OLD_NAMES | OLD_BACKBONES)[old]} now; the old name will go"
+        )
     return on_what_there_is(cfg)
 
 

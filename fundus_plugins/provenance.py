@@ -6,10 +6,16 @@ from pathlib import Path
 
 
 def current_commit() -> str:
-    """The commit of this package's source, with "-dirty" after it where files differ; "unknown" outside of git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """The commit of this package's source, with "-dirty" after it where files differ; "unknown" outside of git.
+
+    Outside it is also where the package is installed into a folder of another repository, which does not track it.
+    """
     with contextlib.suppress(OSError):
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
-        if done.returncode == 0:
-            return done.stdout.strip()
+        if _git("ls-files", "--error-unmatch", Path(__file__).name) is not None:
+            return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unknown"
     return "unknown"
+
+
+def _git(*arguments: str) -> str | None:
+    done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from detectron2.config import get_cfg
+from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import build_model
 from detectron2.projects.point_rend import add_pointrend_config
 
@@ -35,6 +35,34 @@ def test_composes_with_another_project(ours_first):
     for step in steps if ours_first else steps[::-1]:
         step(cfg)
     assert cfg.MODEL.RFNET.POOLING == "fusion" and cfg.MODEL.POINT_HEAD.NUM_CLASSES
+
+
+def test_what_is_there_stays(tmp_path):
+    """Another project's keys, and what was set since the first call; a value in the place of a section is told."""
+    cfg = get_cfg()
+    cfg.SOLVER.OPTIMIZER = "ADAMW"  # Mask2Former's and Panoptic-DeepLab's key
+    cfg.MODEL.TIMM = CfgNode({"BASE_NAME": "resnet50", "FREEZE_AT": 0, "PRETRAINED": True})  # Detic's
+    fundus_plugins.add_fundus_config(cfg)
+    assert cfg.SOLVER.OPTIMIZER == "ADAMW" and cfg.MODEL.TIMM.BASE_NAME == "resnet50" and cfg.MODEL.TIMM.PRETRAINED
+    assert cfg.MODEL.TIMM.NAME == "mobilenetv1_100"
+    cfg.MODEL.TIMM.NAME, cfg.TEST.CROP = "resnet18", 0.3
+    before = cfg.clone()
+    fundus_plugins.add_fundus_config(cfg)
+    assert cfg == before
+    cfg = get_cfg()
+    cfg.MODEL.UNET = "a path"
+    with pytest.raises(ValueError, match="config key MODEL.UNET: expected a section, found another project's 'a path'"):
+        fundus_plugins.add_fundus_config(cfg)
+
+
+def test_old_names_of_backbones_are_still_read(tmp_path, caplog):
+    file = tmp_path / "old.yaml"
+    file.write_text("MODEL: {BACKBONE: {NAME: build_timm_fpn_backbone}}\n")
+    cfg = fundus_plugins.get_fundus_cfg(str(file))
+    assert cfg.MODEL.BACKBONE.NAME == "build_fundus_timm_fpn_backbone"
+    assert "build_timm_fpn_backbone is called build_fundus_timm_fpn_backbone now" in caplog.text
+    cfg = fundus_plugins.get_fundus_cfg("", ["MODEL.BACKBONE.NAME", "build_timm_backbone"])
+    assert cfg.MODEL.BACKBONE.NAME == "build_fundus_timm_backbone"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -104,6 +132,8 @@ def test_optimizer_by_name(small_cfg):
     assert type(build(small_cfg, model)).__name__ == "SGD"
     small_cfg.SOLVER.OPTIMIZER = "AdamW"
     assert type(build(small_cfg, model)).__name__ == "AdamW"
+    small_cfg.SOLVER.OPTIMIZER = "ADAMW"
+    assert type(build(small_cfg, model)).__name__ == "AdamW"
     small_cfg.SOLVER.OPTIMIZER = "RMSprop"
     assert type(build(small_cfg, model)).__name__ == "RMSprop"
     small_cfg.SOLVER.OPTIMIZER = "LION"
@@ -148,6 +178,5 @@ def test_an_ablation_changes_what_its_name_says():
         MODEL__ROI_BOX_HEAD__CLS_AGNOSTIC_BBOX_REG=False,
         MODEL__ROI_MASK_HEAD__POOLER_RESOLUTION=14,
         INPUT__TARGETS="instances",
-        INPUT__MASK_FORMAT="bitmask",
         TEST__DETECTIONS_PER_IMAGE=10,
     )

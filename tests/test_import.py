@@ -56,6 +56,56 @@ def test_it_brings_nothing_slow_beyond_detectron2():
     assert not brought & {"timm", "pandas", "sklearn", "scipy", "matplotlib", "rich_click"}, brought
 
 
+STATE = """
+import logging, sys, warnings, json, os
+import detectron2.modeling, detectron2.data, detectron2.evaluation, detectron2.engine, torch, numpy
+from detectron2.config import get_cfg
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.modeling import *
+from detectron2.modeling import build_backbone
+from fvcore.common.registry import Registry
+import detectron2.modeling as m
+
+def state():
+    registries = {k: {n: o.__module__ for n, o in v} for k, v in vars(m).items() if isinstance(v, Registry)}
+    loggers = {k: (v.level, len(v.handlers), v.propagate) for k, v in logging.Logger.manager.loggerDict.items()
+               if isinstance(v, logging.Logger) and not k.startswith('fundus_plugins')}
+    return registries, {
+        'defaults': get_cfg().dump(), 'sets': DatasetCatalog.list(), 'metadata': MetadataCatalog.list(),
+        'filters': [str(x) for x in warnings.filters], 'root': (logging.root.level, len(logging.root.handlers)),
+        'loggers': loggers, 'threads': (torch.get_num_threads(), torch.get_num_interop_threads()),
+        'dtype': str(torch.get_default_dtype()), 'grad': torch.is_grad_enabled(), 'errors': numpy.geterr(),
+        'environment': dict(os.environ), 'path': list(sys.path), 'finders': len(sys.meta_path),
+        'hook': str(sys.excepthook), 'random': torch.random.get_rng_state().sum().item()}
+
+registries, before = state()
+"""
+AFTER = """
+ours, after = state()
+changed = [key for key in before if before[key] != after[key]]
+for key, names in registries.items():
+    gone = [name for name in names if ours[key].get(name) != names[name]]
+    new = [name for name in ours[key] if name not in names and not ours[key][name].startswith('fundus_plugins.')]
+    changed += gone + new
+print(changed, sum(map(len, ours.values())) > sum(map(len, registries.values())))
+"""
+
+
+def test_it_changes_nothing_but_adding_our_names():
+    """Registries, defaults, catalogs, filters of warnings, loggers, threads, the environment, random numbers."""
+    assert python(f"{STATE}\nimport fundus_plugins, fundus_plugins.modeling\n{AFTER}") == "[] True"
+
+
+def test_help_shows_every_public_name():
+    import pydoc
+
+    text = pydoc.render_doc(fundus_plugins, renderer=pydoc.plaintext)
+    assert [name for name in fundus_plugins.__all__ if name not in text] == []
+    from fundus_plugins import modeling
+
+    assert set(modeling.__all__) <= set(fundus_plugins.__all__)
+
+
 @pytest.mark.parametrize(
     "what", ["fundus_plugins.release_cfg", "import fundus_plugins.modeling", "import fundus_plugins.engine.trainer"]
 )

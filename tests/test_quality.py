@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-CODE = ["fundus_plugins", "tests", "tools", "benchmarks", "docs/scripts"]
+CODE = ["fundus_plugins", "tests", "tools", "benchmarks", "examples", "docs/scripts"]
 TOOLS = {
     "style": ["ruff", "check", *CODE],
     "format": ["ruff", "format", "--check", *CODE],

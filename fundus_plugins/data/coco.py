@@ -52,8 +52,8 @@ class AnnotatedImage:
     """One photograph and what is known of it; sizes and masks in pixels of the photograph, masks as compressed RLE.
 
     `disc` is None when there are no masks, `cup` and `vcdr` when the cup was not annotated, `grade`, one of GRADES
-    or of the set's own, when not known, `patient` "" when nothing tells. `readers` has disc and cup of everyone who drew
-    them, where there are several.
+    or of the set's own, when not known, `patient` "" when nothing tells. `readers` has disc and cup of everyone who
+    drew them, where there are several.
     """
 
     photograph: Path

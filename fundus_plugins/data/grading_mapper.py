@@ -126,8 +126,10 @@ def _about_the_disc(
 def build_grading_augmentations(cfg) -> list[T.Augmentation]:
     """Of the square, in training: zoom and flips (section 3.1), and right angles if asked for.
 
-    A zoom keeps the picture's centre; zooming out leaves a black edge.
+    A zoom keeps the picture's centre; zooming out leaves a black edge. Raises ValueError for INPUT.CROP.
     """
+    if cfg.INPUT.CROP.ENABLED:
+        raise ValueError("INPUT.CROP.ENABLED: a grade is of the whole photograph, which is not cropped at random")
     augmentations = []
     zoom = cfg.INPUT.RANDOM_ZOOM
     if zoom:

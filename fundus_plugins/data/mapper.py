@@ -59,9 +59,11 @@ class DiscCupMapper:
         structures: DISC, CUP or None (neither) of every `category_id`.
         readers: the data sets whose readers' styles are learned; `gt_reader` of the targets is the place of the
             record's `source` among them, from 1, and 0 for any other.
+        classes: what the targets' masks are of, ("disc", "cup") or ("disc",).
 
     Raises:
-        ValueError: a cache, and a first augmentation that differs from call to call; another image format.
+        ValueError: a cache, and a first augmentation that differs from call to call; another image format; other
+            classes.
         BadInput: no category of the data set is called a disc; of a call, whatever is wrong with the photograph.
     """
 
@@ -76,8 +78,15 @@ class DiscCupMapper:
         box_scale: float = 1,
         structures: Sequence[int | None] = (DISC, CUP),
         readers: Sequence[str] = (),
+        classes: Sequence[str] = ("disc", "cup"),
     ):
         self.is_train = is_train
+        self.classes = list(classes)
+        if is_train and self.classes not in (["disc"], ["disc", "cup"]):
+            found = ", ".join(self.classes)
+            raise ValueError(
+                f"MODEL.RFNET.CLASSES {found}: our mapper knows disc and cup, or disc alone; write your own"
+            )
         self.fixed = T.AugmentationList(augmentations[:1] if cache else [])
         self.augmentations = T.AugmentationList(augmentations[1:] if cache else augmentations)
         self.image_format = image_format
@@ -106,6 +115,7 @@ class DiscCupMapper:
             "cache": cfg.DATALOADER.CACHE,
             "box_scale": cfg.INPUT.BOX_SCALE,
             "readers": list(parse_readers(cfg.MODEL.RFNET.READERS).values()),
+            "classes": cfg.MODEL.RFNET.CLASSES,
         }
 
     def __call__(self, dataset_dict: dict) -> dict:
@@ -133,7 +143,8 @@ class DiscCupMapper:
         instances.gt_boxes = scale_boxes(BitMasks(masks[None, DISC].bool()).get_bounding_boxes(), self.box_scale)
         instances.gt_boxes.clip(instances.image_size)
         instances.gt_classes = torch.full((1,), DISC)
-        instances.gt_disc_cup = DiscCupMasks(masks[None], known[None])
+        wanted = len(self.classes)
+        instances.gt_disc_cup = DiscCupMasks(masks[None, :wanted], known[None, :wanted])
         return instances[masks[None, DISC].bool().flatten(1).any(1)]
 
     def _read_and_resize(self, dataset_dict: dict, annotations: list[dict]) -> dict[str, np.ndarray]:

@@ -11,6 +11,8 @@ from fundus_plugins.data.annotations import CUP, DISC
 class DiscCupMasks:
     """Masks of N discs and of the cups within them, which can be indexed often without copying a pixel.
 
+    They may be of any K structures that lie each within the one before; K is 2 here.
+
     Detectron2 indexes every ground-truth field by the sampled proposals (200 an image); a BitMasks would copy 200 full
     masks there, while this copies 200 integers.
 
@@ -21,7 +23,7 @@ class DiscCupMasks:
     """
 
     def __init__(self, masks: torch.Tensor, known: torch.Tensor, index: torch.Tensor | None = None):
-        assert masks.ndim == 4 and masks.shape[1] == 2 and known.shape == masks.shape[:2], (masks.shape, known.shape)
+        assert masks.ndim == 4 and known.shape == masks.shape[:2], (masks.shape, known.shape)
         self.masks = masks
         self.index = torch.arange(len(masks), device=masks.device) if index is None else index
         self._known = known

@@ -9,11 +9,11 @@ from torch import nn
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """Detectron2's SGD, or AdamW or RMSprop with its rules for norms and biases. Raises ValueError for another name."""
-    name = cfg.SOLVER.OPTIMIZER
-    if name == "SGD":
+    name = cfg.SOLVER.OPTIMIZER.lower()  # other projects write ADAMW
+    if name == "sgd":
         return build_detectron2_optimizer(cfg, model)
-    if name not in ("AdamW", "RMSprop"):
-        raise ValueError(f"SOLVER.OPTIMIZER {name!r}: expected SGD, AdamW or RMSprop")
+    if name not in ("adamw", "rmsprop"):
+        raise ValueError(f"SOLVER.OPTIMIZER {cfg.SOLVER.OPTIMIZER!r}: expected SGD, AdamW or RMSprop")
     parameters = get_default_optimizer_params(
         model,
         base_lr=cfg.SOLVER.BASE_LR,
@@ -22,7 +22,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
     )
     options = {"lr": cfg.SOLVER.BASE_LR, "weight_decay": cfg.SOLVER.WEIGHT_DECAY}
-    if name == "AdamW":
+    if name == "adamw":
         optimizer = torch.optim.AdamW(parameters, **options)
     else:
         optimizer = torch.optim.RMSprop(parameters, alpha=0.9, eps=1e-7, **options)  # as in Keras, the paper's

@@ -101,6 +101,7 @@ class FundusTrainer(DefaultTrainer):
             records = disc_cup_dataset(cfg.DATASETS.TRAIN, parse_categories(cfg.DATASETS.CATEGORIES))
             if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
                 records = filter_images_with_only_crowd_annotations(records)
+            _require_cups(cfg, records)
             mapper = build_fundus_mapper(cfg, is_train=True, structures=(DISC, CUP))
             factors = share_factors(records, cfg.DATASETS.TRAIN, cfg.DATASETS.SHARES)
             seed = cfg.SEED if factors is not None and cfg.SEED >= 0 else None
@@ -181,6 +182,18 @@ def _require_categories(cfg, name: str) -> None:
     if unknown:
         expected = ", ".join(cfg.MODEL.GRADING.GRADES)
         raise ValueError(f"data set {name}: expected the grades {expected} (MODEL.GRADING.GRADES), found {unknown[0]}")
+
+
+def _require_cups(cfg, records: Sequence[dict]) -> None:
+    """Raise ValueError where RF-Net is to outline cups and nobody has drawn one: it would outline anything."""
+    heads = cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN" and cfg.MODEL.ROI_HEADS.NAME == "RFNetROIHeads"
+    if not heads or not cfg.MODEL.MASK_ON or "cup" not in cfg.MODEL.RFNET.CLASSES:
+        return
+    if not any(x["category_id"] == CUP for record in records for x in record["annotations"]):
+        raise ValueError(
+            f"{', '.join(cfg.DATASETS.TRAIN)}: no cup is annotated; with MODEL.RFNET.CLASSES ['disc'] and "
+            "MODEL.ROI_HEADS.NUM_CLASSES 1 the disc alone is learned"
+        )
 
 
 def _refuse_proposal_files(cfg) -> None:

@@ -3,7 +3,6 @@
 import csv
 import itertools
 import json
-import logging
 import math
 import os
 import re
@@ -20,6 +19,7 @@ from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categ
 from fundus_plugins.data.coco import GRADES
 from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.data.structures import best_disc_and_cup
+from fundus_plugins.evaluation.logger import visible_logger
 from fundus_plugins.evaluation.readers import ReaderScores
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.agreement import agreement_intervals
@@ -109,7 +109,7 @@ class DiscCupEvaluator(DatasetEvaluator):
     def _report(self, rows: list[dict], intervals: dict, results: dict) -> None:
         cells = [(name, f"{value:.4f}", f"{low:.4f} to {high:.4f}") for name, (value, low, high) in intervals.items()]
         table = tabulate(cells, headers=("metric", "value", "95 % interval"), disable_numparse=True)
-        logging.getLogger(__name__).info(f"{self.dataset_name}, {len(rows)} images:\n{table}")
+        visible_logger(__name__).info(f"{self.dataset_name}, {len(rows)} images:\n{table}")
         if not self.output_dir:
             return
         os.makedirs(self.output_dir, exist_ok=True)

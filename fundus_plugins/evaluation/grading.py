@@ -3,7 +3,6 @@
 import csv
 import itertools
 import json
-import logging
 import math
 import os
 from collections import OrderedDict
@@ -15,6 +14,7 @@ from sklearn.metrics import confusion_matrix
 from tabulate import tabulate
 
 from fundus_plugins.evaluation.disc_cup import file_stem
+from fundus_plugins.evaluation.logger import visible_logger
 from fundus_plugins.evaluation.plots import draw_confusion, draw_reliability, draw_roc
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.grading import contradicts, grading_metrics
@@ -76,7 +76,7 @@ class GradingEvaluator(DatasetEvaluator):
         matrix = tabulate(
             [[name, *row] for name, row in zip(self.grades, confusion)], headers=["truth \\ predicted", *self.grades]
         )
-        logging.getLogger(__name__).info(
+        visible_logger(__name__).info(
             f"{self.dataset_name}, {len(rows)} photographs, loss {results['loss']:.4f}, "
             f"{int(contradiction.sum())} contradictions:\n{table}\n{matrix}"
         )

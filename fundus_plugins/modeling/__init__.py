@@ -4,8 +4,15 @@ from fundus_plugins.requirements import require_detectron2
 
 require_detectron2()
 
-from fundus_plugins.modeling.backbone import TimmBackbone, build_timm_backbone, build_timm_fpn_backbone
+from fundus_plugins.modeling.backbone import (
+    TimmBackbone,
+    build_fundus_timm_backbone,
+    build_fundus_timm_fpn_backbone,
+    build_fundus_timm_fpn_p6_backbone,
+    build_fundus_timm_fpn_p6p7_backbone,
+)
 from fundus_plugins.modeling.grade_classifier import GradeClassifier
+from fundus_plugins.modeling.losses import build_mask_loss
 from fundus_plugins.modeling.mask_head import RFNetMaskHead
 from fundus_plugins.modeling.poolers import FusionFeaturePooler
 from fundus_plugins.modeling.ranking_cnn import RankingCNN, SoftmaxCNN
@@ -26,6 +33,9 @@ __all__ = [
     "TimmBackbone",
     "TwoStageRankingCNN",
     "TwoStageSoftmaxCNN",
-    "build_timm_backbone",
-    "build_timm_fpn_backbone",
+    "build_fundus_timm_backbone",
+    "build_fundus_timm_fpn_backbone",
+    "build_fundus_timm_fpn_p6_backbone",
+    "build_fundus_timm_fpn_p6p7_backbone",
+    "build_mask_loss",
 ]

@@ -28,8 +28,10 @@ class OneLook(nn.Module):
         super().__init__()
         if not isinstance(model, GeneralizedRCNN) or not isinstance(model.roi_heads, RFNetROIHeads):
             raise ValueError("only RF-Net can be exported: MODEL.ROI_HEADS.NAME RFNetROIHeads")
-        if not isinstance(model.backbone, SquareFPN):
-            raise ValueError("only our pyramid can be exported: MODEL.BACKBONE.NAME build_timm_fpn_backbone")
+        if not isinstance(model.backbone, SquareFPN) or model.backbone.top_block is not None:
+            raise ValueError("only our pyramid can be exported: MODEL.BACKBONE.NAME build_fundus_timm_fpn_backbone")
+        if model.roi_heads.num_structures != 2:
+            raise ValueError("only disc and cup can be exported: MODEL.RFNET.CLASSES disc, cup")
         if not model.roi_heads.mask_on:
             raise ValueError("a model without a mask branch (MODEL.MASK_ON False) outlines nothing")
         assert not model.training, "OneLook: the model is in training mode"

@@ -80,21 +80,37 @@ def lovasz_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
     return _mean_over_rois_sum_over_classes(lovasz_per_class(logits, target), weight)
 
 
-def build_mask_loss(name: str, *, focal_weight: float = 0.3, alpha: float = 1.0, gamma: float = 3.0) -> Callable:
-    """The loss named `name`, one of MASK_LOSSES, as a function of (logits, target, weight).
+def bce_dice_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """`bce + dice` (Table 3)."""
+    return bce_loss(logits, target, weight) + dice_loss(logits, target, weight)
 
-    `focal_dice` is `focal_weight * focal + dice` (the paper's L_mask); `bce_dice` is `bce + dice`.
+
+def focal_dice_loss(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    *,
+    focal_weight: float = 0.3,
+    alpha: float = 1.0,
+    gamma: float = 3.0,
+) -> torch.Tensor:
+    """`focal_weight * focal + dice`, the paper's L_mask."""
+    focal = focal_loss(logits, target, weight, alpha=alpha, gamma=gamma)
+    return focal_weight * focal + dice_loss(logits, target, weight)
+
+
+def build_mask_loss(name: str, *, focal_weight: float = 0.3, alpha: float = 1.0, gamma: float = 3.0) -> Callable:
+    """The loss named `name`, one of MASK_LOSSES, as a function of (logits, target, weight); it can be pickled.
 
     Raises:
         ValueError: an unknown name.
     """
-    focal = partial(focal_loss, alpha=alpha, gamma=gamma)
     losses: dict[str, Callable[..., torch.Tensor]] = {
         "bce": bce_loss,
         "dice": dice_loss,
-        "focal": focal,
-        "bce_dice": lambda *args: bce_loss(*args) + dice_loss(*args),
-        "focal_dice": lambda *args: focal_weight * focal(*args) + dice_loss(*args),
+        "focal": partial(focal_loss, alpha=alpha, gamma=gamma),
+        "bce_dice": bce_dice_loss,
+        "focal_dice": partial(focal_dice_loss, focal_weight=focal_weight, alpha=alpha, gamma=gamma),
         "lovasz": lovasz_loss,
     }
     if name not in losses:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from detectron2.config import configurable
 from detectron2.layers import Conv2d, ConvTranspose2d, ShapeSpec, cat, get_norm
-from detectron2.modeling import ROI_MASK_HEAD_REGISTRY
+from detectron2.modeling import ROI_HEADS_REGISTRY, ROI_MASK_HEAD_REGISTRY
 from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from torch import nn
@@ -39,6 +39,7 @@ class RFNetMaskHead(nn.Module):
 
     The channels are independent sigmoids: 0 the disc, 1 the cup. At inference the cup's probability is capped by the
     disc's, so that the cup never leaves the disc, after pasting into the photograph either (bilinear, one threshold).
+    So it is with any structures each of which lies within the one before.
 
     Args:
         in_channels: of both maps.
@@ -51,6 +52,11 @@ class RFNetMaskHead(nn.Module):
             (FiLM, Perez et al. 2018), by nothing at first. Empty, the paper's: no styles.
         reader_dropout: part of the RoIs that are learned without their reader's style, which is that of nobody.
         test_readers: whose styles' mean inference gives; empty: nobody's.
+        class_names: of the output channels, for the log; empty: their numbers.
+
+    Raises:
+        ValueError: an unknown reader; ROI heads of Detectron2's own in the config, which pool one map; of a call,
+            one map, or targets of another number of structures.
     """
 
     @configurable
@@ -66,8 +72,10 @@ class RFNetMaskHead(nn.Module):
         readers: Sequence[str] = (),
         reader_dropout: float = 0.5,
         test_readers: Sequence[str] = (),
+        class_names: Sequence[str] = (),
     ):
         super().__init__()
+        self.class_names = list(class_names) or [str(i) for i in range(num_classes)]
         self.reader_dropout = reader_dropout
         if unknown := set(test_readers) - set(readers):
             raise ValueError(f"TEST.READERS: expected some of {', '.join(readers) or 'none'}, found {min(unknown)}")
@@ -100,11 +108,17 @@ class RFNetMaskHead(nn.Module):
     @classmethod
     def from_config(cls, cfg, input_shape: ShapeSpec):
         rfnet, head = cfg.MODEL.RFNET, cfg.MODEL.ROI_MASK_HEAD
+        heads = ROI_HEADS_REGISTRY.get(cfg.MODEL.ROI_HEADS.NAME)
+        if heads.__module__.startswith("detectron2."):
+            raise ValueError(
+                f"RFNetMaskHead reads the two maps of RFNetROIHeads; found {heads.__name__}, which pool one"
+            )
         return {
             "in_channels": input_shape.channels,
             "conv_dim": head.CONV_DIM,
             "num_conv": head.NUM_CONV,
-            "num_classes": cfg.MODEL.ROI_HEADS.NUM_CLASSES,
+            "num_classes": len(rfnet.CLASSES),
+            "class_names": rfnet.CLASSES,
             "norm": head.NORM,
             "readers": list(parse_readers(rfnet.READERS)),
             "reader_dropout": rfnet.READER_DROPOUT,
@@ -148,6 +162,8 @@ class RFNetMaskHead(nn.Module):
                 Detectron2's heads set it.
             rows: (R,) int64, the RoI that each row of `instances` takes its mask from; None: RoI i for row i.
         """
+        if isinstance(features, torch.Tensor):
+            raise ValueError("RFNetMaskHead reads two maps, low and high, as FusionFeaturePooler gives them; found one")
         if not self.training:
             classes = cat([x.pred_classes for x in instances])
             rows = torch.arange(len(classes), device=classes.device) if rows is None else rows
@@ -163,7 +179,12 @@ class RFNetMaskHead(nn.Module):
         side = logits.shape[-1]
         target = cat([x.gt_disc_cup.crop_and_resize(x.proposal_boxes.tensor, side) for x in annotated])
         known = cat([x.gt_disc_cup.known for x in annotated])
-        correct = ((logits.detach() > 0) == (target >= 0.5)).float().mean((0, 2, 3))
-        for name, value in zip(("disc", "cup"), correct.tolist()):
-            get_event_storage().put_scalar(f"mask_accuracy/{name}", value)
+        if target.shape != logits.shape:
+            found = f"{target.shape[1]} in the targets"
+            raise ValueError(f"expected masks of {', '.join(self.class_names)} (MODEL.RFNET.CLASSES), found {found}")
+        correct = ((logits.detach() > 0) == (target >= 0.5)).float().mean((2, 3))
+        shares, rois = (correct * known).sum(0).tolist(), known.sum(0).tolist()
+        for name, share, number in zip(self.class_names, shares, rois):
+            if number:  # nobody knows how right the masks are of what was not annotated
+                get_event_storage().put_scalar(f"mask_accuracy/{name}", share / number)
         return {"loss_mask": self.mask_loss(logits, target, known)}

@@ -1,17 +1,19 @@
 """RF-Net's ROI heads: a detector of the disc alone, whose mask branch gives the disc and the cup."""
 
+from collections.abc import Sequence
+
 import torch
 from detectron2.config import configurable
 from detectron2.layers import ShapeSpec
-from detectron2.modeling import ROI_HEADS_REGISTRY, build_mask_head
+from detectron2.modeling import ROI_HEADS_REGISTRY, ROI_MASK_HEAD_REGISTRY, build_mask_head
 from detectron2.modeling.roi_heads import FastRCNNOutputLayers, StandardROIHeads, select_foreground_proposals
 from detectron2.structures import Boxes, Instances
 
+from fundus_plugins.modeling.mask_head import RFNetMaskHead
 from fundus_plugins.modeling.poolers import FusionFeaturePooler, build_roi_pooler
 
 # The RPN and the box head know one class, the disc, while MODEL.ROI_HEADS.NUM_CLASSES counts what comes out: disc, cup.
 NUM_DETECTED_CLASSES = 1
-CUP_CLASS = 1
 
 
 @ROI_HEADS_REGISTRY.register()
@@ -22,21 +24,39 @@ class RFNetROIHeads(StandardROIHeads):
     `DiscCupMapper` makes them. At inference every detected disc gives two rows with the same box and score: class 0,
     the disc, then class 1, the cup.
 
+    Other structures that lie each within the one before, as many as you like, are named by MODEL.RFNET.CLASSES: the
+    first is detected, and each gives a row.
+
     Args:
         mask_rois_per_image: at most so many positive RoIs of an image, at random, train the mask branch; 0: all.
+        num_structures: the rows of one detection, the mask head's channels.
         kwargs: as for StandardROIHeads.
+
+    Raises:
+        ValueError: another mask head than RFNetMaskHead; MODEL.ROI_HEADS.NUM_CLASSES that are not MODEL.RFNET.CLASSES;
+            of a call, targets that are not DiscCupMapper's.
     """
 
     @configurable
-    def __init__(self, *, mask_rois_per_image: int = 0, **kwargs):
+    def __init__(self, *, mask_rois_per_image: int = 0, num_structures: int = 2, **kwargs):
         super().__init__(**kwargs)
         self.mask_rois_per_image = mask_rois_per_image
+        self.num_structures = num_structures
+        if self.mask_on:
+            _require_our_mask_head(type(self.mask_head))
 
     @classmethod
     def from_config(cls, cfg, input_shape: dict[str, ShapeSpec]):
+        structures = cfg.MODEL.RFNET.CLASSES
+        if cfg.MODEL.ROI_HEADS.NUM_CLASSES != len(structures):
+            raise ValueError(
+                f"MODEL.ROI_HEADS.NUM_CLASSES {cfg.MODEL.ROI_HEADS.NUM_CLASSES}: RFNetROIHeads give "
+                f"MODEL.RFNET.CLASSES, which are {len(structures)}: {', '.join(structures)}"
+            )
         arguments = super().from_config(cfg, input_shape)
         arguments["num_classes"] = NUM_DETECTED_CLASSES
         arguments["mask_rois_per_image"] = cfg.MODEL.RFNET.MASK_ROIS_PER_IMAGE
+        arguments["num_structures"] = len(structures)
         return arguments
 
     @classmethod
@@ -55,6 +75,7 @@ class RFNetROIHeads(StandardROIHeads):
         if not cfg.MODEL.MASK_ON:
             return {}
         names, head = cfg.MODEL.ROI_HEADS.IN_FEATURES, cfg.MODEL.ROI_MASK_HEAD
+        _require_our_mask_head(ROI_MASK_HEAD_REGISTRY.get(head.NAME))
         pooler = FusionFeaturePooler(
             head.POOLER_RESOLUTION,
             [1.0 / input_shape[name].stride for name in names],
@@ -64,13 +85,19 @@ class RFNetROIHeads(StandardROIHeads):
         shape = ShapeSpec(channels=input_shape[names[0]].channels)
         return {"mask_in_features": names, "mask_pooler": pooler, "mask_head": build_mask_head(cfg, shape)}
 
+    def forward(self, images, features, proposals, targets: list[Instances] | None = None):
+        """As StandardROIHeads."""
+        if self.training and targets is not None:
+            _require_our_targets(targets, self.mask_on)
+        return super().forward(images, features, proposals, targets)
+
     def detect(self, features: dict[str, torch.Tensor], proposals: list[Instances]) -> list[Instances]:
         """The detected discs alone, a row each, without masks: what inference finds before its mask branch."""
         return super()._forward_box(features, proposals)
 
     def _forward_box(self, features, proposals):
         result = super()._forward_box(features, proposals)
-        return result if self.training else [_add_cup_rows(detected) for detected in result]
+        return result if self.training else [_rows_of_structures(x, self.num_structures) for x in result]
 
     def _forward_mask(self, features, instances):
         if not self.mask_on:
@@ -95,8 +122,28 @@ class RFNetROIHeads(StandardROIHeads):
         return positives[torch.randperm(len(positives), device=device)[: self.mask_rois_per_image]]
 
 
-def _add_cup_rows(discs: Instances) -> Instances:
-    """Each of R detected discs (class 0) followed by a row of class 1 that differs in nothing else; 2R rows."""
-    both = discs[torch.arange(len(discs), device=discs.pred_classes.device).repeat_interleave(2)]
-    both.pred_classes[1::2] = CUP_CLASS
-    return both
+def _rows_of_structures(found: Instances, number: int) -> Instances:
+    """Each of R detections `number` times, alike but for the class: 0 the disc, 1 the cup, and so on."""
+    device = found.pred_classes.device
+    rows = found[torch.arange(len(found), device=device).repeat_interleave(number)]
+    rows.pred_classes = torch.arange(number, device=device).repeat(len(found))
+    return rows
+
+
+def _require_our_mask_head(head: type) -> None:
+    if not issubclass(head, RFNetMaskHead):
+        raise ValueError(
+            f"RFNetROIHeads pool two maps for RFNetMaskHead; found MODEL.ROI_MASK_HEAD.NAME {head.__name__}"
+        )
+
+
+def _require_our_targets(targets: Sequence[Instances], mask_on: bool) -> None:
+    for x in targets:
+        if x.has("gt_disc_cup"):
+            continue
+        # Without masks a disc is a disc; but a cup, class 1 of one, would be background.
+        if mask_on or bool((x.gt_classes >= NUM_DETECTED_CLASSES).any()):
+            raise ValueError(
+                f"RFNetROIHeads learn discs with gt_disc_cup, found {', '.join(x.get_fields())}: "
+                "give your data loader mapper=fundus_plugins.DiscCupMapper(cfg, is_train=True)"
+            )

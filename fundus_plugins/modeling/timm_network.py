@@ -1,5 +1,7 @@
 """Making timm networks, with timm's own pretrained weights or those of a local file."""
 
+from typing import Any
+
 from torch import nn
 
 from fundus_plugins.modeling.depthwise import speed_up_depthwise
@@ -10,6 +12,28 @@ def refuse_remote_name(name: str) -> None:
     """Raise ValueError for a name with a source before it (`hf-hub:...`), which timm would fetch."""
     if ":" in name:
         raise ValueError(f"MODEL.TIMM.NAME {name}: expected a model of timm's own, found a source; nothing is fetched")
+
+
+def options_for_any_size(name: str, side: int) -> dict[str, Any]:
+    """The options of `timm.create_model` that a network needs to take other pictures than those it was trained on.
+
+    Most need none. Some (Swin) can be told to take any size, others (MaxViT, Hiera) are made for `side` alone.
+
+    Raises:
+        ValueError: one of the latter, and `side` is 0.
+    """
+    import timm
+
+    trained = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    if trained is None or not trained.fixed_input_size:
+        return {}
+    try:
+        timm.create_model(name, features_only=True, strict_img_size=False)
+        return {"strict_img_size": False}
+    except (TypeError, RuntimeError):  # no such option
+        if not side:
+            raise ValueError(f"timm model {name} is made for one size of picture: set MODEL.FPN.SQUARE_PAD") from None
+        return {"img_size": side}
 
 
 def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "", **options) -> nn.Module:

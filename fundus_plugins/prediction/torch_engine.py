@@ -6,7 +6,10 @@ import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import transforms as T
-from detectron2.modeling import build_model
+from detectron2.modeling import GeneralizedRCNN, build_model
+from detectron2.modeling.backbone import FPN
+from detectron2.modeling.proposal_generator import RPN
+from detectron2.modeling.roi_heads import StandardROIHeads
 from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import nn
 
@@ -17,9 +20,11 @@ from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.folding import fold_batch_norms
+from fundus_plugins.modeling.roi_heads import RFNetROIHeads
 from fundus_plugins.modeling.segmentation import DiscCupSegmentor
 from fundus_plugins.photographs.resampling import crop_about, resize, warp
 from fundus_plugins.prediction.looks import Finder, Found, Look, Prepared
+from fundus_plugins.prediction.model_check import require_disc_and_cup, require_several_views
 from fundus_plugins.prediction.settings import FLIPS
 from fundus_plugins.prediction.tta import agreement_of_views, flip_boxes
 from fundus_plugins.weights.loading import load_trained_weights
@@ -28,12 +33,13 @@ from fundus_plugins.weights.loading import load_trained_weights
 def load_model(cfg: CfgNode) -> nn.Module:
     """The trained model of a config: batch norms folded, channels-last, in TEST.PRECISION.
 
-    On a CPU the process keeps some of the memory that it frees (`keep_freed_memory`). Raises FileNotFoundError or
-    RuntimeError as `load_trained_weights`.
+    On a CPU the process keeps some of the memory that it frees (`keep_freed_memory`). Raises ValueError as
+    `require_disc_and_cup`, FileNotFoundError or RuntimeError as `load_trained_weights`.
     """
     if cfg.MODEL.DEVICE == "cpu":
         keep_freed_memory()
     model = build_model(without_weights(cfg))
+    require_disc_and_cup(model)
     load_trained_weights(model, cfg.MODEL.WEIGHTS)
     model.eval()
     precision = resolve_precision(cfg.TEST.PRECISION, cfg.MODEL.DEVICE)
@@ -56,8 +62,7 @@ class TorchEngine:
     def __init__(self, model: nn.Module, flips: str, channel_order: str):
         if flips not in FLIPS:
             raise ValueError(f"TEST.FLIPS {flips!r}: expected one of {', '.join(FLIPS)}")
-        if isinstance(model, DiscCupSegmentor):
-            raise ValueError("DiscCupSegmentor has one view: TEST.FLIPS none and TEST.CROP 0; several are RF-Net's")
+        require_several_views(model)
         self.model = model
         self.flips = FLIPS[flips]
         self.channels = slice(None, None, -1 if channel_order == "BGR" else 1)
@@ -171,6 +176,8 @@ class Detections:
         ]
         with torch.inference_mode():
             outputs = [x["instances"].to("cpu") for x in self.model(inputs)]
+        if not all(x.has("pred_masks") for x in outputs):
+            raise ValueError(f"{type(self.model).__name__} gives instances without masks: no disc, no cup")
         return [_of_instances(x, (y.photograph.shape[0], y.photograph.shape[1])) for x, y in zip(outputs, batch)]
 
 
@@ -231,7 +238,8 @@ def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_
     A DiscCupSegmentor's batch norms are folded, and its network is converted to `precision`. Of a GeneralizedRCNN batch
     norms of the backbone are folded into its convolutions. For a `precision` below float32 the backbone above
     stride 2, the pyramid and the heads are converted to it, which is faster than autocast; scores, boxes and masks come
-    out of them as float32. The model has a pyramid, Detectron2's FPN.
+    out of them as float32. That is so of RF-Net and of Detectron2's Mask R-CNN with a pyramid; other models, whose
+    parts may be anything, compute in float32 whatever is asked for.
     """
     if isinstance(model, DiscCupSegmentor):
         side = 4 * model.network.size_divisibility
@@ -244,7 +252,7 @@ def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_
     fold_batch_norms(model.backbone, torch.zeros(1, 3, side, side, device=model.device))
     if channels_last:
         model.to(memory_format=torch.channels_last)
-    if precision == torch.float32:
+    if precision == torch.float32 or not _can_be_converted(model):
         return
     heads = model.roi_heads
     bottom_up = model.backbone.bottom_up
@@ -260,6 +268,19 @@ def prepare_for_inference(model: nn.Module, precision: torch.dtype, *, channels_
     model.proposal_generator.rpn_head.register_forward_hook(_outputs_to_float32)
     heads.box_predictor.register_forward_pre_hook(lambda _, args: (args[0].float(),))
     heads.mask_head.register_forward_hook(_masks_to_float32)
+    if not isinstance(heads, RFNetROIHeads):  # ours pool in any precision; torchvision's have no bfloat16 on a CPU
+        for pooler in (heads.box_pooler, heads.mask_pooler):
+            pooler.register_forward_pre_hook(lambda _, args: ([x.float() for x in args[0]], *args[1:]))
+            pooler.register_forward_hook(lambda _, args, output: output.to(precision))
+
+
+def _can_be_converted(model: nn.Module) -> bool:
+    """Whether a model has the parts that `prepare_for_inference` knows, and no others."""
+    if type(model) is not GeneralizedRCNN or not isinstance(model.backbone, FPN):
+        return False
+    heads = model.roi_heads
+    ours = isinstance(heads, RFNetROIHeads) or type(heads) is StandardROIHeads
+    return ours and type(model.proposal_generator) is RPN and heads.mask_on
 
 
 def _outputs_to_float32(module, args, outputs: tuple[list[torch.Tensor], ...]):

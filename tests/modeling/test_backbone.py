@@ -9,7 +9,7 @@ from detectron2.modeling.backbone import FPN
 from detectron2.structures import ImageList
 from safetensors.torch import save_file
 
-from fundus_plugins.modeling.backbone import TimmBackbone, build_timm_fpn_backbone
+from fundus_plugins.modeling.backbone import TimmBackbone, build_fundus_timm_fpn_backbone
 from tests.conftest import SHARED
 
 NAMES = ["mobilenetv1_100", "resnet18", "mobilenetv3_small_100"]
@@ -55,7 +55,7 @@ def test_freezing_an_unknown_level():
 
 
 def test_fpn_gives_p2_to_p5_padded_to_a_square(small_cfg):
-    fpn = build_timm_fpn_backbone(small_cfg, ShapeSpec(channels=3))
+    fpn = build_fundus_timm_fpn_backbone(small_cfg, ShapeSpec(channels=3))
     assert list(fpn.output_shape()) == ["p2", "p3", "p4", "p5"]
     side = small_cfg.MODEL.FPN.SQUARE_PAD
     assert fpn(torch.zeros(1, 3, 64, 96))["p2"].shape[-2:] == (side // 4, side // 4)
@@ -63,7 +63,7 @@ def test_fpn_gives_p2_to_p5_padded_to_a_square(small_cfg):
 
 def test_what_is_larger_than_the_square_is_not_cropped(small_cfg):
     side = small_cfg.MODEL.FPN.SQUARE_PAD
-    fpn = build_timm_fpn_backbone(small_cfg, ShapeSpec(channels=3)).eval()
+    fpn = build_fundus_timm_fpn_backbone(small_cfg, ShapeSpec(channels=3)).eval()
     image = torch.rand(3, side + 40, side)
     images = ImageList.from_tensors([image], fpn.size_divisibility, padding_constraints=fpn.padding_constraints)
     assert torch.equal(images[0], image)

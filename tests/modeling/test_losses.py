@@ -1,6 +1,7 @@
 """RF-Net's mask losses: golden values worked by hand, references, properties."""
 
 import math
+import pickle
 
 import pytest
 import torch
@@ -108,3 +109,13 @@ def test_float32_under_autocast(name):
 def test_unknown_name_is_refused():
     with pytest.raises(ValueError, match="'iou'.*focal_dice"):
         build_mask_loss("iou")
+
+
+@pytest.mark.parametrize("name", MASK_LOSSES)
+def test_every_loss_takes_a_weight_by_name_and_can_be_pickled(name):
+    logits, target = example()
+    weight = torch.tensor([[1, 1], [1, 0], [0, 1]])
+    loss = build_mask_loss(name, alpha=0.5)
+    by_name = loss(logits, target, weight=weight)
+    assert torch.equal(by_name, loss(logits, target, weight))
+    assert torch.equal(by_name, pickle.loads(pickle.dumps(loss))(logits, target, weight))

@@ -15,10 +15,13 @@ UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout"
 def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
     """Resize by INPUT.MIN_SIZE_* and MAX_SIZE_*, then, in training, flips and right-angle rotations (section 4.2).
 
+    INPUT.CROP, where it is enabled, comes before in training, as in Detectron2's own mapper.
     After them come INPUT.RANDOM_AFFINE or INPUT.DISC_CROP, INPUT.CUP_SIZES (on a smaller picture now, which is quicker)
     and INPUT.PHOTOMETRIC, ours. Raises ValueError for what these cannot do.
     """
     augmentations = build_augmentation(cfg, is_train)
+    if is_train and cfg.INPUT.CROP.ENABLED:
+        augmentations.insert(0, T.RandomCrop(cfg.INPUT.CROP.TYPE, cfg.INPUT.CROP.SIZE))
     if is_train and cfg.INPUT.RANDOM_FLIP_VERTICAL:
         augmentations.append(T.RandomFlip(horizontal=False, vertical=True))
     if is_train and cfg.INPUT.RANDOM_ROTATE_90:
