@@ -227,8 +227,13 @@ def parse_readers(words: Sequence[str]) -> dict[str, str]:
     return readers
 
 
-def refuse_remote_bases(path: str) -> None:
-    """Raise ValueError where a config, or one that it is based on, has an address as its `_BASE_`: none is fetched."""
+def refuse_remote_bases(path: str, above: tuple[str, ...] = ()) -> None:
+    """Raise ValueError where a config, or one that it is based on, has an address as its `_BASE_`: none is fetched.
+
+    Also for one that is based on itself; `above` are those that are based on this one.
+    """
+    if os.path.realpath(path) in above:
+        raise ValueError(f"{path}: it is based on itself (_BASE_)")
     with open(path, encoding="utf-8") as file:
         document = yaml.safe_load(file)
     bases = document.get("_BASE_", []) if isinstance(document, dict) else []
@@ -237,7 +242,7 @@ def refuse_remote_bases(path: str) -> None:
             raise ValueError(f"{path}: _BASE_ {base} is an address, and configs are not fetched")
         base = os.path.join(os.path.dirname(path), os.path.expanduser(base))  # an absolute one stays as it is
         if os.path.isfile(base):
-            refuse_remote_bases(base)
+            refuse_remote_bases(base, (*above, os.path.realpath(path)))
 
 
 def get_fundus_cfg(config_file: str = "", opts: Sequence = ()) -> CfgNode:

@@ -46,6 +46,7 @@ def _command_of(converter) -> click.Command:
         click.Option(
             ["--processes"], type=click.IntRange(min=1), default=os.cpu_count() or 1, help="default: one per processor"
         ),
+        click.Option(["--overwrite"], is_flag=True, help="replace JSON that is not of fundus convert, too"),
         *(_option(name, **settings) for name, settings in converter.options.items()),
     ]
     if "val" not in converter.splits:
@@ -53,9 +54,9 @@ def _command_of(converter) -> click.Command:
         options.append(click.Option(["--holdout"], type=COUNT, default=10, show_default=True, help=text))
         options.append(click.Option(["--seed"], type=COUNT, default=0, show_default=True, help="of the draw"))
 
-    def convert(root, output, strict, preview, processes, holdout=0, seed=0, **own):
+    def convert(root, output, strict, preview, processes, overwrite, holdout=0, seed=0, **own):
         own = {name: seed if name == "seed" else own[name] for name in converter.options}
-        return run(converter, root, output, own, holdout, seed, strict, processes, preview)
+        return run(converter, root, output, own, holdout, seed, strict, processes, preview, overwrite)
 
     return Command(
         converter.name, params=options, callback=convert, help=f"{converter.title[:1].upper()}{converter.title[1:]}."
@@ -69,15 +70,19 @@ def _option(name: str, *, choices: Sequence = (), several: bool = False, **setti
     )
 
 
-def run(converter, root: Path, output: Path, options: dict, holdout: int, seed: int, strict, processes, preview) -> int:
+def run(
+    converter, root: Path, output: Path, options: dict, holdout: int, seed: int, strict, processes, preview, overwrite
+) -> int:
     """Convert, print a summary and what was left out, and draw the contact sheet; the exit code."""
     from concurrent.futures.process import BrokenProcessPool
 
     from fundus_plugins.data.converters.convert import convert_dataset
     from fundus_plugins.data.converters.record import NotThisDataset
-    from fundus_plugins.data.preview import write_contact_sheet
+    from fundus_plugins.data.preview import refuse_other_file, write_contact_sheet
 
     try:
+        if preview:
+            refuse_other_file(preview)  # before the minutes that the rest takes
         result = convert_dataset(
             converter,
             root,
@@ -87,6 +92,7 @@ def run(converter, root: Path, output: Path, options: dict, holdout: int, seed: 
             seed=seed,
             strict=strict,
             processes=processes,
+            overwrite=overwrite,
         )
     except (NotThisDataset, OSError) as error:
         print(f"{converter.name}: {one_line(error)}", file=sys.stderr)
@@ -112,15 +118,14 @@ def run(converter, root: Path, output: Path, options: dict, holdout: int, seed: 
 
 def summary(result, output: Path) -> str:
     """A table of a Conversion's splits, its notes, and where the files are."""
-    from fundus_plugins.data.coco import GRADES
     from fundus_plugins.data.converters.convert import count
 
-    grades = "/".join(GRADES)
+    grades = "/".join(result.grades)
     lines = [f"{'split':8}{'images':>8}{'discs':>8}{'cups':>8}  {f'{grades}/unknown':36}vCDR min, quartiles, max"]
     for split, images in result.splits.items():
-        numbers = count(images)
+        numbers = count(images, result.grades)
         columns = "".join(f"{numbers[key]:8}" for key in ("images", "discs", "cups"))
-        graded = "/".join(str(numbers[grade]) for grade in (*GRADES, "ungraded"))
+        graded = "/".join(str(numbers[grade]) for grade in (*result.grades, "ungraded"))
         lines.append(f"{split:8}{columns}  {graded:36}{_vcdr_distribution(images)}")
     lines += result.notes
     if result.written:

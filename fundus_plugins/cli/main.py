@@ -1,6 +1,7 @@
 """The `fundus` command: its subcommands, loaded when they are wanted, and what becomes of errors."""
 
 import difflib
+import errno
 import importlib
 import io
 import os
@@ -92,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "detectron2":
             return _stopped(MISSING)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _stopped(f"{one_line(error)}: what is done is kept; with more room, give the same command again")
         if isinstance(error, ModuleNotFoundError):
             return _stopped(f"{one_line(error)}; {TRAINING}")
         return _stopped(one_line(error))

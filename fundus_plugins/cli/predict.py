@@ -233,7 +233,7 @@ def list_unused(paths: list[Path], files: list[Path], output: Path, recursive: b
     lines = []
     for root in (path for path in dict.fromkeys(paths) if path.is_dir()):
         ours = {file.relative_to(root) for file in files if file.is_relative_to(root)}
-        found = [x for x in walk_files(root) if not (root / x).resolve().is_relative_to(output.resolve())]
+        found = [x for x in walk_files(root) if not Path(os.path.realpath(root / x)).is_relative_to(output.resolve())]
         problems = unused_pictures(root, found, ours, "")
         lines += [str(x) for x in problems if x.kind != "unused folder" and (recursive or x.file == root)]
         for problem in problems:

@@ -1,41 +1,57 @@
 """`fundus train`: Detectron2's trainer on one of our models; `--eval-only` evaluates."""
 
 import argparse
+import logging
+import os
 
 import rich_click as click
 
 from .options import Command, load_config, overrides_argument, pairs
 
+LOUD = ("detectron2.engine.train_loop",)  # loggers that show a traceback of an error which is told in one line anyway
+
 
 @click.command(cls=Command)
 @click.option("--config-file", metavar="FILE", required=True, help="a YAML file, or the name of one of the package's")
 @click.option("--resume", is_flag=True, help="go on from the last checkpoint in OUTPUT_DIR, if there is one")
+@click.option("--overwrite", is_flag=True, help="begin anew where OUTPUT_DIR holds a run: its checkpoints are removed")
 @click.option("--eval-only", is_flag=True, help="evaluate MODEL.WEIGHTS on DATASETS.TEST, train nothing")
 @click.option("--num-gpus", type=click.IntRange(min=0), default=1, show_default=True, help="on each machine")
 @click.option("--num-machines", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--machine-rank", type=click.IntRange(min=0), default=0, show_default=True, help="of this machine")
 @click.option("--dist-url", default="auto", show_default=True, help="where the machines meet: tcp://HOST:PORT")
 @overrides_argument
-def command(config_file, resume, eval_only, num_gpus, num_machines, machine_rank, dist_url, overrides):
+def command(config_file, resume, overwrite, eval_only, num_gpus, num_machines, machine_rank, dist_url, overrides):
     """Train or evaluate a model.
 
     Everything is Detectron2's: OUTPUT_DIR gets checkpoints, metrics.json and TensorBoard's events. The weights with the
     best validation TEST.BEST_METRIC are kept as model_best.pth. KEY VALUE pairs override the config.
     """
+    if resume and overwrite:
+        raise click.UsageError("--resume goes on with a run, --overwrite removes it: give one of them")
     from fundus_plugins.model_zoo import find_config_file
 
     config_file = find_config_file(config_file)
     overrides = pairs(overrides)
     load_config(config_file, overrides)  # its errors in one line, before any process is started
 
+    import torch
     from detectron2.engine import launch
+    from torch.multiprocessing.spawn import ProcessException
 
-    args = argparse.Namespace(config_file=config_file, resume=resume, eval_only=eval_only, opts=overrides)
-    launch(train_or_evaluate, num_gpus, num_machines, machine_rank, dist_url, args=(args,))
+    if num_gpus > 1 and num_gpus > torch.cuda.device_count():
+        raise click.UsageError(f"--num-gpus {num_gpus}: this machine has {torch.cuda.device_count()}")
+    args = argparse.Namespace(
+        config_file=config_file, resume=resume, overwrite=overwrite, eval_only=eval_only, opts=overrides
+    )
+    try:
+        launch(train_or_evaluate, num_gpus, num_machines, machine_rank, dist_url, args=(args,))
+    except ProcessException as error:  # with the other process's traceback
+        raise RuntimeError(f"process {error.error_index}: {str(error).strip().splitlines()[-1]}") from error
 
 
 def train_or_evaluate(args: argparse.Namespace) -> None:
-    """What every process does; `args` has config_file, resume, eval_only and opts, as Detectron2's tools name them."""
+    """What every process does; `args` has config_file, resume, overwrite, eval_only and opts."""
     from detectron2.engine import default_setup
     from detectron2.modeling import GeneralizedRCNNWithTTA
     from detectron2.utils import comm
@@ -43,7 +59,7 @@ def train_or_evaluate(args: argparse.Namespace) -> None:
 
     from fundus_plugins.config import get_fundus_cfg, without_weights
     from fundus_plugins.data.registration import register_fundus_datasets, require_dataset
-    from fundus_plugins.engine.trainer import FundusTrainer, check_data, train
+    from fundus_plugins.engine.trainer import FundusTrainer, check_data, refuse_folder, train
     from fundus_plugins.weights.loading import load_trained_weights
 
     cfg = get_fundus_cfg(args.config_file, args.opts)
@@ -51,10 +67,16 @@ def train_or_evaluate(args: argparse.Namespace) -> None:
     for name in cfg.DATASETS.TEST if args.eval_only else cfg.DATASETS.TRAIN + cfg.DATASETS.TEST:
         require_dataset(name, cfg.DATASETS.CATEGORIES)
     cfg.freeze()
+    if not args.eval_only and comm.is_main_process():
+        refuse_folder(cfg, args.resume, args.overwrite)  # before the set-up writes config.yaml there
+    comm.synchronize()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="fundus_plugins")
     if not args.eval_only:
-        train(cfg, resume=args.resume)
+        logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback a line
+        for name in LOUD:
+            logging.getLogger(name).addFilter(_without_traceback)
+        train(cfg, resume=args.resume, overwrite=args.overwrite)
         return
     check_data(cfg, cfg.DATASETS.TEST)
     model = FundusTrainer.build_model(without_weights(cfg))
@@ -64,3 +86,9 @@ def train_or_evaluate(args: argparse.Namespace) -> None:
         cfg.TEST.DETECTIONS_PER_IMAGE *= 2  # it counts a disc and its cup, and would drop the cup
         model = GeneralizedRCNNWithTTA(cfg, model)
     FundusTrainer.test(cfg, model)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if not os.environ.get("FUNDUS_TRACEBACK"):
+        record.exc_info = record.exc_text = None
+    return True

@@ -86,7 +86,8 @@ def disc_and_cup(
         if same and all(isinstance(x.get("score"), int | float) for x in same):
             same = [max(same, key=lambda x: x["score"])]
         for annotation in same:
-            mask = decode_segmentation(annotation.get("segmentation"), size, where, name)
+            number = f" (annotation {annotation['id']})" if "id" in annotation else ""
+            mask = decode_segmentation(annotation.get("segmentation"), size, where, name + number)
             masks[structure] = masks[structure] | mask if structure in masks else mask
     if not true:
         return masks
@@ -118,8 +119,10 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int], where: str | P
         else:
             flat = all(isinstance(x, int | float) for x in segmentation)  # one polygon, as some tools write it
             polygons = [np.asarray(x, float).ravel() for x in ([segmentation] if flat else segmentation)]
-            if any(len(x) < 6 or len(x) % 2 or not np.isfinite(x).all() for x in polygons):
+            if any(len(x) < 6 or len(x) % 2 for x in polygons):
                 raise ValueError("a polygon of fewer than three points")
+            if not all(np.isfinite(x).all() for x in polygons):
+                raise ValueError("a polygon with points that are no numbers")
             refuse_beyond(polygons, size, where)
             segmentation = mask_util.merge(mask_util.frPyObjects([x.tolist() for x in polygons], *size))
         mask = mask_util.decode(segmentation)

@@ -51,9 +51,9 @@ GRADING_COLORS = [[0, 160, 0], [255, 200, 0], [220, 0, 0]]
 class AnnotatedImage:
     """One photograph and what is known of it; sizes and masks in pixels of the photograph, masks as compressed RLE.
 
-    `disc` is None when there are no masks, `cup` and `vcdr` when the cup was not annotated, `grade`, one of GRADES,
-    when not known, `patient` "" when nothing tells. `readers` has disc and cup of everyone who drew them, where there
-    are several.
+    `disc` is None when there are no masks, `cup` and `vcdr` when the cup was not annotated, `grade`, one of GRADES
+    or of the set's own, when not known, `patient` "" when nothing tells. `readers` has disc and cup of everyone who
+    drew them, where there are several.
     """
 
     photograph: Path
@@ -133,8 +133,12 @@ def _vcdr(disc: dict, cup: dict) -> float:
     return vertical_cup_to_disc_ratio(mask_util.decode(disc), mask_util.decode(cup))
 
 
-def build_grading(images: Sequence[AnnotatedImage], folder: Path, info: dict) -> dict:
-    """COCO document with one grade per image whose grade is known; image ids are those of `build_segmentation`."""
+def build_grading(images: Sequence[AnnotatedImage], folder: Path, info: dict, grades: Sequence[str] = GRADES) -> dict:
+    """COCO document with one grade per image whose grade is known; image ids are those of `build_segmentation`.
+
+    `grades`, in order, are its categories.
+    """
+    own = [{"id": i, "name": name, "supercategory": "grade"} for i, name in enumerate(grades, start=1)]
     entries = []
     annotations: list[dict] = []
     for image_id, image in enumerate(images, start=1):
@@ -145,13 +149,13 @@ def build_grading(images: Sequence[AnnotatedImage], folder: Path, info: dict) ->
             {
                 "id": len(annotations) + 1,
                 "image_id": image_id,
-                "category_id": GRADES.index(image.grade) + 1,
+                "category_id": list(grades).index(image.grade) + 1,
                 "iscrowd": 0,
                 "bbox": [0.0, 0.0, float(image.width), float(image.height)],
                 "area": image.width * image.height,
             }
         )
-    return {"info": info, "images": entries, "annotations": annotations, "categories": GRADING_CATEGORIES}
+    return {"info": info, "images": entries, "annotations": annotations, "categories": own}
 
 
 def write_json(documents: dict[Path, dict]) -> None:

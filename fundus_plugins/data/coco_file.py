@@ -3,21 +3,23 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fundus_plugins.data.annotations import IGNORED, structures_of
 from fundus_plugins.photographs.masks import listed
 from fundus_plugins.photographs.problems import BadInput
+from fundus_plugins.photographs.regular import read_regular
 
 KIND = "unreadable COCO JSON"
+ALLOWED = "FUNDUS_PHOTOGRAPHS"  # in the environment, where no config can set it: folders, separated as in PATH
 
 
 def read_json(path: Path, kind: str = KIND, expected: str = "COCO's format, which is JSON") -> Any:
     """A JSON document, with or without a byte-order mark. Raises BadInput where it is none."""
     try:
-        return json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        return json.loads(read_regular(path).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         found = error.strerror if isinstance(error, OSError) else str(error)
         raise BadInput(kind, Path(path), expected, str(found)) from None
@@ -56,6 +58,12 @@ def check_coco(document: Any, path: Path) -> dict[str, Any]:
     for category in document["categories"]:
         if not isinstance(category.get("id"), int) or not isinstance(category.get("name"), str):
             refuse("an id and a name of every category", json.dumps(category)[:80])
+    for annotation in document["annotations"]:
+        box = annotation.get("bbox")
+        numbers = isinstance(box, list) and all(isinstance(x, int | float) and math.isfinite(x) for x in box)
+        if box is not None and (not numbers or len(box) not in (0, 4)):
+            where = f"annotation {annotation.get('id', '?')} of image {annotation.get('image_id', '?')}"
+            refuse(f"four numbers as the bbox of {where}", json.dumps(box)[:80])
     for key in ("images", "categories"):
         ids = [x["id"] for x in document[key]]
         if len(set(ids)) < len(ids):
@@ -84,15 +92,37 @@ def _image(image: Mapping) -> dict:
     return dict(image) | whole | ({"file_name": name.replace("\\", "/")} if isinstance(name, str) else {})
 
 
-def disc_cup_records(json_file: str, image_root: str, own: Mapping[str, int] | None = None) -> list[dict]:
+def refuse_outside(document: Mapping[str, Any], path: Path, allowed: Sequence[str | os.PathLike]) -> None:
+    """Raise BadInput for a photograph that is neither in the JSON's folder nor in one of those that are allowed.
+
+    A stranger's JSON could name any picture on this machine, and an overlay would show it.
+    """
+    root = Path(path).resolve().parent
+    inside = [root, *(Path(x).expanduser().resolve() for x in allowed)]
+    for image in document["images"]:
+        there = Path(os.path.normpath(root / image["file_name"]))
+        if not any(there.is_relative_to(folder) or there.resolve().is_relative_to(folder) for folder in inside):
+            expected = f"a photograph in its folder, in DETECTRON2_DATASETS, or in one that {ALLOWED} names"
+            raise BadInput("photograph elsewhere", Path(path), expected, f"image {image['id']}, {image['file_name']}")
+
+
+def disc_cup_records(
+    json_file: str,
+    image_root: str,
+    own: Mapping[str, int] | None = None,
+    allowed: Sequence[str | os.PathLike] | None = None,
+) -> list[dict]:
     """The photographs of a segmentation file as Detectron2's records, whose category ids are DISC and CUP.
 
     Args:
         own: names of categories beside the usual ones, as `parse_categories` gives them.
+        allowed: folders where photographs may be beside the JSON's own (`refuse_outside`); None: anywhere.
 
     Raises BadInput as `read_coco`, and where an annotation's category is neither disc nor cup.
     """
     document = read_coco(Path(json_file))
+    if allowed is not None:
+        refuse_outside(document, Path(json_file), allowed)
     names = {x["id"]: x["name"] for x in document["categories"]}
     found = dict(zip(names, structures_of(list(names.values()), json_file, own), strict=True))
     for unknown in {x["category_id"] for x in document["annotations"] if found[x["category_id"]] is None}:
@@ -100,12 +130,16 @@ def disc_cup_records(json_file: str, image_root: str, own: Mapping[str, int] | N
     return _records(document, image_root, found)
 
 
-def grading_records(json_file: str, image_root: str) -> tuple[list[dict], list[str]]:
+def grading_records(
+    json_file: str, image_root: str, allowed: Sequence[str | os.PathLike] | None = None
+) -> tuple[list[dict], list[str]]:
     """The photographs of a grading file as Detectron2's records, and the names of their categories, in order of id.
 
-    Raises BadInput as `read_coco`, and for a photograph with two grades.
+    `allowed` is as for `disc_cup_records`. Raises BadInput as `read_coco`, and for a photograph with two grades.
     """
     document = read_coco(Path(json_file))
+    if allowed is not None:
+        refuse_outside(document, Path(json_file), allowed)
     categories = sorted(document["categories"], key=lambda x: x["id"])
     records = _records(document, image_root, {x["id"]: number for number, x in enumerate(categories)})
     for record in records:
@@ -128,7 +162,7 @@ def _records(document: dict, image_root: str, contiguous: Mapping[int, int | Non
         if contiguous[x["category_id"]] == IGNORED:
             continue
         # No crowds: some tools call every mask one that is RLE, and Detectron2 would pass over its photograph.
-        kept = {key: x[key] for key in ("segmentation", "score") if key in x}
+        kept = {key: x[key] for key in ("id", "segmentation", "score") if key in x}
         box = {"bbox": x.get("bbox") or [0.0] * 4, "bbox_mode": BoxMode.XYWH_ABS}
         annotations[x["image_id"]].append({"iscrowd": 0, "category_id": contiguous[x["category_id"]]} | box | kept)
     return [

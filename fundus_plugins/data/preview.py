@@ -1,27 +1,32 @@
 """A contact sheet of converted photographs with the contours of disc and cup: do masks and photographs agree?"""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pycocotools import mask as mask_util
 
 from fundus_plugins.data.coco import SEGMENTATION_COLORS, AnnotatedImage
 from fundus_plugins.files import atomic_write
 from fundus_plugins.photographs.photograph import read_photograph
+from fundus_plugins.photographs.regular import open_regular
 
 TILE = 320  # pixels, a side of one photograph on the sheet
 CAPTION = 26
 COLUMNS = ROWS = 4
+MADE_BY = "fundus_plugins, contact sheet"
 
 
 def write_contact_sheet(images: Sequence[AnnotatedImage], path: Path) -> None:
     """Write a PNG with up to 16 of `images`, evenly chosen, cropped around the disc; name and vCDR under each.
 
-    Raises OSError.
+    Raises OSError, also where the file is there and is no contact sheet (`refuse_other_file`).
     """
+    refuse_other_file(path)
     write_tiles([images[i] for i in np.unique(np.linspace(0, len(images) - 1, COLUMNS * ROWS).astype(int))], path)
 
 
@@ -32,8 +37,23 @@ def write_tiles(chosen: Sequence[AnnotatedImage], path: Path) -> None:
     for index, image in enumerate(chosen):
         top, left = index // COLUMNS * (TILE + CAPTION), index % COLUMNS * TILE
         sheet[top : top + TILE + CAPTION, left : left + TILE] = _tile(image)
+    about = PngInfo()
+    about.add_text("Software", MADE_BY)
     with atomic_write(path, "wb") as file:
-        Image.fromarray(sheet).save(file, format="PNG")
+        Image.fromarray(sheet).save(file, format="PNG", pnginfo=about)
+
+
+def refuse_other_file(path: Path) -> None:
+    """Raise FileExistsError for a file that is there and is no contact sheet: it may be somebody's photograph."""
+    if not os.path.lexists(path):
+        return
+    try:
+        with open_regular(path) as file, Image.open(file, formats=("PNG",)) as image:
+            ours = image.info.get("Software") == MADE_BY
+    except Exception:  # whatever it is
+        ours = False
+    if not ours:
+        raise FileExistsError(None, "is there and is no contact sheet; choose another name", str(path))
 
 
 def _tile(image: AnnotatedImage) -> np.ndarray:

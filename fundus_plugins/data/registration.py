@@ -1,5 +1,6 @@
 """The data sets by name, and registering them with Detectron2."""
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from .annotations import IGNORED, parse_categories, structures_of
 from .coco import GRADING_CATEGORIES, GRADING_COLORS, READER, SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS
-from .coco_file import disc_cup_records, grading_records
+from .coco_file import ALLOWED, disc_cup_records, grading_records
 
 _SPLITS = ("train", "val", "test")
 _OFFICIAL_SPLITS = ("train", "test", "fit", "val")  # those without an official validation split: fit and val are drawn
@@ -89,7 +90,7 @@ def _register(name: str, json_file: str, dataset: str, categories: Sequence[str]
     grading = Path(json_file).stem.endswith(GRADING_SUFFIX)
     ours, colors = (GRADING_CATEGORIES, GRADING_COLORS) if grading else (SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS)
     load = partial(_load_grading, name) if grading else partial(_load_disc_cup, parse_categories(categories))
-    DatasetCatalog.register(name, partial(load, json_file, folder))
+    DatasetCatalog.register(name, partial(load, json_file, folder, dataset == OWN))
     MetadataCatalog.get(name).set(
         thing_classes=[category["name"] for category in ours],
         thing_colors=colors,
@@ -102,14 +103,22 @@ def _register(name: str, json_file: str, dataset: str, categories: Sequence[str]
     )
 
 
-def _load_disc_cup(own: Mapping[str, int], json_file: str, image_root: str) -> list[dict]:
-    return disc_cup_records(json_file, image_root, own)
+def _load_disc_cup(own: Mapping[str, int], json_file: str, image_root: str, confined: bool) -> list[dict]:
+    return disc_cup_records(json_file, image_root, own, _allowed(json_file) if confined else None)
 
 
-def _load_grading(name: str, json_file: str, image_root: str) -> list[dict]:
+def _allowed(json_file: str) -> list[str] | None:
+    """Where the photographs of a JSON file that is not one of ours may be; None: anywhere, for it is among ours."""
+    root = datasets_root()
+    if Path(json_file).resolve().is_relative_to(Path(root).resolve()):
+        return None
+    return [root, *filter(None, os.environ.get(ALLOWED, "").split(os.pathsep))]
+
+
+def _load_grading(name: str, json_file: str, image_root: str, confined: bool) -> list[dict]:
     from detectron2.data import MetadataCatalog
 
-    records, names = grading_records(json_file, image_root)
+    records, names = grading_records(json_file, image_root, _allowed(json_file) if confined else None)
     metadata = MetadataCatalog.get(name)
     if metadata.thing_classes != names:  # a set with other grades than ours
         metadata.__dict__.update(thing_classes=names, thing_colors=None, thing_dataset_id_to_contiguous_id=None)
@@ -183,6 +192,13 @@ def require_dataset(name: str, categories: Sequence[str] = ()) -> None:
         return
 
     dataset = MetadataCatalog.get(name).get("fundus_set") if name in DatasetCatalog.list() else None
+    if name not in DatasetCatalog.list():
+        some = difflib.get_close_matches(name, DatasetCatalog.list(), n=3)
+        meant = f"; did you mean {', '.join(some)}?" if some else ""
+        raise FileNotFoundError(
+            f"data set {name}: nothing is registered under this name; expected one such as refuge_train, one of "
+            f"a folder in {datasets_root()}, or the path of a .json file{meant}"
+        )
     if dataset in (None, OWN) or os.path.isfile(MetadataCatalog.get(name).json_file):
         return
     folder = MetadataCatalog.get(name).image_root

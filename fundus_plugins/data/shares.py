@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import torch
-from detectron2.data.samplers import RepeatFactorTrainingSampler
 
 
 def parse_shares(words: Sequence[str], names: Sequence[str]) -> dict[str, float]:
@@ -43,19 +42,14 @@ def repeat_factors(sources: Sequence[str], shares: Mapping[str, float]) -> torch
     return torch.tensor([factors[source] for source in sources])
 
 
-def shares_sampler(
-    records: Sequence[Mapping], names: Sequence[str], words: Sequence[str], seed: int | None
-) -> RepeatFactorTrainingSampler | None:
-    """Detectron2's sampler of repeated photographs, so that DATASETS.SHARES holds; None where `words` is empty.
+def share_factors(records: Sequence[Mapping], names: Sequence[str], words: Sequence[str]) -> torch.Tensor | None:
+    """`repeat_factors` of the training photographs, so that DATASETS.SHARES holds; None where `words` is empty.
 
     Args:
         records: with `source`, the data set's name, as `disc_cup_dataset` gives them.
         names: of the training sets.
         words: DATASETS.SHARES.
-        seed: of the order; None for a random one.
     """
     if not words:
         return None
-    return RepeatFactorTrainingSampler(
-        repeat_factors([record["source"] for record in records], parse_shares(words, names)), seed=seed
-    )
+    return repeat_factors([record["source"] for record in records], parse_shares(words, names))

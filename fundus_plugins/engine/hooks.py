@@ -1,13 +1,17 @@
-"""Hooks: the best weights, and curves of the loss."""
+"""Hooks: the best weights, curves of the loss, and evaluations that cost no training, however they end."""
 
 import json
+import logging
 import os
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from detectron2.checkpoint import Checkpointer
 from detectron2.engine import HookBase
 
+from fundus_plugins.engine.checkpoint import FINAL, is_whole
 from fundus_plugins.evaluation.plots import draw_loss_curves, read_curve
 from fundus_plugins.files import atomic_write
 
@@ -32,6 +36,13 @@ class BestCheckpointer(HookBase):
         self.metric = metric
         self.lowest = lowest
         self.best_metric = float("inf" if lowest else "-inf")
+
+    def before_train(self) -> None:
+        """Of best weights that a resumed run no longer has, it forgets how good they were."""
+        path = os.path.join(self.checkpointer.save_dir, "model_best.pth")
+        if np.isfinite(self.best_metric) and not is_whole(path):
+            logging.getLogger(__name__).warning(f"{path} is gone or damaged: the next evaluation's weights replace it")
+            self.best_metric = float("inf" if self.lowest else "-inf")
 
     def after_step(self) -> None:
         finished = self.trainer.iter + 1
@@ -105,3 +116,67 @@ class LossCurves(HookBase):
         if done >= self.trainer.max_iter or time.monotonic() - self._drawn > _PICTURE_SECONDS:
             draw_loss_curves({"": self.rows}, f"{self.path}.png")
             self._drawn = time.monotonic()
+
+
+class SaveBeforeEvaluation(HookBase):
+    """Saves `model_before_evaluation.pth` before each evaluation; before the last it sees to a whole `model_final.pth`.
+
+    It comes before the EvalHook, whose `eval_period` it has; `MakeUpForEvaluation` is its other half.
+    """
+
+    NAME = "model_before_evaluation"
+
+    def __init__(self, eval_period: int, checkpointer: Checkpointer):
+        self.eval_period = eval_period
+        self.checkpointer = checkpointer
+        self.pending = False  # as the checkpoint has it: its iteration is still to be evaluated
+
+    def after_step(self) -> None:
+        done = self.trainer.iter + 1
+        if self.eval_period > 0 and done % self.eval_period == 0 and done != self.trainer.max_iter:
+            self.pending = True
+            self.checkpointer.save(self.NAME, iteration=self.trainer.iter)
+            self.pending = False
+
+    def after_train(self) -> None:
+        finished = self.trainer.iter >= self.trainer.max_iter
+        # A run that was killed after its last step has no step left that would write it.
+        if finished and self.checkpointer.save_to_disk:
+            if not is_whole(os.path.join(self.checkpointer.save_dir, f"{FINAL}.pth")):
+                self.checkpointer.save(FINAL, iteration=self.trainer.max_iter - 1)
+
+    def state_dict(self) -> dict:
+        return {"pending": self.pending}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.pending = state["pending"]
+
+
+class MakeUpForEvaluation(HookBase):
+    """Before a resumed run goes on, evaluates what `SaveBeforeEvaluation` saved and nobody judged any more.
+
+    Args:
+        saved: has read the checkpoint.
+        judges: the EvalHook and those after it that a step of training would call, in their order.
+    """
+
+    def __init__(self, saved: SaveBeforeEvaluation, judges: Sequence[HookBase]):
+        self.saved = saved
+        self.judges = judges
+
+    def before_train(self) -> None:
+        pending, self.saved.pending = self.saved.pending, False
+        if not pending:
+            return
+        start = self.trainer.start_iter
+        try:  # as in the step after which it was due
+            self.trainer.iter = self.trainer.storage.iter = start - 1
+            for hook in self.judges:
+                hook.after_step()
+        finally:
+            self.trainer.iter = self.trainer.storage.iter = start
+
+    def after_train(self) -> None:
+        checkpointer = self.saved.checkpointer
+        if self.trainer.iter >= self.trainer.max_iter and checkpointer.save_to_disk:
+            Path(checkpointer.save_dir, f"{SaveBeforeEvaluation.NAME}.pth").unlink(missing_ok=True)

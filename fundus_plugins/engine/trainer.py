@@ -3,13 +3,22 @@
 import os
 import weakref
 from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 import torch
-from detectron2.data import DatasetCatalog, MetadataCatalog, build_detection_test_loader, build_detection_train_loader
+from detectron2.data import (
+    DatasetCatalog,
+    MetadataCatalog,
+    build_detection_test_loader,
+    build_detection_train_loader,
+    get_detection_dataset_dicts,
+)
 from detectron2.data.build import filter_images_with_only_crowd_annotations
 from detectron2.engine import DefaultTrainer, hooks
 from detectron2.evaluation import DatasetEvaluators
 from detectron2.utils import comm
+from detectron2.utils.env import seed_all_rng
 
 from fundus_plugins.config import parse_readers
 from fundus_plugins.data.annotations import CUP, DISC, parse_categories
@@ -17,15 +26,19 @@ from fundus_plugins.data.checks.check import require_sound
 from fundus_plugins.data.grading_mapper import GradingMapper
 from fundus_plugins.data.mapper import build_fundus_mapper
 from fundus_plugins.data.registration import disc_cup_dataset, disc_cup_structures
-from fundus_plugins.data.shares import parse_shares, shares_sampler
+from fundus_plugins.data.shares import parse_shares, share_factors
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
-from fundus_plugins.engine.checkpoint import FundusCheckpointer, forget_checkpoints
-from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves
+from fundus_plugins.engine.before import check_batch, check_best_metric, check_photographs, check_schedule
+from fundus_plugins.engine.checkpoint import FundusCheckpointer, checkpoints, refuse_earlier_run
+from fundus_plugins.engine.failures import told
+from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves, MakeUpForEvaluation, SaveBeforeEvaluation
 from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.optimizer import build_optimizer
+from fundus_plugins.engine.order import ContinueOrder, KnownBatches, training_sampler
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.engine.schedule import in_iterations, is_grading, training_stages
 from fundus_plugins.evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
+from fundus_plugins.files import FolderLock, remove_leftovers
 
 
 class FundusTrainer(DefaultTrainer):
@@ -63,6 +76,11 @@ class FundusTrainer(DefaultTrainer):
         # After the last step Detectron2 counts one further, and a checkpoint saved there would skip one when resumed.
         return super().state_dict() | {"iteration": min(self.iter, self.max_iter - 1)}
 
+    def run_step(self):
+        batches = self._trainer.data_loader
+        with told(self.iter, batches, self.cfg.OUTPUT_DIR):
+            super().run_step()
+
     @classmethod
     def build_model(cls, cfg):
         model = super().build_model(cfg)
@@ -76,15 +94,25 @@ class FundusTrainer(DefaultTrainer):
     def build_train_loader(cls, cfg):
         _refuse_proposal_files(cfg)
         if is_grading(cfg):
-            return build_detection_train_loader(cfg, mapper=GradingMapper(cfg, is_train=True))
-        # Detectron2's own list wants sets whose categories have the same numbers.
-        records = disc_cup_dataset(cfg.DATASETS.TRAIN, parse_categories(cfg.DATASETS.CATEGORIES))
-        if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
-            records = filter_images_with_only_crowd_annotations(records)
-        mapper = build_fundus_mapper(cfg, is_train=True, structures=(DISC, CUP))
-        seed = cfg.SEED if cfg.SEED >= 0 else None
-        sampler = shares_sampler(records, cfg.DATASETS.TRAIN, cfg.DATASETS.SHARES, seed)
-        return build_detection_train_loader(cfg, mapper=mapper, dataset=records, sampler=sampler)
+            records = get_detection_dataset_dicts(cfg.DATASETS.TRAIN, cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS)
+            mapper, sampler = GradingMapper(cfg, is_train=True), training_sampler(cfg, records)
+        else:
+            # Detectron2's own list wants sets whose categories have the same numbers.
+            records = disc_cup_dataset(cfg.DATASETS.TRAIN, parse_categories(cfg.DATASETS.CATEGORIES))
+            if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
+                records = filter_images_with_only_crowd_annotations(records)
+            mapper = build_fundus_mapper(cfg, is_train=True, structures=(DISC, CUP))
+            factors = share_factors(records, cfg.DATASETS.TRAIN, cfg.DATASETS.SHARES)
+            seed = cfg.SEED if factors is not None and cfg.SEED >= 0 else None
+            sampler = training_sampler(cfg, records, factors, seed)
+        loader = build_detection_train_loader(
+            cfg,
+            mapper=mapper,
+            dataset=records,
+            sampler=sampler,
+            aspect_ratio_grouping=False,  # the sampler's, which can be resumed
+        )
+        return KnownBatches(loader, sampler)
 
     @classmethod
     def build_test_loader(cls, cfg, dataset_name):
@@ -105,7 +133,8 @@ class FundusTrainer(DefaultTrainer):
         if not cfg.TEST.SAVE_MASKS:
             return evaluator
         masks = os.path.join(cfg.OUTPUT_DIR, "masks", dataset_name)
-        return DatasetEvaluators([evaluator, RefugeMaskWriter(masks, cfg.TEST.SAVE_MASKS)])
+        photographs = [record["file_name"] for record in DatasetCatalog.get(dataset_name)]
+        return DatasetEvaluators([evaluator, RefugeMaskWriter(masks, cfg.TEST.SAVE_MASKS, photographs)])
 
     def build_hooks(self):
         # Here, for DefaultTrainer makes its checkpointer just before, and the hooks keep what they are given.
@@ -113,23 +142,30 @@ class FundusTrainer(DefaultTrainer):
             self.checkpointer.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
         )
         every = super().build_hooks()
+        judged: list[hooks.HookBase] = []
         if comm.is_main_process() and self.cfg.DATASETS.TEST and self.cfg.TEST.EVAL_PERIOD > 0:
             # With several sets Detectron2 puts the set's name before the metric.
             prefix = f"{self.cfg.DATASETS.TEST[0]}/" if len(self.cfg.DATASETS.TEST) > 1 else ""
             metric = prefix + self.cfg.TEST.BEST_METRIC
             best = BestCheckpointer(self.cfg.TEST.EVAL_PERIOD, self.checkpointer, metric, self.cfg.TEST.BEST_IS_LOWEST)
-            judged = [best]
+            judged.append(best)
             if is_grading(self.cfg):
                 judged.append(LossCurves(self.cfg.OUTPUT_DIR, self.cfg.TEST.EVAL_PERIOD, f"{prefix}grading/loss"))
-            # The checkpoint comes last: a run killed while it evaluates goes back before what it has not judged.
-            savers = [hook for hook in every if isinstance(hook, hooks.PeriodicCheckpointer)]
-            every = [hook for hook in every if hook not in savers]
-            after_evaluation = 1 + next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
-            every[after_evaluation:after_evaluation] = judged + savers
+        # The checkpoint comes last, with what the evaluation said; one that nobody has judged yet comes before it.
+        savers = [hook for hook in every if isinstance(hook, hooks.PeriodicCheckpointer)]
+        every = [hook for hook in every if hook not in savers]
+        place = next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
+        judges = [every[place], *judged, *savers]
+        period = self.cfg.TEST.EVAL_PERIOD if self.cfg.DATASETS.TEST else 0
+        before = SaveBeforeEvaluation(period, self.checkpointer)
+        every[place : place + 1] = [before, *judges, MakeUpForEvaluation(before, judges)]
+        every.insert(0, ContinueOrder(self._trainer.data_loader.sampler, self.cfg.SOLVER.IMS_PER_BATCH))
         if comm.is_main_process() and self.cfg.SOLVER.EPOCHS > 0:
             for hook in every:
                 if isinstance(hook, hooks.PeriodicCheckpointer):
-                    hook.max_to_keep = 1  # one every epoch would fill the disk; the best is kept beside it
+                    there = checkpoints(self.cfg.OUTPUT_DIR)  # of a run that is resumed
+                    hook.recent_checkpoints = [str(x) for x in there if x.stem[-1].isdigit()]
+                    hook.max_to_keep = 2  # all would fill the disk; one might be damaged
         return every
 
 
@@ -170,25 +206,50 @@ def check_data(cfg, names: Sequence[str]) -> None:
     comm.synchronize()
 
 
-def train(cfg, resume: bool = False) -> None:
+def refuse_folder(cfg, resume: bool = False, overwrite: bool = False) -> None:
+    """Raise ValueError where `train` would refuse OUTPUT_DIR; nothing in it is changed."""
+    for stage in training_stages(cfg):
+        if os.path.isdir(stage.OUTPUT_DIR):
+            with FolderLock(stage.OUTPUT_DIR):
+                if not (resume or overwrite):
+                    refuse_earlier_run([stage], overwrite=False)
+
+
+def train(cfg, resume: bool = False, overwrite: bool = False) -> None:
     """Train a model from start to end, a two-stage model's stages one after the other.
 
     With `resume`, go on where an interrupted run in OUTPUT_DIR stopped, in whichever stage that was; a stage that was
-    trained to its end is evaluated once more, for it may have been interrupted there. With DATASETS.CHECK all
-    photographs and masks are looked at first.
+    trained to its end is evaluated once more, for it may have been interrupted there. Without it, a folder that holds
+    checkpoints is refused, unless `overwrite` says that they may be removed. With DATASETS.CHECK all photographs and
+    masks are looked at first. No other training can use the folder meanwhile.
 
     Raises FileNotFoundError, OSError, ValueError: what a config names is not there, cannot be fetched, makes no sense,
-    or has errors in its data.
+    or has errors in its data; another run is in the folder. FloatingPointError: the loss is no longer finite.
     """
+    check_schedule(cfg)
     check_sources(cfg)
-    check_data(cfg, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
+    names = [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]
+    check_photographs(cfg, names)
+    check_data(cfg, names)
     stages = training_stages(cfg)
-    if not resume and comm.is_main_process():
-        for stage in stages:
-            forget_checkpoints(stage)
-    comm.synchronize()
     for stage in stages:
-        trainer = FundusTrainer(stage)
-        trainer.resume_or_load(resume=resume)
-        trainer.train()
-        comm.synchronize()  # the next stage reads what the main process writes last
+        check_batch(stage)
+        check_best_metric(stage)
+        for name in stage.DATASETS.TEST:
+            FundusTrainer.build_evaluator(stage, name)  # raises what it would raise at the first evaluation
+    with ExitStack() as locks:
+        if comm.is_main_process():
+            for stage in stages:
+                os.makedirs(stage.OUTPUT_DIR, exist_ok=True)
+                locks.enter_context(FolderLock(stage.OUTPUT_DIR))
+                remove_leftovers(Path(stage.OUTPUT_DIR), below=False)  # of a run that was killed while it wrote
+            if not resume:
+                refuse_earlier_run(stages, overwrite=overwrite)
+        comm.synchronize()
+        for stage in stages:
+            if cfg.SEED >= 0:  # so that a stage is the same, whatever was resumed before it
+                seed_all_rng(cfg.SEED + comm.get_rank())
+            trainer = FundusTrainer(stage)
+            trainer.resume_or_load(resume=resume)
+            trainer.train()
+            comm.synchronize()  # the next stage reads what the main process writes last

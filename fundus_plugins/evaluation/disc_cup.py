@@ -28,6 +28,7 @@ from fundus_plugins.measures.disc_cup import METRICS, compare_disc_and_cup
 from fundus_plugins.measures.screening import auc
 
 GLAUCOMA = GRADES[-1]
+AGREEMENT = ("pearson", "icc", "limit_low", "limit_high")  # of `agreement_intervals`
 
 
 class DiscCupEvaluator(DatasetEvaluator):
@@ -120,6 +121,11 @@ class DiscCupEvaluator(DatasetEvaluator):
         with atomic_write(f"{path}_metrics.json") as file:
             metrics = {name: value if math.isfinite(value) else None for name, value in results.items()}
             json.dump({"dataset": self.dataset_name, "images": len(rows), "metrics": metrics}, file, indent=2)
+
+
+def metric_names() -> tuple[str, ...]:
+    """Of the evaluator's measures, which also have a -low and a -high; `vcdr_auc` only where there are grades."""
+    return (*METRICS, *(f"vcdr_{name}" for name in AGREEMENT), "vcdr_auc")
 
 
 def file_stem(dataset_name: str) -> str:

@@ -1,6 +1,7 @@
 """Predicted masks as a folder of pictures, such as the REFUGE challenge wants submitted."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -21,28 +22,36 @@ class RefugeMaskWriter(DatasetEvaluator):
     Args:
         folder: made when needed; files of the same names are replaced.
         suffix: one of MASK_FORMATS; the challenge asks for bmp.
+        photographs: files of all photographs to come, in whichever process, so that two of one name are told at once;
+            without them only those of this process are compared, as they come.
 
     Raises:
         ValueError: another suffix, or two photographs of one name.
     """
 
-    def __init__(self, folder: str, suffix: str):
+    def __init__(self, folder: str, suffix: str, photographs: Iterable[str] = ()):
         if suffix not in MASK_FORMATS:
             raise ValueError(f"TEST.SAVE_MASKS {suffix!r}: expected one of {', '.join(MASK_FORMATS)}")
         self.folder = folder
         self.suffix = suffix
         self._photographs: dict[str, str] = {}
+        for photograph in photographs:
+            self._stem_of(photograph)
 
     def reset(self) -> None:
         self._photographs = {}
 
     def process(self, inputs: list[dict], outputs: list[dict]) -> None:
         for image, output in zip(inputs, outputs):
-            stem = Path(image["file_name"]).stem
-            other = self._photographs.setdefault(stem, image["file_name"])
-            if other != image["file_name"]:
-                raise ValueError(f"TEST.SAVE_MASKS: {other} and {image['file_name']} would give one mask {stem}")
+            stem = self._stem_of(image["file_name"])
             disc, cup, _ = best_disc_and_cup(output["instances"], (image["height"], image["width"]))
             encoded = cv2.imencode(f".{self.suffix}", encode_refuge_mask(disc, cup))[1]
             with atomic_write(os.path.join(self.folder, f"{stem}.{self.suffix}"), "wb") as file:
                 file.write(encoded.tobytes())
+
+    def _stem_of(self, photograph: str) -> str:
+        stem = Path(photograph).stem
+        other = self._photographs.setdefault(stem, photograph)
+        if other != photograph:
+            raise ValueError(f"TEST.SAVE_MASKS: {other} and {photograph} would give one mask {stem}")
+        return stem

@@ -195,7 +195,7 @@ def write_comparison(study: GradingStudy, results: Results, command: str, about:
     with atomic_write(study.output / "grading.json") as file:
         json.dump(document | comparison | {"runs": results}, file, indent=1)
     for method, seeds in results.items():
-        confusion = sum(np.array(found["confusion"]) for found in next(iter(seeds.values())))
+        confusion = np.sum([found["confusion"] for found in next(iter(seeds.values()))], axis=0)
         draw_confusion(confusion, grades, study.output / f"confusion_{method.replace(' ', '_')}.png", title=method)
     curves = {m: read_curve(study.folder(m, next(iter(seeds)), 0) / "loss_curves.json") for m, seeds in results.items()}
     draw_loss_curves(curves, study.output / "loss_curves.png")

@@ -70,9 +70,9 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
     A run whose `result.json` is there is finished. Otherwise training goes on from the last checkpoint, then the last
     weights are evaluated on the held-out photographs. Nobody else works in the folder meanwhile: a training process
     that outlived whoever started it is waited for. Intermediate checkpoints are deleted when the result is written.
-    A training that was interrupted draws its batches anew, so it is not the same to the bit as one that was not; the
-    result's `commits` has an entry for every start. Where only the keys of the measurement differ (MEASURING), a run of
-    many training sets is measured anew, not trained.
+    A training that was interrupted sees the photographs that it would have seen; where processes load ahead
+    (DATALOADER.NUM_WORKERS), their augmentations differ. The result's `commits` has an entry for every start. Where
+    only the keys of the measurement differ (MEASURING), a run of many training sets is measured anew, not trained.
 
     Args:
         trainer: the command that trains, such as `fundus train`; its output goes to `train.log`.

@@ -98,7 +98,8 @@ class TwoStage(nn.Module):
 
         No grades without a stage 1, no mask filter where stage 2 reads the picture as it is.
         """
-        found, mask, parts = None, None, [[] for _ in batched_inputs]
+        found, mask = None, None
+        parts: list[list[torch.Tensor]] = [[] for _ in batched_inputs]
         if self.stage1 is not None:
             found, mask, parts = self.stage1.mask_filters(images)
         if self.window_diameters:

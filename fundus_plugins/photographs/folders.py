@@ -66,7 +66,7 @@ def walk_files(root: Path) -> list[Path]:
     """Files below `root`, relative to it, sorted; without hidden files, `__MACOSX`, cropped copies.
 
     Links to folders are followed where they lead to what is not here anyway, and once. A broken link is a file, which
-    cannot be read.
+    cannot be read. Raises OSError for a folder that may not be read: what is in it would be missed in silence.
     """
     files: list[Path] = []
     entered: set[str] = set()
@@ -75,7 +75,7 @@ def walk_files(root: Path) -> list[Path]:
         start = waiting.pop(0)
         if os.path.realpath(root / start) in entered:
             continue
-        for folder, subfolders, names in os.walk(root / start):
+        for folder, subfolders, names in os.walk(root / start, onerror=_raise):
             relative = Path(folder).relative_to(root)
             entered.add(os.path.realpath(folder))
             there = {name.lower() for name in subfolders}
@@ -86,6 +86,10 @@ def walk_files(root: Path) -> list[Path]:
             subfolders[:] = [] if deep else [name for name in wanted if name not in links]
             files += [relative / name for name in names if not _SKIPPED_FILES.search(name)]
     return sorted(files)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _is_skipped(name: str, siblings: set[str]) -> bool:

@@ -53,7 +53,7 @@ def list_sources(paths: Iterable[Path], *, recursive: bool = False, without: Pat
         every = list(_listed(path, recursive))
         if not every and not by_pattern:
             raise FileNotFoundError(f"no photographs at {path}")
-        sources = [x for x in every if without is None or not x.path.resolve().is_relative_to(without)]
+        sources = [x for x in every if without is None or not Path(os.path.realpath(x.path)).is_relative_to(without)]
         is_list = not path.is_dir() and path.suffix.lower() in LIST_SUFFIXES
         root = Path(os.path.abspath(path if path.is_dir() or path.suffix.lower() == ZIP_SUFFIX else path.parent))
         listed.append((None if is_list else root, sources))

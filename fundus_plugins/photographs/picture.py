@@ -1,7 +1,6 @@
 """The one door for pictures: what photographs and masks go through before their pixels mean anything."""
 
 import io
-import os
 import warnings
 import zlib
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .problems import BadInput, reason
+from .regular import read_regular
 
 # Read by content, whatever the suffix. Formats that run programs (EPS) or are no pictures are not among them.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM", "GIF")  # JPEG with MPO, of several pictures
@@ -32,11 +32,9 @@ def open_picture(path: Path, kind: str) -> tuple[bytes, Image.Image]:
 def read_bytes(path: Path, kind: str) -> bytes:
     """All of a file. Raises BadInput of that `kind` for one that cannot be read, or is too large to be a picture."""
     try:
-        size = os.path.getsize(path)
-        if size > MAX_BYTES:
-            raise BadInput(kind, path, f"at most {MAX_BYTES >> 20} MiB", f"{size >> 20} MiB")
-        with open(path, "rb") as file:
-            return file.read()
+        return read_regular(path, MAX_BYTES)
+    except ValueError as error:
+        raise BadInput(kind, path, f"at most {MAX_BYTES >> 20} MiB", reason(error)) from None
     except OSError as error:
         raise BadInput(kind, path, "a file that can be read", error.strerror or reason(error)) from None
 

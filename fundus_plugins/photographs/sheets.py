@@ -3,13 +3,16 @@
 import csv
 import io
 import re
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from .problems import BadInput, reason
+from .regular import read_regular
 
 SHEET_SUFFIXES = (".xlsx", ".xls", ".csv", ".tsv")
 MAX_BYTES = 1 << 28
+MAX_CELLS = 1 << 22  # of an Excel sheet, empty ones between them too
 
 _SEPARATORS = ",;\t|"
 _EMPTY = {"", "na", "n/a", "nan", "null", "none", "#n/a", "<na>"}
@@ -24,9 +27,9 @@ def read_sheet(path: Path, *, alone: bool = False) -> list[list]:
     empty cell. Raises BadInput if it is neither, and, with `alone`, where an Excel file has several sheets with rows.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"{path.stat().st_size >> 20} MiB")
-        data = path.read_bytes()
+        data = read_regular(path, MAX_BYTES)
+        if data.startswith(b"PK"):
+            _refuse_far_cells(data)
         if data.startswith((b"PK", b"\xd0\xcf")):
             import pandas  # slow to import, and only Excel's files want it
 
@@ -66,6 +69,28 @@ def find_columns(rows: Sequence[Sequence], names: set[str], values: set[str]) ->
         if name_column is not None:
             return number, name_column, next((i for i, heading in enumerate(headings) if heading in values), None)
     return None
+
+
+def _refuse_far_cells(data: bytes) -> None:
+    """Raise ValueError for an Excel file whose cells span more than MAX_CELLS: all between them would be kept."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        sheets = [x for x in file.infolist() if x.filename.startswith("xl/") and x.filename.endswith(".xml")]
+        if sum(x.file_size for x in sheets) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES >> 20} MiB when it is unpacked")
+        for sheet in sheets:
+            places = re.findall(rb'\br="([A-Z]{1,3})(\d{1,7})"', file.read(sheet))
+            columns = max((_number(letters) for letters in {x for x, _ in places}), default=0)
+            rows = max((int(row) for _, row in places), default=0)
+            if rows * columns > MAX_CELLS:
+                raise ValueError(f"{rows} rows of {columns} columns; at most {MAX_CELLS:,} cells are read")
+
+
+def _number(column: bytes) -> int:
+    """Of a column's letters: A is 1, AA 27."""
+    number = 0
+    for letter in column:
+        number = 26 * number + letter - 64
+    return number
 
 
 def _decode(data: bytes) -> str:

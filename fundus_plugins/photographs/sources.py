@@ -17,6 +17,7 @@ from .laterality import eye_of_name, patient_of_name
 from .photograph import KIND, decode_photograph
 from .picture import MAX_BYTES, read_bytes, whole_pages
 from .problems import BadInput, reason
+from .regular import open_regular
 
 _SEVERAL = (".tif", ".tiff")  # may hold several pictures
 CONTRADICTION = "contradiction"
@@ -155,7 +156,8 @@ def pictures_in(source: Source) -> Iterator[Source]:
 def whole_pages_of(source: Source) -> list[int]:
     """Of a TIFF's pages those that are no thumbnails. Raises BadInput."""
     try:
-        with Image.open(io.BytesIO(read_data(source)) if source.member else source.path, formats=("TIFF",)) as image:
+        file = io.BytesIO(read_data(source)) if source.member else open_regular(source.path)
+        with file, Image.open(file, formats=("TIFF",)) as image:
             return whole_pages(image)
     except Exception as error:  # Pillow's readers raise errors of many families
         raise BadInput(KIND, Path(source.where), "a TIFF file", reason(error)) from None
@@ -167,7 +169,7 @@ def looks_like_dicom(source: Source) -> bool:
         if source.member:
             with _archive(os.fspath(source.path), os.stat(source.path).st_mtime_ns).open(source.member) as file:
                 return is_dicom(file.read(132))
-        with open(source.path, "rb") as file:
+        with open_regular(source.path) as file:
             return is_dicom(file.read(132))
     except Exception:  # told when it is read
         return False

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fundus_plugins.files import refuse_changed
 from fundus_plugins.photographs.appearance import DISC_FEATURES, FIELD_FEATURES, describe_disc, describe_field
 from fundus_plugins.photographs.field import find_field
 
@@ -103,4 +104,5 @@ def _unusual(usual: Mapping[str, tuple[float, float]], values: Mapping[str, floa
 
 @lru_cache
 def _models() -> dict:
+    refuse_changed(FILE)
     return json.loads(FILE.read_text(encoding="utf-8"))

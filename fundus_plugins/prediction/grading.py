@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fundus_plugins.files import refuse_changed
 from fundus_plugins.measures.nerve_head import measure_nerve_head
 from fundus_plugins.photographs.squares import crop_square, disc_square, mask_box
 from fundus_plugins.prediction.onnx_engine import open_session
@@ -156,6 +157,7 @@ def draw_cam(photograph: np.ndarray, grade: Grade, box: tuple[int, int, int, int
 
 @lru_cache
 def _model() -> dict:
+    refuse_changed(FILE)
     found = json.loads(FILE.read_text(encoding="utf-8"))
     for threshold in found["thresholds"]:
         threshold |= {name: np.array(threshold[name]) for name in ("mean", "scale", "weights")}

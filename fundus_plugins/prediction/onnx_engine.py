@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from fundus_plugins.files import refuse_changed
 from fundus_plugins.prediction.looks import Look
 from fundus_plugins.prediction.settings import Settings
 
@@ -65,6 +66,7 @@ def open_session(path: str | os.PathLike, threads: int | None = None) -> onnxrun
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others want the processor, too
     options.log_severity_level = 3  # errors
     try:
+        refuse_changed(path)
         return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a dozen
         raise RuntimeError(f"{path} cannot be read as a model: {_first_line(error)}") from error

@@ -10,7 +10,7 @@ from safetensors.torch import save
 
 from fundus_plugins.config import get_fundus_cfg, merge_with_old_names, on_what_there_is, parse_readers, without_weights
 from fundus_plugins.files import atomic_write
-from fundus_plugins.weights.loading import load_trained_weights, local_weights
+from fundus_plugins.weights.loading import DIGEST, digest, load_trained_weights, local_weights
 
 PACKAGED = "fundus://rfnet_any_camera.safetensors"
 
@@ -32,7 +32,7 @@ def write_release(cfg: CfgNode, path: str, facts: Mapping[str, object]) -> None:
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in model.state_dict().items()
     }
-    metadata = {"config": kept.dump(), "facts": json.dumps(dict(facts))}
+    metadata = {"config": kept.dump(), "facts": json.dumps(dict(facts)), DIGEST: digest(state)}
     with atomic_write(path, "wb") as file:
         file.write(save(state, metadata))
 

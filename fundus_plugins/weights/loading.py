@@ -1,16 +1,21 @@
 """The one reader of weight files: it runs no code that a file may hold, and fetches nothing."""
 
+import hashlib
 import os
 import re
+import zipfile
+from collections.abc import Mapping
 
 import torch
 from detectron2.utils.file_io import PathManager
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import nn
 
+from fundus_plugins.files import refuse_changed
 from fundus_plugins.weights import PREFIX
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
+DIGEST = "tensors sha256"  # in a release's metadata
 
 
 def local_weights(path: str, key: str = "MODEL.WEIGHTS") -> str:
@@ -42,11 +47,18 @@ def read_weights(path: str, key: str = "MODEL.WEIGHTS") -> dict:
     Raises:
         ValueError, FileNotFoundError: as `local_weights`.
         RuntimeError: the file is damaged, or holds more than tensors and plain values.
+
+    Damage is told by the checksums in a `.pth` file, by those in a release, and by a SHA256SUMS beside the file.
     """
     local = local_weights(path, key)
     try:
+        refuse_changed(local)
         if local.endswith(".safetensors"):
-            return load_file(local)
+            return _read_safetensors(local)
+        if zipfile.is_zipfile(local):  # PyTorch writes checksums, and does not read them
+            with zipfile.ZipFile(local) as file:
+                if damaged := file.testzip():
+                    raise ValueError(f"the checksum of {damaged} in it is wrong: it is damaged")
         found = torch.load(local, map_location="cpu", weights_only=True)
     except Exception as error:  # torch, pickle, zip and safetensors each have their own
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason'}"
@@ -54,6 +66,24 @@ def read_weights(path: str, key: str = "MODEL.WEIGHTS") -> dict:
     if not isinstance(found, dict):
         raise RuntimeError(f"{key}: {path}: expected tensors by name, found {type(found).__name__}")
     return found
+
+
+def digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """The SHA-256 of tensors with their names, types and shapes."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def _read_safetensors(path: str) -> dict[str, torch.Tensor]:
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
+        wanted = (file.metadata() or {}).get(DIGEST)
+    if wanted is not None and digest(tensors) != wanted:
+        raise ValueError("its tensors are not those of its checksum: it is damaged")
+    return tensors
 
 
 def load_trained_weights(model: nn.Module, path: str, key: str = "MODEL.WEIGHTS") -> None:

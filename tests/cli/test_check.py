@@ -183,7 +183,7 @@ def test_the_command(tmp_path, capsys):
     assert main(["check", str(tmp_path / "a.json")]) == 1
     assert "No such file or directory" in capsys.readouterr().out
     assert main(["check", "no_such_set"]) == 2
-    assert "no data set 'no_such_set': expected refuge" in capsys.readouterr().err
+    assert "data set no_such_set: nothing is registered under this name" in capsys.readouterr().err
     assert main(["check", "masked"]) == 2
     assert main(["check", str(tmp_path / "none.json")]) == 2
 

@@ -220,3 +220,24 @@ def test_discs_are_found_and_folds_compared_in_two_processes(phantoms, tmp_path)
     assert left == {"model_best.pth"}
     wrong = run("compare_grading.py", "--data", "x", "--train", "y", "--output", tmp_path, datasets=datasets)
     assert wrong.returncode == 2 and "either --data, or --train, --val and --test" in wrong.stderr
+
+
+def test_maps_are_held_against_the_boxes_of_discs(phantoms, tmp_path):
+    from fundus_plugins.prediction.explanation import explain
+
+    datasets = tmp_path / "boxes"
+    shutil.copytree(phantoms, datasets)
+    path = datasets / "phantom" / "test_grading.json"
+    document = json.loads(path.read_text())
+    height = document["images"][0]["height"]
+    document["images"][0]["disc_box"] = [32.0, height / 2, 32.0, height / 8]
+    path.write_text(json.dumps(document))
+    fundus_plugins.register_fundus_datasets(str(datasets))
+    cfg = grading_config("ranking_cnn", "MODEL.GRADING.FC_DIM", 0)
+    found = list(explain(fundus_plugins.FundusTrainer.build_model(cfg), cfg, "phantom_test_grading"))
+    disc = found[0].disc  # photographs 128 pixels wide, as squares of 64
+    rows, columns = disc.any(1).nonzero()[0], disc.any(0).nonzero()[0]
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (32, 39, 16, 31)
+    assert abs(disc.sum() - 3.14159 * 8 * 4) < 8
+    assert found[1].disc is not None and found[1].disc.sum() != disc.sum()  # of the masks beside the grades
+    fundus_plugins.register_fundus_datasets(str(phantoms))

@@ -173,7 +173,7 @@ BROKEN = {
     ),
     "another size": (mask_to_rle(DISC_MASK.T), "expected a mask of 70 x 60 pixels, found 60 x 70 pixels"),
     "a line": ([[1, 2, 3, 4]], "fewer than three points"),
-    "not a number": ([[1, 2, 3, float("nan"), 5, 6]], "fewer than three points"),
+    "not a number": ([[1, 2, 3, float("nan"), 5, 6]], "points that are no numbers"),
     "parts of the sides": ([[0.1, 0.1, 0.9, 0.1, 0.9, 0.9]], "none beyond 1: are they parts of the sides"),
     "on a larger picture": (rectangle(0, 0, 300, 300), r"polygon beyond.* points from \(0, 0\) to \(300, 300\)"),
     "too few pixels": ({"size": list(SIZE), "counts": [3, 4]}, "not the picture's pixels"),

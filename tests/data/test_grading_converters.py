@@ -296,3 +296,31 @@ def test_a_tenth_of_one_patient_and_a_split_without_a_grade_are_told(tmp_path, c
     assert code == 1 and "warning: patient A has 5 of 40 photographs" in told.err
     assert "and 1 more have over 10%" in told.err
     assert "test has no glaucoma among 4 photographs with a grade, of 3 in all: too few" in told.out
+
+
+def test_any_number_of_ordered_grades(tmp_path, capsys):
+    root = tmp_path / "in"
+    stages = ["healthy", "mild", "moderate", "severe"]
+    for i in range(16):
+        photograph(root / f"eye{i:02d}.png")
+    sheet = tmp_path / "stages.csv"
+    sheet.write_text(
+        "file,grade\n" + "".join(f"eye{i:02d}.png,{i % 4 if i < 12 else stages[i % 4]}\n" for i in range(16))
+    )
+    pairs = [f"{i}={name}" for i, name in enumerate(stages)]
+    options = ["--sheet", sheet, "--patient", ".+", "--grade-names", *stages, "--grades", *pairs]
+    code, output = convert("graded_sheet", root, *options, "--test-percent", 25, "--val-percent", 0)
+    assert code == 0, capsys.readouterr()
+    assert "healthy/mild/moderate/severe/unknown" in capsys.readouterr().out
+    for split, number in (("train", 3), ("test", 1)):
+        document = json.loads((output / f"{split}_grading.json").read_text())
+        assert [x["name"] for x in document["categories"]] == stages
+        names = {x["id"]: x["name"] for x in document["categories"]}
+        said = {x["image_id"]: names[x["category_id"]] for x in document["annotations"]}
+        for image in document["images"]:
+            assert said[image["id"]] == stages[int(Path(image["file_name"]).stem[3:]) % 4] == image["grade"]
+        assert [document["info"]["counts"][name] for name in stages] == [number] * 4
+    code, _ = convert("graded_sheet", root, "--sheet", sheet, "--grade-names", "mild", "mild")
+    assert code == 2 and "--grade-names mild mild: expected two names or more" in capsys.readouterr().err
+    code, _ = convert("graded_sheet", root, *options[:-5], "--grades", "0=normal")
+    assert code == 2 and "with one of healthy, mild, moderate, severe" in capsys.readouterr().err

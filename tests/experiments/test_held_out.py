@@ -111,7 +111,7 @@ def test_no_photograph_is_trained_on_and_measured(phantoms, tmp_path, monkeypatc
 def test_sets_that_are_not_there_say_what_makes_them(phantoms, tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(phantoms))
     register_fundus_datasets()
-    with pytest.raises(ValueError, match="data set hemo_train: not one that fundus_plugins registers"):
+    with pytest.raises(FileNotFoundError, match="data set hemo_train: nothing is registered under this name"):
         without_each([["hemo_train"]], [])
     with pytest.raises(FileNotFoundError, match="make it with: fundus convert refuge"):
         folds_of_each([["refuge_train"]], [], 2, 0)

@@ -14,11 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fundus_plugins.data.checks.examine import examine
 from fundus_plugins.data.grading_mapper import GradingMapper
 from fundus_plugins.data.mapper import DiscCupMapper
 from fundus_plugins.photographs import picture
+from fundus_plugins.photographs.anything import as_photograph
 from fundus_plugins.photographs.photograph import photograph_shape, read_photograph
 from fundus_plugins.photographs.problems import BadInput
+from fundus_plugins.photographs.sources import Source, read_source
 
 TURNS = {
     1: None,
@@ -94,6 +97,9 @@ def test_the_same_pixels_on_every_road(tmp_path, kind, mode):
     grades = {"categories": ["normal"], "grades": ["normal"], "augmentations": [T.NoOpTransform()]}
     mapped = GradingMapper(False, image_format="RGB", **grades)(record)
     np.testing.assert_array_equal(mapped["image"].permute(1, 2, 0).numpy(), pixels)
+    np.testing.assert_array_equal(read_source(Source("eye", path))[0], pixels)  # fundus predict, by either engine
+    np.testing.assert_array_equal(as_photograph(path.read_bytes()), pixels)  # FundusPredictor
+    assert examine(record, [0]).problem is None  # fundus check
     assert photograph_shape(path) == pixels.shape[:2]
     if kind != "TIFF" and mode != "I;16":  # which Detectron2 does not turn, and cuts at 255
         np.testing.assert_array_equal(read_image(str(path), "RGB"), pixels)

@@ -149,3 +149,38 @@ def test_a_contradiction_is_flagged(monkeypatch):
         contradicts = odds[0] < 0
         assert found.grade.contradiction == contradicts == (CONTRADICTION in found.flags)
         assert found.grade.name == ("suspicious" if contradicts else "glaucoma")
+
+
+def test_a_grader_of_ones_own_is_released_and_exported(tmp_path, capsys):
+    import onnxruntime
+
+    from fundus_plugins.cli.main import main
+    from tests.conftest import grading_config
+
+    torch.manual_seed(0)
+    keys = ["MODEL.GRADING.MASK", "crop", "MODEL.GRADING.DISC_DIAMETERS", 3.0, "MODEL.GRADING.FC_DIM", 0]
+    cfg = grading_config("ranking_cnn", *keys)
+    model = build_model(cfg).eval()
+    torch.save({"model": model.state_dict()}, tmp_path / "model_best.pth")
+    (tmp_path / "config.yaml").write_text(cfg.dump())
+    released, exported = tmp_path / "mine.safetensors", tmp_path / "mine.onnx"
+    words = ["--run", tmp_path, "--checkpoint", "model_best.pth", "--output", released, "--command", "by hand"]
+    assert main(["release", *map(str, words)]) == 0
+    assert main(["export", "--weights", str(released), "--output", str(exported)]) == 0
+    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert (metadata["side"], metadata["diameters"]) == ("64", "3.0")
+    picture = torch.randint(0, 255, (1, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    logits, maps = session.run(["logits", "maps"], {"image": picture.numpy()})
+    load_trained_weights(model, str(released))  # in half precision, as exported
+    with torch.no_grad():
+        for number, network in enumerate(model.networks):
+            expected, expected_maps = network.logits_and_maps(picture)
+            np.testing.assert_allclose(logits[:, number], expected, atol=1e-3)
+            np.testing.assert_allclose(maps[:, number], expected_maps, atol=1e-2)
+    capsys.readouterr()
+    assert main(["export", "--weights", str(released), "--output", str(exported), "--side", "64"]) == 2
+    assert "--flips and --side are of RF-Net" in capsys.readouterr().err
+    with_fc = ["MODEL.GRADING.FC_DIM", "16"]
+    assert main(["export", "--config-file", str(tmp_path / "config.yaml"), "--output", str(exported), *with_fc]) == 2
+    assert "a grader that can be exported is a RankingCNN" in capsys.readouterr().err

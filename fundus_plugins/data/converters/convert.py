@@ -1,7 +1,9 @@
 """From records to JSON: every photograph is opened and checked, then the splits are written."""
 
+import os
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +28,12 @@ from fundus_plugins.data.converters.copies import without_copies
 from fundus_plugins.data.converters.patients import MOST_OF_A_GUESS, patient_of
 from fundus_plugins.data.converters.record import Converter, NotThisDataset, Record
 from fundus_plugins.data.converters.stereo import left_shape, left_view, write_left_views
+from fundus_plugins.files import FolderLock, remove_leftovers
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.photographs.anatomy import DISC_SHARES, cup_within_disc, refuse_impossible
 from fundus_plugins.photographs.photograph import shape_and_orientation
 from fundus_plugins.photographs.problems import BadInput, Problem
+from fundus_plugins.photographs.regular import open_regular
 
 MIN_FILL = 0.5  # of the box about a disc; an ellipse fills 0.79
 
@@ -43,6 +47,7 @@ class Conversion:
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
+    grades: tuple[str, ...] = GRADES
 
     @property
     def left_out(self) -> bool:
@@ -60,6 +65,7 @@ def convert_dataset(
     seed: int = 0,
     strict: bool = False,
     processes: int = 1,
+    overwrite: bool = False,
 ) -> Conversion:
     """Convert the data set below `root` to `<output>/<split>.json` and `<output>/<split>_grading.json`.
 
@@ -69,12 +75,14 @@ def convert_dataset(
     Where the set has no official validation split, `holdout` photographs of `train`, drawn by `seed` and stratified
     by grade, also become `val` and the rest `fit`. With `strict`, nothing is written if there is any problem; nor is
     anything if no photograph is usable. The bytes written do not depend on `processes`. Raises NotThisDataset, and
-    OSError where files cannot be written.
+    OSError where files cannot be written, or would replace JSON that no conversion wrote, unless `overwrite`.
     """
     # Resolved, for the paths in the JSON climb out of `output`, and `..` of a symbolic link leads elsewhere.
     root, output, options = root.resolve(), output.resolve(), dict(options or {})
     if not root.is_dir():
         raise NotThisDataset(f"{root} is not a folder: expected the folder that holds {converter.title}")
+    if not overwrite:
+        refuse_foreign(x for split in (*converter.splits, "fit", "val") for x in _files_of(output, split))
     listing = converter.list_records(root, **options)
     kept, copies = without_copies(listing.records)
     listing.problems += copies
@@ -97,17 +105,17 @@ def convert_dataset(
     drawn = {}
     if "val" not in converter.splits and "train" in splits and holdout:
         if holdout < len(splits["train"]):
-            splits["fit"], splits["val"] = hold_out(splits["train"], holdout, seed)
+            splits["fit"], splits["val"] = hold_out(splits["train"], holdout, seed, listing.grades)
             drawn = {"holdout": holdout, "seed": seed}
         else:
             listing.notes.append(
                 f"no fit and val: cannot hold out {holdout} of {len(splits['train'])} photographs of train"
             )
 
-    warnings, notes = lacking_grades(splits)
+    warnings, notes = lacking_grades(splits, listing.grades)
     listing.notes += notes
     listing.warnings += warnings + parted_eyes(records) + no_discs(images)
-    result = Conversion(splits, listing.problems + problems, listing.notes, listing.warnings)
+    result = Conversion(splits, listing.problems + problems, listing.notes, listing.warnings, grades=listing.grades)
     if strict and (result.problems or result.warnings):
         return result
     documents = {}
@@ -119,7 +127,7 @@ def convert_dataset(
             "split": split,
             "options": options | (drawn if split in ("fit", "val") else {}),
             **listing.facts,
-            "counts": count(chosen),
+            "counts": count(chosen, listing.grades),
         }
         masks, grades = _files_of(output, split)
         if any(image.disc for image in chosen):
@@ -127,9 +135,16 @@ def convert_dataset(
             for reader in sorted({name for image in chosen for name in image.readers}):
                 path = reader_file(output, split, reader)
                 documents[path] = build_segmentation(chosen, output, info | {"reader": reader}, reader=reader)
-        documents[grades] = build_grading(chosen, output, info)
-    write_left_views(record for image, record in zip(images, records, strict=True) if image)
-    write_json(documents)
+        documents[grades] = build_grading(chosen, output, info, listing.grades)
+    if documents:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(output)
+        try:
+            remove_leftovers(output, below=False)  # of a conversion that was killed while it wrote
+            write_left_views(record for image, record in zip(images, records, strict=True) if image)
+            write_json(documents)
+        finally:
+            lock.remove()
     result.written = list(documents)
     old = [path for split in (*converter.splits, "fit", "val") for path in _files_of(output, split)]
     old += sorted(path for split in (*converter.splits, "fit") for path in output.glob(f"{split}{READER}*.json"))
@@ -145,7 +160,21 @@ def _files_of(output: Path, split: str) -> tuple[Path, Path]:
     return output / f"{split}.json", output / f"{split}_grading.json"
 
 
-def lacking_grades(splits: Mapping[str, Sequence[AnnotatedImage]]) -> tuple[list[str], list[str]]:
+def refuse_foreign(paths: Iterable[Path]) -> None:
+    """Raise FileExistsError for a file that is there and that no conversion wrote."""
+    for path in paths:
+        if os.path.lexists(path):
+            with open_regular(path) as file:
+                start = file.read(1 << 16)
+            if not re.match(rb'\s*\{\s*"info":\s*\{[^{}]*"converter":', start):
+                raise FileExistsError(
+                    None, "is there, and is not of fundus convert: --overwrite replaces it", str(path)
+                )
+
+
+def lacking_grades(
+    splits: Mapping[str, Sequence[AnnotatedImage]], names: Sequence[str] = GRADES
+) -> tuple[list[str], list[str]]:
     """A warning for every grade that a split with grades lacks though, by its size, it would have some.
 
     Returns:
@@ -156,7 +185,7 @@ def lacking_grades(splits: Mapping[str, Sequence[AnnotatedImage]]) -> tuple[list
     warnings: list[str] = []
     notes: list[str] = []
     for split, grades in graded.items():
-        for grade in [x for x in GRADES if grades and x in total and x not in grades]:
+        for grade in [x for x in names if grades and x in total and x not in grades]:
             text = f"{split} has no {grade} among {len(grades)} photographs with a grade, of {total[grade]} in all"
             if total[grade] * len(grades) >= sum(total.values()):
                 warnings.append(f"{text}: figures of it, or what is learnt from it, would mean little")
@@ -258,10 +287,12 @@ def annotate_one(record: Record) -> tuple[AnnotatedImage | None, list[Problem], 
     return image, problems, disc is not None and same_size
 
 
-def hold_out(images: Sequence[AnnotatedImage], number: int, seed: int) -> tuple[list, list]:
+def hold_out(
+    images: Sequence[AnnotatedImage], number: int, seed: int, grades: Sequence[str] = GRADES
+) -> tuple[list, list]:
     """(the rest, `number` images drawn by `seed`), every grade in proportion (largest remainders), order kept."""
     generator = np.random.default_rng(seed)
-    strata = [[i for i, image in enumerate(images) if image.grade == grade] for grade in (*GRADES, None)]
+    strata = [[i for i, image in enumerate(images) if image.grade == grade] for grade in (*grades, None)]
     shares = [number * len(stratum) / len(images) for stratum in strata]
     numbers = [int(share) for share in shares]
     by_remainder = sorted(range(len(strata)), key=lambda i: numbers[i] - shares[i])
@@ -271,9 +302,9 @@ def hold_out(images: Sequence[AnnotatedImage], number: int, seed: int) -> tuple[
     return [x for i, x in enumerate(images) if i not in held], [x for i, x in enumerate(images) if i in held]
 
 
-def count(images: Sequence[AnnotatedImage]) -> dict[str, int]:
+def count(images: Sequence[AnnotatedImage], names: Sequence[str] = GRADES) -> dict[str, int]:
     """Numbers of images, discs, cups (annotated; empty ones too) and of each grade, for `info` and the summary."""
-    grades = {grade: sum(image.grade == grade for image in images) for grade in GRADES}
+    grades = {grade: sum(image.grade == grade for image in images) for grade in names}
     cups = sum(image.cup is not None for image in images)
     return {
         "images": len(images),

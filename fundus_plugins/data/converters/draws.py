@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fundus_plugins.data.coco import GRADES
 from fundus_plugins.data.converters.copies import SPLIT_ORDER, without_copies
 from fundus_plugins.data.converters.patients import (
     EYE_FOLDERS,
@@ -78,7 +77,7 @@ def _draw(listing: Listing, split: str, percent: float, seed: int) -> None:
     highest: dict[str, int] = {}  # a patient's grade: that of the worse eye
     for i, patient in zip(pool, patients, strict=True):
         grade = listing.records[i].grade
-        highest[patient] = max(highest.get(patient, -1), GRADES.index(grade) if grade else -1)
+        highest[patient] = max(highest.get(patient, -1), listing.grades.index(grade) if grade else -1)
     drawn = draw_patients(patients, [str(highest[patient]) for patient in patients], percent / 100, seed)
     for i in (i for i, chosen in zip(pool, drawn, strict=True) if chosen):
         listing.records[i] = replace(listing.records[i], split=split)

@@ -30,17 +30,26 @@ class GradeNames:
     """Names of grades: those of `pairs`, each SOURCE=GRADE, and beside them the usual ones.
 
     A SOURCE is compared in any case, with blanks, `_` and `-` between its words alike; signs count: `glaucoma?` is not
-    `glaucoma`. Raises NotThisDataset for what is no such pair, or gives one name two grades.
+    `glaucoma`. Raises NotThisDataset for what is no such pair, or gives one name two grades, or fewer than two grades.
+
+    Args:
+        grades: those there are, in order. With others than ours no names are usual but their own.
     """
 
-    def __init__(self, pairs: Sequence[str] = ()):
+    def __init__(self, pairs: Sequence[str] = (), grades: Sequence[str] = ()):
+        self.grades = tuple(grades) or GRADES
+        if len(set(self.grades)) < max(2, len(self.grades)):
+            raise NotThisDataset(f"--grade-names {' '.join(self.grades)}: expected two names or more, each once")
+        self._usual = _USUAL_GRADE_OF if self.grades == GRADES else {normalised(x): x for x in self.grades}
+        self._words = _GRADE_WORDS if self.grades == GRADES else re.compile("(?!)")
         self._own: dict[str, str] = {}
         self._source: dict[str, str] = {}
         self._met: set[str] = set()
         for pair in pairs:
             source, _, grade = pair.rpartition("=")
-            if not source.strip() or grade not in GRADES:
-                raise NotThisDataset(f"--grades {pair}: expected SOURCE=GRADE, with one of {', '.join(GRADES)}")
+            if not source.strip() or grade not in self.grades:
+                expected = ", ".join(self.grades)
+                raise NotThisDataset(f"--grades {pair}: expected SOURCE=GRADE, with one of {expected}")
             key = _key(source)
             if self._own.setdefault(key, grade) != grade:
                 raise NotThisDataset(f"--grades {pair}: expected one grade for {source}, found also {self._own[key]}")
@@ -52,7 +61,7 @@ class GradeNames:
             return None
         # Spreadsheets make 1.0 of a column's 1.
         return self._own_grade(re.sub(r"^(\d+)\.0+$", r"\1", str(cell).strip())) or (
-            None if "?" in str(cell) else _USUAL_GRADE_OF.get(normalised(cell))
+            None if "?" in str(cell) else self._usual.get(normalised(cell))
         )
 
     def within(self, folders: Sequence[str]) -> dict[str, str | None]:
@@ -65,7 +74,7 @@ class GradeNames:
         if own:
             return dict(own)
         words = [normalised(name).lstrip("0123456789") for name in folders]
-        return {x: _USUAL_GRADE_OF.get(x) for x in words if x in _USUAL_GRADE_OF or _GRADE_WORDS.search(x)}
+        return {x: self._usual.get(x) for x in words if x in self._usual or self._words.search(x)}
 
     def warnings(self) -> list[str]:
         """A warning of the names in `pairs` that were never met."""

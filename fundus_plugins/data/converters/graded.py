@@ -43,15 +43,22 @@ _COLUMNS = {
 
 
 def list_folders(
-    root: Path, *, grades: Sequence[str] = (), patient: str, test_percent: float, val_percent: float, seed: int
+    root: Path,
+    *,
+    grades: Sequence[str] = (),
+    grade_names: Sequence[str] = (),
+    patient: str,
+    test_percent: float,
+    val_percent: float,
+    seed: int,
 ) -> Listing:
     """Photographs in folders named after a grade, within folders named after a split if there are any.
 
     Raises NotThisDataset.
     """
     _check_pattern(patient)
-    names = GradeNames(grades)
-    listing, files, used = Listing(), walk_files(root), []
+    names = GradeNames(grades, grade_names)
+    listing, files, used = Listing(grades=names.grades), walk_files(root), []
     photographs = [file for file in files if is_photograph(file)]
     common = os.path.commonpath([file.parent for file in photographs]) if photographs else ""
     ambiguous: dict[Path, tuple[str, int]] = {}
@@ -75,12 +82,13 @@ def list_folders(
     for folder, (both, number) in ambiguous.items():
         listing.problems.append(Problem("ambiguous folder", root / folder, expected, f"{both}: {number} photographs"))
     usual = ", ".join(f"{grade} ({', '.join(usual[1:4])}, ...)" for grade, usual in USUAL_NAMES.items())
+    usual = usual if names.grades == GRADES else ", ".join(names.grades)
     listing.problems += unused_pictures(root, files, used, f"a folder named after a grade: {usual}")
     if not listing.records:
         problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
         raise NotThisDataset(
             f"{root} does not hold a folder for each grade: looked for photographs ({', '.join(PHOTOGRAPH_SUFFIXES)}) "
-            f"below folders named normal, suspicious or glaucoma, found none; "
+            f"below folders named {', '.join(names.grades[:-1])} or {names.grades[-1]}, found none; "
             f"the folder holds: {first_entries(root)}{problem}"
         )
     return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
@@ -91,6 +99,7 @@ def list_sheet(
     *,
     sheet: str | Path,
     grades: Sequence[str] = (),
+    grade_names: Sequence[str] = (),
     patient: str,
     test_percent: float,
     val_percent: float,
@@ -100,9 +109,10 @@ def list_sheet(
 
     Raises NotThisDataset.
     """
-    names, photographs = GradeNames(grades), NamedPhotographs(root)
+    names, photographs = GradeNames(grades, grade_names), NamedPhotographs(root)
     files = [root / file for file in photographs.files]
-    listing = sheet_listing(root, Path(sheet), names, photographs.find, files, GRADES, patient)
+    listing = sheet_listing(root, Path(sheet), names, photographs.find, files, names.grades, patient)
+    listing.grades = names.grades
     listing.warnings += names.warnings()
     return with_splits(listing, root, guess=not patient, test_percent=test_percent, val_percent=val_percent, seed=seed)
 
@@ -208,7 +218,12 @@ _OWN_OPTIONS: dict[str, dict] = {
     "grades": {
         "several": True,
         "metavar": "SOURCE=GRADE",
-        "help": f"what a name here means, beside the usual ones; GRADE: {', '.join(GRADES)}",
+        "help": f"what a name here means, beside the usual ones; GRADE: {', '.join(GRADES)}, or of --grade-names",
+    },
+    "grade_names": {
+        "several": True,
+        "metavar": "GRADE",
+        "help": f"the grades, in order, where they are others than {', '.join(GRADES)}",
     },
     "patient": {
         "default": "",

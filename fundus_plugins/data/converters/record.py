@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fundus_plugins.data.coco import GRADES
 from fundus_plugins.photographs.problems import Problem
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Record:
 class Listing:
     """What a converter found below a root; `notes` are for the summary, `facts` for the JSON's `info`.
 
-    `warnings` are of what was done, and is likely not what was meant.
+    `warnings` are of what was done, and is likely not what was meant; `grades` are those there may be, in order.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Listing:
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    grades: tuple[str, ...] = GRADES
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from fundus_plugins.files import atomic_write, remove_leftovers
+from fundus_plugins.files import FolderLock, atomic_write, remove_leftovers
 from fundus_plugins.prediction.run.options import FOLDERS
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-MANIFEST, JOURNAL, LOCK = "run.json", "predictions.jsonl", ".run.lock"
+MANIFEST, JOURNAL = "run.json", "predictions.jsonl"
 TABLES = ("predictions.csv", "predictions.parquet", "predictions.coco.json", "report.html", MANIFEST)
 _SYNC_EVERY = 1.0  # seconds
 
@@ -74,7 +69,7 @@ class Journal:
     def __init__(self, output: Path, manifest: Mapping[str, Any], *, overwrite: bool = False):
         output.mkdir(parents=True, exist_ok=True)
         self.output = output
-        self._lock = _Lock(output)
+        self._lock = FolderLock(output)
         self._synced = time.monotonic()
         try:
             self._file: IO[bytes] = open(output / JOURNAL, "ab+")
@@ -146,26 +141,6 @@ class Journal:
     def _count(self) -> int:
         self._file.seek(0)
         return sum(1 for _ in self._file)
-
-
-class _Lock:
-    """Of a folder, for one process; the system gives it up when the process ends, however it does."""
-
-    def __init__(self, output: Path):
-        self._file = open(output / LOCK, "ab")
-        try:
-            if fcntl is not None:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            else:
-                import msvcrt
-
-                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            self._file.close()
-            raise ValueError(f"another run is writing to {output}; wait for it, or choose another folder") from None
-
-    def release(self) -> None:
-        self._file.close()
 
 
 def _scan(file: IO[bytes], path: Path, *, damaged: bool = False) -> tuple[dict[str, Line], int]:

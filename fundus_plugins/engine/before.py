@@ -1,0 +1,85 @@
+"""What can be known to go wrong before the first iteration, rather than at an evaluation hours later."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog
+from detectron2.utils import comm
+
+from fundus_plugins.data.annotations import DISC, parse_categories
+from fundus_plugins.data.registration import disc_cup_structures
+from fundus_plugins.engine.schedule import is_grading
+from fundus_plugins.evaluation.disc_cup import metric_names
+from fundus_plugins.measures.grading import grading_metrics
+
+
+def check_photographs(cfg: CfgNode, names: Sequence[str]) -> None:
+    """Raise where photographs of a registered set are not there, or none of them says anything; none is opened.
+
+    Raises:
+        FileNotFoundError: a photograph that is not there, or is no regular file.
+        ValueError: no photographs, or none with a disc (of grading sets: a grade).
+    """
+    for name in dict.fromkeys(names):
+        records = DatasetCatalog.get(name)
+        if not records:
+            raise ValueError(f"data set {name}: there are no photographs in it")
+        missing = [x["file_name"] for x in records if not os.path.isfile(x["file_name"])]
+        if missing:
+            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+            raise FileNotFoundError(f"data set {name}: there is no photograph {missing[0]}{more}")
+        if is_grading(cfg):
+            known, what = any(x.get("annotations") for x in records), "a grade"
+        else:
+            structures = disc_cup_structures(name, parse_categories(cfg.DATASETS.CATEGORIES))
+            annotations = (x for record in records for x in record.get("annotations", ()))
+            known, what = any(structures[x["category_id"]] == DISC for x in annotations), "an annotated optic disc"
+        if not known:
+            raise ValueError(f"data set {name}: none of its {len(records)} photographs has {what}")
+
+
+def check_schedule(cfg: CfgNode) -> None:
+    """Raise ValueError for no training set, or numbers of a schedule that count nothing."""
+    if not cfg.DATASETS.TRAIN:
+        raise ValueError("DATASETS.TRAIN: expected at least one data set, found none")
+    for key in ("MAX_ITER", "CHECKPOINT_PERIOD", "IMS_PER_BATCH"):
+        if cfg.SOLVER[key] < 1:
+            raise ValueError(f"SOLVER.{key}: expected at least 1, found {cfg.SOLVER[key]}")
+
+
+def check_batch(cfg: CfgNode) -> None:
+    """Raise ValueError for a grading model whose batch norm would see one photograph a process: it has no variance."""
+    each = cfg.SOLVER.IMS_PER_BATCH // comm.get_world_size()
+    if is_grading(cfg) and cfg.MODEL.GRADING.FC_DIM > 0 and each < 2:
+        raise ValueError(
+            f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH}: expected at least 2 photographs a process, for "
+            "the batch norm of MODEL.GRADING.FC_DIM"
+        )
+
+
+def check_best_metric(cfg: CfgNode) -> None:
+    """Raise ValueError for a TEST.BEST_METRIC that no evaluation gives; `cfg` has its schedule in iterations."""
+    if not cfg.DATASETS.TEST or cfg.TEST.EVAL_PERIOD < 1:
+        return
+    group, _, name = cfg.TEST.BEST_METRIC.partition("/")
+    expected = "grading" if is_grading(cfg) else "disc_cup"
+    if is_grading(cfg):
+        names = ["loss", "contradictions"]
+        if name not in names:  # else two seconds for nothing
+            names += _grading_names(cfg.MODEL.GRADING.GRADES)
+    else:
+        names = list(metric_names())
+    names += [f"{x}-{bound}" for x in names for bound in ("low", "high")]
+    if group != expected or name not in names:
+        some = ", ".join(f"{expected}/{x}" for x in names[:6])
+        raise ValueError(f"TEST.BEST_METRIC {cfg.TEST.BEST_METRIC}: expected a metric such as {some}")
+
+
+def _grading_names(grades: Sequence[str]) -> list[str]:
+    """Of what is measured of one photograph of each grade."""
+    number = np.arange(len(grades))
+    above = (number[:, None] > number[None, :-1]).astype(float)
+    with np.errstate(all="ignore"):
+        return list(grading_metrics(number, number, np.eye(len(grades)), above, list(grades)))
