@@ -39,7 +39,7 @@ class FundusPredictor:
 
     Raises:
         FileNotFoundError, RuntimeError: no such weights, or they do not fit.
-        ValueError: an unknown TEST.FLIPS.
+        ValueError: an unknown TEST.FLIPS; a model that gives no disc and cup with masks, or not in several views.
     """
 
     finder: Finder
