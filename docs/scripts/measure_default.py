@@ -51,6 +51,8 @@ def main() -> None:
         "the former package: eight looks, PyTorch": (former, []),
         "now, PyTorch": (now, ["--engine", "torch"]),
         "now, PyTorch in float32": (now, ["TEST.PRECISION", "float32"]),
+        "now, onnxruntime, one process, without grades": (now, ["--workers", "1", "--no-grade"]),
+        "now, onnxruntime, two processes, without grades": (now, ["--workers", "2", "--no-grade"]),
         "now, onnxruntime, one process": (now, ["--workers", "1"]),
         "now, onnxruntime, two processes": (now, ["--workers", "2"]),
     }
