@@ -101,10 +101,11 @@ def test_any_order_and_halves_by_detectron2s_own_registration(tmp_path, halves):
 
 
 def test_the_table_is_seen_where_only_detectron2_is_listened_to(monkeypatch):
-    name = "fundus_plugins.evaluation.disc_cup"
+    name, own = "fundus_plugins.evaluation.disc_cup", logging.getLogger("fundus_plugins")
+    monkeypatch.setattr(own, "handlers", [])  # whatever other tests have set up
+    monkeypatch.setattr(own, "propagate", True)
     assert visible_logger(name).name == name  # pytest listens to everything
     monkeypatch.setattr(logging.root, "handlers", [])
     assert visible_logger(name).name == f"detectron2.{name}"
-    own = logging.getLogger("fundus_plugins")
     monkeypatch.setattr(own, "handlers", [logging.NullHandler()])
     assert visible_logger(name).name == name

@@ -8,6 +8,7 @@ from detectron2.data import MetadataCatalog
 
 import fundus_plugins
 from fundus_plugins.data.folds import write_folds
+from fundus_plugins.engine.schedule import is_grading
 from fundus_plugins.experiments.report import METRICS, report_table, to_markdown, write_report
 from fundus_plugins.experiments.table import plan_runs, read_table
 from tests.conftest import ROOT
@@ -43,11 +44,16 @@ def test_every_table_can_be_read(path):
     for row in table.rows:
         own = [x for pair in row.overrides.items() for x in pair]
         cfg = fundus_plugins.get_fundus_cfg(row.config, [*table.options([]), *own])
+        if path.stem.startswith("grading"):  # of graders, whose schedule is in epochs
+            assert is_grading(cfg) and not row.paper
+            continue
         assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
         iterations.add(cfg.SOLVER.MAX_ITER)
         assert set(row.paper) <= set(METRICS) and all(0.7 < value < 1 for value in row.paper.values())
-    assert len(iterations) == 1  # what is compared has the same schedule
-    expected = {"table1": 5, "table3_loss": 5}.get(path.stem, 2 if path.stem.startswith("table") else 0)
+    assert len(iterations) == (0 if path.stem.startswith("grading") else 1)  # what is compared has the same schedule
+    expected = {"table1": 5, "table3_loss": 5, "paper_drishti": 1}.get(
+        path.stem, 2 if path.stem.startswith("table") else 0
+    )
     assert sum(bool(row.paper) for row in table.rows) == expected
 
 
