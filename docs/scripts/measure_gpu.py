@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
     chosen = parser.parse_args()
     images = [read_photograph(x) for x in list_folder(chosen.folder)[: chosen.number]]
-    reference = [fundus_plugins.FundusPredictor()(x) for x in images]
+    reference = [fundus_plugins.FundusPredictor(grade=False)(x) for x in images]
     rows = []
     for precision in chosen.precisions:
         keys = ["MODEL.DEVICE", chosen.device, "TEST.PRECISION", precision]

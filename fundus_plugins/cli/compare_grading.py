@@ -51,7 +51,7 @@ def command(
 
     from fundus_plugins.data.registration import register_fundus_datasets, require_dataset
     from fundus_plugins.experiments import grading_runs
-    from fundus_plugins.experiments.table import Row, read_table
+    from fundus_plugins.experiments.table import Row, Table, read_table
     from fundus_plugins.model_zoo import get_config_file
 
     overrides = pairs(overrides)
@@ -66,15 +66,14 @@ def command(
     for split in splits:
         for name in (split.train, split.val, split.test):
             require_dataset(name)
-    rows, title, reference = (
-        [Row(x, get_config_file(x), {}, {}) for x in methods or grading_runs.METHODS],
-        "Grading",
-        "",
-    )
     if table:
         read = read_table(table)
-        rows, title, reference = read.rows, read.title, read.reference
-    study = grading_runs.GradingStudy(f"{title}: {data or test}", rows, splits, output, overrides, reference)
+    else:
+        rows = [Row(x, get_config_file(x), {}, {}) for x in methods or grading_runs.METHODS]
+        read = Table("Grading", "", "", rows)
+    study = grading_runs.GradingStudy(
+        f"{read.title}: {data or test}", read.rows, splits, output, read.options(overrides), read.reference
+    )
     failures: list[str] = []
     text, about, written = "", {"splits": [vars(split) for split in splits]}, None
     for results in grading_runs.run_all(study, seeds or (0,), failures, jobs):

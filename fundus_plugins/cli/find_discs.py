@@ -19,7 +19,7 @@ def command(weights, files):
     from fundus_plugins.prediction.predictor import PACKAGED, FundusPredictor
 
     chosen = weights or PACKAGED
-    predictor = FundusPredictor(chosen)
+    predictor = FundusPredictor(chosen, grade=False)
     failures = []
     for path in files:
         found, without, unread = find_discs(predictor, path, {"weights_sha256": file_hash(chosen)})

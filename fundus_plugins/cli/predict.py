@@ -150,7 +150,7 @@ def command(
 
     made["gradability"] = hash_of(gradability.FILE)
     if grade:
-        made["grader"] = hash_of(grading.FILE)
+        made["grader"] = hash_of(grading.FILE) + hash_of(grading.NETWORK)
     chosen = tuple(dict.fromkeys(write)) or DEFAULT
     options = Options(chosen, mask_coding, mm_per_pixel, os.path.abspath(masks_from) if masks_from else None)
     result = predict_sources(

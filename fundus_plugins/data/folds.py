@@ -88,9 +88,13 @@ def write_grading_folds(
 
     Returns:
         for each fold, the files to fit on, to choose by and to report.
+
+    Raises ValueError as `write_folds`, and for a limit of a grade that there is not.
     """
     document = read_coco(source)
     names = {x["id"]: x["name"] for x in document["categories"]}
+    if unknown := set(at_most or ()) - set(names.values()):
+        raise ValueError(f"{source}: expected a limit of {', '.join(names.values())}, found one of {min(unknown)}")
     order = {x: number for number, x in enumerate(sorted(names))}
     graded = {x["image_id"]: x["category_id"] for x in document["annotations"]}
     images = [x for x in document["images"] if x["id"] in graded and ("disc_box" in x or not with_disc)]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.logger import setup_logger
 
@@ -19,7 +20,7 @@ from fundus_plugins.data.registration import datasets_root, register_fundus_data
 from fundus_plugins.engine.trainer import FundusTrainer, train
 from fundus_plugins.evaluation.plots import draw_confusion, draw_loss_curves, read_curve
 from fundus_plugins.experiments.table import Row
-from fundus_plugins.files import atomic_write
+from fundus_plugins.files import atomic_write, file_hash
 from fundus_plugins.provenance import current_commit
 from fundus_plugins.weights.loading import load_trained_weights
 
@@ -87,6 +88,7 @@ def run(study: GradingStudy, row: Row, seed: int, split: int) -> None:
             file.write(cfg.dump())
     elif _deciding(written.read_text(encoding="utf-8")) != _deciding(cfg.dump()):
         raise ValueError(f"{written} is of a run with other options; give the same, or another --output")
+    _refuse_other_photographs(folder / "sets.json", study.splits[split])
     if study.result(row.name, seed, split) is None:
         commits = json.loads(started.read_text(encoding="utf-8")) if started.is_file() else []
         with atomic_write(started) as file:
@@ -100,6 +102,16 @@ def run(study: GradingStudy, row: Row, seed: int, split: int) -> None:
         for path in folder.rglob("*.pth"):
             if path.name != "model_best.pth":  # of many runs they would fill the disk
                 path.unlink()
+
+
+def _refuse_other_photographs(path: Path, split: Split) -> None:
+    """Note the hashes of a run's sets; raise ValueError where other ones are noted: other folds have the same names."""
+    hashes = {name: file_hash(MetadataCatalog.get(name).json_file) for name in (split.train, split.val, split.test)}
+    if not path.is_file():
+        with atomic_write(path) as file:
+            json.dump(hashes, file, indent=1)
+    elif json.loads(path.read_text(encoding="utf-8")) != hashes:
+        raise ValueError(f"{path} is of a run on other photographs; give the same, or another --output")
 
 
 def _deciding(config: str) -> dict:

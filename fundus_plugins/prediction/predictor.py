@@ -66,7 +66,7 @@ class FundusPredictor:
             self.settings = Settings.of(source)
             model = load_model(source)
             if source.INPUT.DISC_CROP.ABOUT != "none":
-                detector = FundusPredictor(source.INPUT.DISC_CROP.DETECTOR or PACKAGED, threads=threads)
+                detector = FundusPredictor(source.INPUT.DISC_CROP.DETECTOR or PACKAGED, threads=threads, grade=False)
                 self.finder = CroppedDetections(model, source, detector.finder)
             elif self.settings.flips == "none" and not self.settings.crop:
                 self.finder = Detections(model, source)

@@ -176,3 +176,5 @@ def test_photographs_without_a_disc_and_those_that_are_too_many_are_left_out(tmp
     source = grading_file(tmp_path / "val_grading.json", grades, pairs)
     tested = [x for _, _, test in write_grading_folds(source, 3, 0, at_most={"normal": 1}) for x in names_of(test)]
     assert {f"{i:03d}.png" for i in range(30, 42)} <= set(tested)
+    with pytest.raises(ValueError, match="expected a limit of normal, suspicious, glaucoma, found one of normals"):
+        write_grading_folds(source, 3, 0, at_most={"normals": 1})

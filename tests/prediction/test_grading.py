@@ -92,6 +92,21 @@ def test_a_larger_cup_is_never_graded_lower(grader):
         assert (np.diff(values) > 0).all(), (name, values)
 
 
+def test_the_networks_odds_count_for_glaucoma(grader, monkeypatch):
+    """With no measures, and each threshold's own odds alone, the probabilities are the network's own."""
+    one = {"mean": np.zeros(2), "scale": np.ones(2), "bias": 0.0}
+    thresholds = [one | {"weights": np.eye(2)[k]} for k in range(2)]
+    grades = ["normal", "suspicious", "glaucoma"]
+    fake = {"grades": grades, "measures": [], "thresholds": thresholds, "screening": {"85": 0.5, "95": 0.9}}
+    monkeypatch.setattr("fundus_plugins.prediction.grading._model", lambda: fake)
+    drawn = phantom("glaucoma")
+    logits, _, _ = grader.look(drawn.image, drawn.disc)
+    expected = torch.from_numpy(logits).softmax(1)[:, 1].numpy()
+    found = grader(drawn.image, drawn.disc, drawn.cup)
+    np.testing.assert_allclose(list(found.above.values()), np.clip(expected, 0.00248, 0.99752), atol=1e-4)
+    assert found.screening == {"85": bool(expected[0] > 0.5), "95": bool(expected[0] > 0.9)}
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
 def test_probabilities_are_those_of_the_ranking_cnn(above):
     ours = number_of_successes(above)
