@@ -241,3 +241,20 @@ def test_maps_are_held_against_the_boxes_of_discs(phantoms, tmp_path):
     assert abs(disc.sum() - 3.14159 * 8 * 4) < 8
     assert found[1].disc is not None and found[1].disc.sum() != disc.sum()  # of the masks beside the grades
     fundus_plugins.register_fundus_datasets(str(phantoms))
+
+
+def test_a_run_on_other_folds_is_not_gone_on_with(phantoms, tmp_path):
+    from fundus_plugins.experiments.grading_runs import Split, _refuse_other_photographs
+
+    datasets = tmp_path / "folds"
+    shutil.copytree(phantoms, datasets)
+    fundus_plugins.register_fundus_datasets(str(datasets))
+    split = Split(*(f"phantom_{part}_grading" for part in ("train", "val", "test")))
+    for _ in range(2):
+        _refuse_other_photographs(tmp_path / "sets.json", split)
+    path = datasets / "phantom" / "test_grading.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"images": document["images"][:1], "annotations": []}))
+    with pytest.raises(ValueError, match="sets.json is of a run on other photographs"):
+        _refuse_other_photographs(tmp_path / "sets.json", split)
+    fundus_plugins.register_fundus_datasets(str(phantoms))
