@@ -41,7 +41,7 @@ step "convert to COCO JSON: $data"
 fundus convert refuge --root "$data/raw" --output "$data" --preview "$out/preview.png"
 
 step "train RF-Net: $out"
-fundus train --config-file quickstart.yaml OUTPUT_DIR "$out"
+fundus train --config-file quickstart.yaml --overwrite OUTPUT_DIR "$out" # run again, it begins anew
 
 step "evaluate on the held-out phantoms: $out/test"
 fundus train --config-file quickstart.yaml --eval-only MODEL.WEIGHTS "$out/model_best.pth" \
