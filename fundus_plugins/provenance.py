@@ -1,7 +1,9 @@
-"""Which source made a figure."""
+"""Which source made a figure, and which command."""
 
 import contextlib
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 
@@ -19,3 +21,13 @@ def current_commit() -> str:
 def _git(*arguments: str) -> str | None:
     done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def command_line() -> str:
+    """This command, as it can be pasted into a shell."""
+    words = sys.argv[1:]
+    if Path(sys.argv[0]).stem == "fundus":
+        return shlex.join(["fundus", *words])
+    if Path(sys.argv[0]).name == "__main__.py":  # python -m
+        return shlex.join(["python", "-m", Path(sys.argv[0]).parent.name, *words])
+    return shlex.join(["python", *sys.argv])

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import rich_click as click
 
+from fundus_plugins.provenance import command_line
+
 from .options import (
     PATH,
     Command,
     LateChoice,
     Several,
-    command_line,
     load_config,
     overrides_argument,
     pairs,

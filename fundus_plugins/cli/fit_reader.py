@@ -5,7 +5,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from .options import PATH, Command, command_line, dataset_option, load_release, overrides_argument, pairs
+from .options import PATH, Command, dataset_option, load_release, overrides_argument, pairs
 
 
 @click.command(cls=Command)
@@ -37,7 +37,7 @@ def command(weights, dataset, name, iterations, output, overrides):
     from fundus_plugins.data.registration import register_fundus_datasets, require_dataset
     from fundus_plugins.engine.fit_reader import fit_reader
     from fundus_plugins.prediction.release import write_release
-    from fundus_plugins.provenance import current_commit
+    from fundus_plugins.provenance import command_line, current_commit
 
     register_fundus_datasets()
     require_dataset(dataset)

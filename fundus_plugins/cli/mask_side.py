@@ -2,7 +2,7 @@
 
 import rich_click as click
 
-from .options import PATH, Command, Several, command_line
+from .options import PATH, Command, Several
 
 
 @click.command(cls=Command)
@@ -21,7 +21,7 @@ def command(gt, sides, input_size, output):
 
     from fundus_plugins.experiments.mask_ceiling import measure_sides, sides_markdown
     from fundus_plugins.files import atomic_write
-    from fundus_plugins.provenance import current_commit
+    from fundus_plugins.provenance import command_line, current_commit
 
     figures, number, problems = measure_sides(gt, sides or (28, 56, 112), input_size)
     print(f"{gt}: {number} photographs, input of {input_size} pixels; means and 95 % intervals")

@@ -143,17 +143,6 @@ def report_failures(failures: Sequence[str]) -> int:
     return 1 if failures else 0
 
 
-def command_line() -> str:
-    """This command, as it can be pasted into a shell."""
-    import shlex
-
-    return (
-        shlex.join(["fundus", *sys.argv[1:]])
-        if Path(sys.argv[0]).stem == "fundus"
-        else shlex.join(["python", *sys.argv])
-    )
-
-
 def config_option(**settings):
     return click.option(
         "--config-file", metavar="FILE", help="a YAML file, or the name of one of the package's", **settings

@@ -9,7 +9,6 @@ from .options import (
     Command,
     LateChoice,
     Several,
-    command_line,
     dataset_option,
     load_config,
     load_release,
@@ -41,7 +40,7 @@ def command(runs, dataset, unaltered, alterations, reference, output, overrides)
     from fundus_plugins.experiments.robustness_report import robustness_markdown
     from fundus_plugins.files import atomic_write
     from fundus_plugins.prediction.predictor import FundusPredictor
-    from fundus_plugins.provenance import current_commit
+    from fundus_plugins.provenance import command_line, current_commit
 
     overrides = pairs(overrides)
     register_fundus_datasets()

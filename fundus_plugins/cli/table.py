@@ -4,7 +4,9 @@ import sys
 
 import rich_click as click
 
-from .options import PATH, Command, command_line, dataset_option, overrides_argument, pairs, report_failures
+from fundus_plugins.provenance import command_line
+
+from .options import PATH, Command, dataset_option, overrides_argument, pairs, report_failures
 
 TRAINER = [sys.executable, "-m", "fundus_plugins", "train"]
 

@@ -6,13 +6,16 @@ import os
 
 import rich_click as click
 
-from .options import Command, load_config, overrides_argument, pairs
+from .options import Command, config_option, load_config, overrides_argument, pairs
 
 LOUD = ("detectron2.engine.train_loop",)  # loggers that show a traceback of an error which is told in one line anyway
 
 
 @click.command(cls=Command)
-@click.option("--config-file", metavar="FILE", required=True, help="a YAML file, or the name of one of the package's")
+@config_option()
+@click.option(
+    "--from-run", metavar="FOLDER", help="do the run in this folder again, in another OUTPUT_DIR, and compare"
+)
 @click.option("--resume", is_flag=True, help="go on from the last checkpoint in OUTPUT_DIR, if there is one")
 @click.option("--overwrite", is_flag=True, help="begin anew where OUTPUT_DIR holds a run: its checkpoints are removed")
 @click.option("--eval-only", is_flag=True, help="evaluate MODEL.WEIGHTS on DATASETS.TEST, train nothing")
@@ -21,7 +24,9 @@ LOUD = ("detectron2.engine.train_loop",)  # loggers that show a traceback of an 
 @click.option("--machine-rank", type=click.IntRange(min=0), default=0, show_default=True, help="of this machine")
 @click.option("--dist-url", default="auto", show_default=True, help="where the machines meet: tcp://HOST:PORT")
 @overrides_argument
-def command(config_file, resume, overwrite, eval_only, num_gpus, num_machines, machine_rank, dist_url, overrides):
+def command(
+    config_file, from_run, resume, overwrite, eval_only, num_gpus, num_machines, machine_rank, dist_url, overrides
+):
     """Train or evaluate a model.
 
     Everything is Detectron2's: OUTPUT_DIR gets checkpoints, metrics.json and TensorBoard's events. The weights with the
@@ -29,11 +34,20 @@ def command(config_file, resume, overwrite, eval_only, num_gpus, num_machines, m
     """
     if resume and overwrite:
         raise click.UsageError("--resume goes on with a run, --overwrite removes it: give one of them")
-    from fundus_plugins.model_zoo import find_config_file
-
-    config_file = find_config_file(config_file)
+    if bool(config_file) == bool(from_run):
+        raise click.UsageError("give --config-file or --from-run, one of them")
+    if from_run and eval_only:
+        raise click.UsageError("--from-run trains; evaluate with --config-file and its config.yaml")
     overrides = pairs(overrides)
-    load_config(config_file, overrides)  # its errors in one line, before any process is started
+    if config_file:
+        from fundus_plugins.model_zoo import find_config_file
+
+        config_file = find_config_file(config_file)
+        load_config(config_file, overrides)  # its errors in one line, before any process is started
+    else:
+        from fundus_plugins.engine.run_record import recorded_cfg
+
+        recorded_cfg(from_run, overrides)
 
     import torch
     from detectron2.engine import launch
@@ -42,7 +56,12 @@ def command(config_file, resume, overwrite, eval_only, num_gpus, num_machines, m
     if num_gpus > 1 and num_gpus > torch.cuda.device_count():
         raise click.UsageError(f"--num-gpus {num_gpus}: this machine has {torch.cuda.device_count()}")
     args = argparse.Namespace(
-        config_file=config_file, resume=resume, overwrite=overwrite, eval_only=eval_only, opts=overrides
+        config_file=config_file or "",  # which default_setup shows
+        from_run=from_run,
+        resume=resume,
+        overwrite=overwrite,
+        eval_only=eval_only,
+        opts=overrides,
     )
     try:
         launch(train_or_evaluate, num_gpus, num_machines, machine_rank, dist_url, args=(args,))
@@ -51,7 +70,7 @@ def command(config_file, resume, overwrite, eval_only, num_gpus, num_machines, m
 
 
 def train_or_evaluate(args: argparse.Namespace) -> None:
-    """What every process does; `args` has config_file, resume, overwrite, eval_only and opts."""
+    """What every process does; `args` has config_file or from_run, resume, overwrite, eval_only and opts."""
     from detectron2.engine import default_setup
     from detectron2.modeling import GeneralizedRCNNWithTTA
     from detectron2.utils import comm
@@ -59,10 +78,11 @@ def train_or_evaluate(args: argparse.Namespace) -> None:
 
     from fundus_plugins.config import get_fundus_cfg, without_weights
     from fundus_plugins.data.registration import register_fundus_datasets, require_dataset
+    from fundus_plugins.engine.run_record import recorded_cfg
     from fundus_plugins.engine.trainer import FundusTrainer, check_data, refuse_folder, train
     from fundus_plugins.weights.loading import load_trained_weights
 
-    cfg = get_fundus_cfg(args.config_file, args.opts)
+    cfg = recorded_cfg(args.from_run, args.opts) if args.from_run else get_fundus_cfg(args.config_file, args.opts)
     register_fundus_datasets(categories=cfg.DATASETS.CATEGORIES)
     for name in cfg.DATASETS.TEST if args.eval_only else cfg.DATASETS.TRAIN + cfg.DATASETS.TEST:
         require_dataset(name, cfg.DATASETS.CATEGORIES)
@@ -76,7 +96,7 @@ def train_or_evaluate(args: argparse.Namespace) -> None:
         logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback a line
         for name in LOUD:
             logging.getLogger(name).addFilter(_without_traceback)
-        train(cfg, resume=args.resume, overwrite=args.overwrite)
+        train(cfg, resume=args.resume, overwrite=args.overwrite, again=args.from_run)
         return
     check_data(cfg, cfg.DATASETS.TEST)
     model = FundusTrainer.build_model(without_weights(cfg))

@@ -1,5 +1,6 @@
 """FundusTrainer: Detectron2's DefaultTrainer with our data, evaluator, best checkpoint and CPU precision."""
 
+import logging
 import os
 import weakref
 from collections.abc import Sequence
@@ -36,9 +37,19 @@ from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.optimizer import build_optimizer
 from fundus_plugins.engine.order import ContinueOrder, KnownBatches, training_sampler
 from fundus_plugins.engine.precision import resolve_precision
+from fundus_plugins.engine.run_record import (
+    FILE,
+    compare_metrics,
+    describe,
+    recorded_seed,
+    refuse_other_data,
+    write_start,
+)
 from fundus_plugins.engine.schedule import in_iterations, is_grading, training_stages
 from fundus_plugins.evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
 from fundus_plugins.files import FolderLock, remove_leftovers
+
+_log = logging.getLogger(__name__)
 
 
 class FundusTrainer(DefaultTrainer):
@@ -228,17 +239,21 @@ def refuse_folder(cfg, resume: bool = False, overwrite: bool = False) -> None:
                     refuse_earlier_run([stage], overwrite=False)
 
 
-def train(cfg, resume: bool = False, overwrite: bool = False) -> None:
+def train(cfg, resume: bool = False, overwrite: bool = False, again: str | None = None) -> None:
     """Train a model from start to end, a two-stage model's stages one after the other.
 
     With `resume`, go on where an interrupted run in OUTPUT_DIR stopped, in whichever stage that was; a stage that was
     trained to its end is evaluated once more, for it may have been interrupted there. Without it, a folder that holds
     checkpoints is refused, unless `overwrite` says that they may be removed. With DATASETS.CHECK all photographs and
-    masks are looked at first. No other training can use the folder meanwhile.
+    masks are looked at first. No other training can use the folder meanwhile. What made the run is in OUTPUT_DIR's
+    run.json; a SEED below 0 becomes a number there. `again` is the folder of an earlier run with which this one is
+    compared.
 
     Raises FileNotFoundError, OSError, ValueError: what a config names is not there, cannot be fetched, makes no sense,
-    or has errors in its data; another run is in the folder. FloatingPointError: the loss is no longer finite.
+    or has errors in its data, or other data than the run that is done again; another run is in the folder.
+    FloatingPointError: the loss is no longer finite.
     """
+    cfg = _with_seed(cfg, resume)
     check_schedule(cfg)
     check_sources(cfg)
     names = [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]
@@ -258,6 +273,12 @@ def train(cfg, resume: bool = False, overwrite: bool = False) -> None:
                 remove_leftovers(Path(stage.OUTPUT_DIR), below=False)  # of a run that was killed while it wrote
             if not resume:
                 refuse_earlier_run(stages, overwrite=overwrite)
+            start = describe(cfg)
+            if again:
+                _log.warning(f"{again} is done again. " + _told("Not as it was", refuse_other_data(again, start)))
+            changed = write_start(cfg.OUTPUT_DIR, start, goes_on=resume)
+            if changed:
+                _log.warning(_told("Not as at the start before", changed))
         comm.synchronize()
         for stage in stages:
             if cfg.SEED >= 0:  # so that a stage is the same, whatever was resumed before it
@@ -266,3 +287,23 @@ def train(cfg, resume: bool = False, overwrite: bool = False) -> None:
             trainer.resume_or_load(resume=resume)
             trainer.train()
             comm.synchronize()  # the next stage reads what the main process writes last
+        if again and comm.is_main_process():
+            for stage in stages:
+                first = os.path.join(again, os.path.relpath(stage.OUTPUT_DIR, cfg.OUTPUT_DIR))
+                _log.info(f"{first} and {stage.OUTPUT_DIR}: {compare_metrics(first, stage.OUTPUT_DIR)}")
+
+
+def _with_seed(cfg, resume: bool):
+    """The same config, or a copy whose SEED is not negative: that of the run which goes on, or any."""
+    if cfg.SEED >= 0:
+        return cfg
+    cfg = cfg.clone()
+    cfg.defrost()
+    record = Path(cfg.OUTPUT_DIR) / FILE
+    seed = recorded_seed(cfg.OUTPUT_DIR) if resume and record.is_file() else comm.shared_random_seed()
+    cfg.SEED = comm.all_gather(seed)[0]
+    return cfg
+
+
+def _told(what: str, lines: Sequence[str]) -> str:
+    return f"{what}: {'; '.join(lines)}" if lines else "Everything is as it was"
