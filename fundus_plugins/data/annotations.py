@@ -8,7 +8,7 @@ import numpy as np
 import pycocotools.mask as mask_util
 
 from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
-from fundus_plugins.photographs.picture import MAX_PIXELS
+from fundus_plugins.photographs.limits import MAX_PIXELS
 from fundus_plugins.photographs.problems import BadInput, reason
 from fundus_plugins.photographs.sheets import normalised
 

@@ -11,11 +11,11 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data import DatasetCatalog
 from detectron2.structures import BitMasks, Boxes, Instances
 
+from fundus_plugins.boxes import box_of
 from fundus_plugins.config import parse_readers
 from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categories
 from fundus_plugins.data.augmentation import build_fundus_augmentations
 from fundus_plugins.data.augmentation.cup_size import mark
-from fundus_plugins.data.augmentation.disc_crop import box_of
 from fundus_plugins.data.cache import ArrayCache, file_state
 from fundus_plugins.data.detected_discs import check_disc_crop, detected_discs
 from fundus_plugins.data.reading import read_record
@@ -215,7 +215,7 @@ class DiscCropMapper(DiscCupMapper):
         image = read_record(dataset_dict, self.image_format)
         size = image.shape[0], image.shape[1]
         if self.discs is not None:
-            box = self.discs.get(Path(dataset_dict["file_name"]).name)
+            box: Sequence[float] | np.ndarray | None = self.discs.get(Path(dataset_dict["file_name"]).name)
         else:
             found = disc_and_cup(annotations, self.structures, size, dataset_dict["file_name"])
             box = box_of(found[DISC]) if DISC in found else None

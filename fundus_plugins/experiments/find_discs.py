@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from fundus_plugins.boxes import box_of
 from fundus_plugins.data.coco import write_json
 from fundus_plugins.data.coco_file import read_coco
-from fundus_plugins.photographs.squares import mask_box
 from fundus_plugins.prediction.predictor import FundusPredictor
 
 SAVE_EVERY = 100
@@ -38,9 +38,12 @@ def find_discs(predictor: FundusPredictor, path: Path, facts: Mapping[str, objec
         if isinstance(found, Exception):
             failures.append(f"{name}: {found}")
             continue
-        x0, y0, x1, y1 = mask_box(found.disc)
-        box = [x0, y0, x1 - x0, y1 - y0]
-        images[str(name)] |= {"disc_box": box} if found.disc.any() else {"disc_looked_for": True}
+        box = box_of(found.disc)
+        if box is None:
+            images[str(name)]["disc_looked_for"] = True
+        else:
+            x0, y0, x1, y1 = box
+            images[str(name)]["disc_box"] = [x0, y0, x1 - x0, y1 - y0]
         if number % SAVE_EVERY == SAVE_EVERY - 1:
             write_json({path: document})
     write_json({path: document})

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fundus_plugins.boxes import window_of
 from fundus_plugins.data.coco import AnnotatedImage, build_segmentation, mask_to_rle, write_json
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.morphometry import vertical_diameter
@@ -44,10 +45,9 @@ class Limits:
         if not found.disc.any():
             return ["no disc"]
         lit = image.max(2) > _DARK
-        rows, columns = np.flatnonzero(lit.any(1)), np.flatnonzero(lit.any(0))
-        field = max(np.ptp(rows), np.ptp(columns)) + 1 if len(rows) else 0
-        share = lit.sum() / ((np.ptp(rows) + 1) * (np.ptp(columns) + 1)) if len(rows) else 0
-        diameter = vertical_diameter(found.disc) / max(field, 1)
+        within = lit[window_of(lit)]
+        share = within.mean() if within.size else 0
+        diameter = vertical_diameter(found.disc) / max(*within.shape, 1)
         smallest, largest = self.diameters
         reasons = {
             "views disagree": not found.agreement >= self.agreement,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from fundus_plugins.boxes import window_of
+
 STEP = 10  # degrees between the widths of a profile
 _SAMPLES = 512  # along a ray
 _NO_RIM = 0.01  # vertical disc diameters; narrower is none
@@ -59,8 +61,7 @@ def measure_rim(disc: np.ndarray, cup: np.ndarray) -> Rim:
     """
     if not disc.any():
         raise ValueError("no disc, and so no rim")
-    rows, columns = (np.flatnonzero(disc.any(axis)) for axis in (1, 0))
-    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    window = window_of(disc)
     disc, cup = np.pad(disc[window], 2), np.pad(cup[window], 2)
     y, x = np.argwhere(disc).mean(axis=0)
     outer, inner = (_reach(mask, (float(x), float(y))) for mask in (disc, cup))

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from fundus_plugins.boxes import box_of, window_of
+
 
 def regular_disc_and_cup(disc: np.ndarray, cup: np.ndarray, smoothing: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
     """The largest region of each mask with its holes filled and its outline smoothed, the disc's convex.
@@ -16,11 +18,9 @@ def regular_disc_and_cup(disc: np.ndarray, cup: np.ndarray, smoothing: float = 0
     Returns:
         disc and cup, new (H, W) bool; the cup is within the disc; what is empty stays so.
     """
-    where = [np.flatnonzero(disc.any(axis)) for axis in (1, 0)]
-    if not len(where[0]):
+    if not disc.any():
         return np.zeros_like(disc), np.zeros_like(cup)
-    margin = 8
-    window = tuple(slice(max(0, x[0] - margin), x[-1] + 1 + margin) for x in where)
+    window = window_of(disc, margin=8)
     sigma = smoothing * np.sqrt(4 / np.pi * np.count_nonzero(disc))
     inside = _convex(_regular(disc[window], sigma))
     regular = np.zeros_like(disc), np.zeros_like(cup)
@@ -119,14 +119,12 @@ def _towards_ellipse(mask: np.ndarray, weight: float) -> np.ndarray:
 
 def _around(mask: np.ndarray, margin: float) -> tuple[slice, slice] | None:
     """The mask's bounding box, wider by this part of its sides, within the picture; None of an empty mask."""
-    slices = []
-    for axis in (1, 0):
-        where = np.flatnonzero(mask.any(axis))
-        if not len(where):
-            return None
-        reach = int(np.ceil(margin * (np.ptp(where) + 1)))
-        slices.append(slice(max(0, where[0] - reach), where[-1] + 1 + reach))
-    return slices[0], slices[1]
+    box = box_of(mask)
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box
+    across, down = (int(np.ceil(margin * side)) for side in (x1 - x0, y1 - y0))
+    return slice(max(0, y0 - down), y1 + down), slice(max(0, x0 - across), x1 + across)
 
 
 def _ellipse(mask: np.ndarray) -> np.ndarray:

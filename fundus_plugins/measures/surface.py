@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from fundus_plugins.boxes import window_of
+
 
 def surface_distances(prediction: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """95th percentile Hausdorff distance and average symmetric surface distance of two (H, W) bool masks, in pixels.
@@ -15,7 +17,7 @@ def surface_distances(prediction: np.ndarray, truth: np.ndarray) -> tuple[float,
     """
     if not (prediction.any() and truth.any()):
         return float("nan"), float("nan")
-    window = _around(prediction | truth)
+    window = window_of(prediction | truth, margin=1)
     first, second = prediction[window][None, None], truth[window][None, None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MONAI's own, of what it imports and calls
@@ -24,9 +26,3 @@ def surface_distances(prediction: np.ndarray, truth: np.ndarray) -> tuple[float,
         hausdorff = compute_hausdorff_distance(first, second, include_background=True, percentile=95)
         average = compute_average_surface_distance(first, second, include_background=True, symmetric=True)
     return float(hausdorff), float(average)
-
-
-def _around(mask: np.ndarray) -> tuple[slice, slice]:
-    """The bounding box of a mask that is not empty, and a pixel around it where the picture has one."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    return slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)

@@ -5,6 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fundus_plugins.boxes import window_of
+
 from .problems import BadInput, Problem
 
 # A cup with a smaller part of its pixels outside the disc is carelessly drawn and gets clipped; with more, the masks do
@@ -59,7 +61,7 @@ def sides_touched(mask: np.ndarray) -> int:
 
 def hole_share(mask: np.ndarray) -> float:
     """The part of an (H, W) bool mask, once its holes are filled, that was holes; 0 for an empty one."""
-    window = _window(mask)
+    window = window_of(mask)
     mask = mask[window].astype(np.uint8)
     outlines, levels = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if levels is None or (levels[0, :, 3] < 0).all():
@@ -75,7 +77,7 @@ def is_within(inner: np.ndarray, outer: np.ndarray) -> bool:
     That is, clearly more of it is in the other's convex hull than the other way about, and no more than half of its
     outline touches what is neither.
     """
-    window = _window(inner | outer)
+    window = window_of(inner | outer)
     inner, outer = inner[window], outer[window]
     if _in_hull(inner, outer) - _in_hull(outer, inner) <= _MIN_DIFFERENCE:
         return False
@@ -95,11 +97,3 @@ def _in_hull(inner: np.ndarray, outer: np.ndarray) -> float:
         return 0.0
     hull = cv2.fillConvexPoly(np.zeros(outer.shape, np.uint8), cv2.convexHull(np.concatenate(outlines)), 1)
     return float(np.count_nonzero(inner & (hull > 0)) / np.count_nonzero(inner))
-
-
-def _window(mask: np.ndarray) -> tuple[slice, slice]:
-    """Around what is inside."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    if not len(rows):
-        return slice(0, 0), slice(0, 0)
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

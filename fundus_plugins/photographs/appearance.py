@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from fundus_plugins.boxes import window_of
+
 from .field import Field
 
 _SIDE = 256  # pixels of the field's longer side, at which it is looked at
@@ -66,9 +68,9 @@ def describe_field(photograph: np.ndarray, field: Field) -> np.ndarray:
 
 def describe_disc(photograph: np.ndarray, disc: np.ndarray) -> np.ndarray:
     """DISC_FEATURES of an (H, W, 3) uint8 RGB photograph about a disc, (H, W) bool and not empty; float64."""
-    rows, columns = (np.flatnonzero(disc.any(axis)) for axis in (1, 0))
-    diameter = max(np.ptp(rows), np.ptp(columns)) + 1
-    middle = (rows[0] + rows[-1]) / 2, (columns[0] + columns[-1]) / 2
+    rows, columns = window_of(disc)
+    diameter = max(rows.stop - rows.start, columns.stop - columns.start)
+    middle = (rows.start + rows.stop - 1) / 2, (columns.start + columns.stop - 1) / 2
     window = tuple(slice(max(0, int(x - diameter)), int(x + diameter) + 1) for x in middle)
     green, inside = photograph[window][..., 1], disc[window].astype(np.uint8)
     view = _scaled(green, _CLOSE_SIDE)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from .laterality import LEFT, RIGHT
+from .limits import MAX_PIXELS
 from .picture import is_cut_off
 from .problems import BadInput, reason
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 KIND = "unreadable DICOM file"
 MISSING = "DICOM files need pydicom: pip install 'fundus-plugins[dicom]'"
 _EYES = {"R": RIGHT, "L": LEFT}
-_MAX_PIXELS = 1 << 27  # as of other pictures
 _MAX_FRAMES = 10_000
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 _OPHTHALMIC = "1.2.840.10008.5.1.4.1.1.77.1.5."  # photographs; a scale of others need not be on the retina
@@ -84,8 +84,8 @@ def decode_dicom(dataset: "Dataset", path: Path, frame: int = 0) -> np.ndarray:
         raise BadInput(KIND, path, "a picture", f"{_kind(dataset)} without pixels")
     if dataset.get("SOPClassUID") == _SEGMENTATION:
         raise BadInput(KIND, path, "a photograph", _kind(dataset))
-    if rows * columns > _MAX_PIXELS:
-        raise BadInput(KIND, path, f"at most {_MAX_PIXELS:,} pixels", f"{columns} x {rows}")
+    if rows * columns > MAX_PIXELS:
+        raise BadInput(KIND, path, f"at most {MAX_PIXELS:,} pixels", f"{columns} x {rows}")
     if not 0 <= frame < count_frames(dataset):
         raise BadInput(KIND, path, f"a frame below {count_frames(dataset)}", str(frame))
     try:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from .limits import MAX_PIXELS
 from .problems import BadInput, reason
 from .regular import read_regular
 
 # Read by content, whatever the suffix. Formats that run programs (EPS) or are no pictures are not among them.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM", "GIF")  # JPEG with MPO, of several pictures
-MAX_PIXELS = 1 << 27  # 134 million; a photograph of the largest cameras has a third of that
 MAX_BYTES = 1 << 30
 
 _ORIENTATION = 0x0112  # of EXIF and TIFF

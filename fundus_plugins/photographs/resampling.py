@@ -1,5 +1,7 @@
 """Photographs made smaller, cut out, and masks laid over them; pixel i's middle is i + 0.5."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from PIL import Image
@@ -59,7 +61,9 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.nda
     return warp_points(small, matrix @ zoom, size, cv2.INTER_LINEAR)
 
 
-def crop_about(box: np.ndarray | None, size: tuple[int, int], diameters: float, side: int) -> np.ndarray:
+def crop_about(
+    box: Sequence[float] | np.ndarray | None, size: tuple[int, int], diameters: float, side: int
+) -> np.ndarray:
     """(2, 3), from pixels of a photograph to pixels of a square crop about the middle of a box.
 
     Args:
@@ -71,7 +75,8 @@ def crop_about(box: np.ndarray | None, size: tuple[int, int], diameters: float, 
     if box is None:
         middle, reach = np.array([size[1], size[0]]) / 2, float(max(size))
     else:
-        middle, reach = (box[:2] + box[2:]) / 2, diameters * max(*(box[2:] - box[:2]), 1)
+        low, high = np.asarray(box, float).reshape(2, 2)
+        middle, reach = (low + high) / 2, diameters * max(*(high - low), 1)
     scale = side / reach
     return np.column_stack([scale * np.eye(2), side / 2 - scale * middle])
 

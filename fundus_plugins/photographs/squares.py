@@ -2,15 +2,8 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from PIL import Image
-
-
-def mask_box(mask: np.ndarray) -> list[float]:
-    """XYXY of the smallest box around an (H, W) bool mask; all zero for an empty one."""
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return [float(v) for v in (x, y, x + width, y + height)]
 
 
 def disc_square(box: Sequence[float], diameters: float) -> tuple[float, float, float, float]:

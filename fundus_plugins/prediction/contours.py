@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from fundus_plugins.boxes import window_of
+
 LABELS = {"disc": "optic_disc", "cup": "optic_cup"}  # as the categories of our COCO JSON are called
 _TOLERANCE = 0.5  # pixels: a polygon of few corners is as near as this to the outline
 
@@ -13,13 +15,11 @@ def polygons_of(mask: np.ndarray) -> list[list[list[float]]]:
     They run along the regions' outermost pixels' middles, no more than half a pixel away. Holes are filled. A region of
     one pixel or a line of them has no area and is left out.
     """
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    if not len(rows):
+    rows, columns = window_of(mask)
+    window = mask[rows, columns].astype(np.uint8)
+    if not window.size:
         return []
-    window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8)
-    outlines, _ = cv2.findContours(
-        window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(int(columns[0]), int(rows[0]))
-    )
+    outlines, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(columns.start, rows.start))
     simple = [cv2.approxPolyDP(outline, _TOLERANCE, closed=True)[:, 0] for outline in outlines]
     return [polygon.tolist() for polygon in simple if len(polygon) > 2]
 

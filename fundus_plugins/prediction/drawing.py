@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from fundus_plugins.boxes import window_of
 from fundus_plugins.prediction.result import FundusPrediction
 
 DISC_COLOR, CUP_COLOR = (0, 220, 0), (255, 210, 0)  # RGB
@@ -27,12 +28,12 @@ def draw_outlines(image: np.ndarray, disc: np.ndarray, cup: np.ndarray, side: in
     scale = np.array(drawn.shape[1::-1]) / image.shape[1::-1]
     thickness = max(1, round(max(drawn.shape[:2]) / 500))
     for mask, color in ((disc, DISC_COLOR), (cup, CUP_COLOR)):
-        rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-        if not len(rows):
+        rows, columns = window_of(mask)
+        window = mask[rows, columns].astype(np.uint8)
+        if not window.size:
             continue
-        window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8)
         outlines, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        places = [(outline[:, 0] + (columns[0], rows[0]) + 0.5) * scale - 0.5 for outline in outlines]
+        places = [(outline[:, 0] + (columns.start, rows.start) + 0.5) * scale - 0.5 for outline in outlines]
         points = [(place * (1 << _FRACTION)).round().astype(np.int32) for place in places]
         cv2.polylines(drawn, points, True, color, thickness, cv2.LINE_AA, _FRACTION)
     return drawn

@@ -14,9 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fundus_plugins.boxes import box_of
 from fundus_plugins.files import refuse_changed
 from fundus_plugins.measures.nerve_head import measure_nerve_head
-from fundus_plugins.photographs.squares import crop_square, disc_square, mask_box
+from fundus_plugins.photographs.squares import crop_square, disc_square
 from fundus_plugins.prediction.onnx_engine import open_session
 
 FOLDER = Path(__file__).parents[1] / "weights"
@@ -96,7 +97,8 @@ class Grader:
         self, photograph: np.ndarray, disc: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:
         """What the network says of the square about a disc: logits (T, 2), maps (T, 2, h, w), and the square."""
-        box = mask_box(disc)
+        box = box_of(disc)
+        assert box is not None
         square = disc_square(box, self._diameters)
         picture = crop_square(photograph, square)
         resized = _resize(picture, self._side)

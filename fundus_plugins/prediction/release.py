@@ -62,6 +62,7 @@ def portable_cfg(cfg: CfgNode) -> CfgNode:
     kept.DATASETS.SHARES = []
     kept.MODEL.RFNET.READERS = [f"{name}=its_own" for name in parse_readers(cfg.MODEL.RFNET.READERS)]
     kept.INPUT.DISC_CROP.DISCS = kept.INPUT.DISC_CROP.DETECTOR = ""
+    kept.pop("FLOAT32_PRECISION", None)  # of newer Detectron2s; older ones refuse what they do not know
     kept.DATALOADER.CACHE, kept.OUTPUT_DIR, kept.MODEL.DEVICE = "", "output", "cuda"
     return kept
 

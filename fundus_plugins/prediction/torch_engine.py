@@ -13,8 +13,8 @@ from detectron2.modeling.roi_heads import StandardROIHeads
 from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import nn
 
+from fundus_plugins.boxes import box_of
 from fundus_plugins.config import without_weights
-from fundus_plugins.data.augmentation.disc_crop import box_of
 from fundus_plugins.data.structures import best_disc_and_cup
 from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.precision import resolve_precision

@@ -8,8 +8,9 @@ import torch
 from detectron2.data import DatasetCatalog
 
 import fundus_plugins
+from fundus_plugins.boxes import box_of
 from fundus_plugins.data.annotations import disc_and_cup
-from fundus_plugins.data.augmentation.disc_crop import RandomDiscCrop, box_of
+from fundus_plugins.data.augmentation.disc_crop import RandomDiscCrop
 from fundus_plugins.data.detected_discs import detected_discs
 from fundus_plugins.data.mapper import DiscCropMapper, build_fundus_mapper
 from fundus_plugins.modeling.segmentation.instances import at_photograph_size, disc_cup_instances
@@ -64,7 +65,7 @@ def test_what_is_seen_comes_back_to_its_place(records):
     for record in records:
         item, masks = mapper(record), masks_of(record)
         assert item["image"].shape == (3, SIDE, SIDE) and "annotations" not in item
-        matrix, box = item["from_photograph"], box_of(masks[0])
+        matrix, box = item["from_photograph"], np.array(box_of(masks[0]))
         assert matrix[0, 0].item() == pytest.approx(SIDE / (2 * (box[2:] - box[:2]).max()))
         seen = np.stack([warp(255 * mask, matrix.numpy(), (SIDE, SIDE)) for mask in masks]) / 255
         size = record["height"], record["width"]

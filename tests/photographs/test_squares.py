@@ -4,18 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fundus_plugins.photographs.squares import crop_square, disc_square, mask_box
+from fundus_plugins.photographs.squares import crop_square, disc_square
 
 
 def test_a_square_is_so_many_longer_sides_of_the_disc():
     assert disc_square((10, 20, 30, 60), 2) == (-20.0, 0.0, 60.0, 80.0)
-
-
-def test_box_of_a_mask():
-    mask = np.zeros((20, 30), bool)
-    assert mask_box(mask) == [0, 0, 0, 0]
-    mask[3:8, 10:12] = True
-    assert mask_box(mask) == [10, 3, 12, 8]
 
 
 @given(

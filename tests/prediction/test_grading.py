@@ -61,8 +61,8 @@ def test_the_same_square_as_in_training(grader, tmp_path):
     """What GradingMapper gives the network is what `Grader` does."""
     import cv2
 
+    from fundus_plugins.boxes import box_of
     from fundus_plugins.data.grading_mapper import GradingMapper
-    from fundus_plugins.photographs.squares import mask_box
     from fundus_plugins.prediction import grading
 
     drawn = phantom("normal")
@@ -77,7 +77,7 @@ def test_the_same_square_as_in_training(grader, tmp_path):
         image_format="RGB",
         crop_diameters=2.5,
     )
-    mapped = mapper({"file_name": path, "disc_box": mask_box(drawn.disc)})["image"]
+    mapped = mapper({"file_name": path, "disc_box": box_of(drawn.disc)})["image"]
     _, _, square = grader.look(drawn.image, drawn.disc)
     ours = grading._resize(crop_square(drawn.image, square), 384).transpose(2, 0, 1)
     np.testing.assert_array_equal(mapped.numpy(), ours)

@@ -4,6 +4,7 @@ import cv2
 import detectron2.data.transforms as T
 import numpy as np
 
+from fundus_plugins.boxes import box_of
 from fundus_plugins.photographs.resampling import warp, warp_points
 
 _MISJUDGED = 0.15  # how far a first look may be off, in the disc's size (logarithm) and extents
@@ -91,13 +92,13 @@ class RandomAffine(T.Augmentation):
             wanted = self.crop * self.side * np.exp(self._rand_range(-_MISJUDGED, _MISJUDGED))
             moved = wanted * np.array([self._rand_range(-_MISJUDGED, _MISJUDGED) for _ in range(2)])
 
-        if disc is None or not disc.any():
+        box = None if disc is None else box_of(disc)
+        if box is None:
             linear *= self.side / max(height, width)
         else:
-            rows, columns = (np.flatnonzero(disc.any(axis)) for axis in (1, 0))
-            extent = np.array([columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1])
-            linear *= wanted / extent.max()
-            place = linear @ (np.array([columns[0], rows[0]]) + extent / 2 - middle)
+            x0, y0, x1, y1 = box
+            linear *= wanted / max(x1 - x0, y1 - y0)
+            place = linear @ (np.array([x0 + x1, y0 + y1]) / 2 - middle)
             reach = 0.55 * wanted  # from the disc's middle to a little beyond its edge
             centre = (self.side / 2 + moved if closer else np.clip(centre + place, reach, self.side - reach)) - place
         return AffineTransform(np.column_stack([linear, centre - linear @ middle]), (self.side, self.side))

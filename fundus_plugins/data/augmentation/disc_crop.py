@@ -3,6 +3,7 @@
 import detectron2.data.transforms as T
 import numpy as np
 
+from fundus_plugins.boxes import box_of
 from fundus_plugins.data.augmentation.affine import AffineTransform
 from fundus_plugins.photographs.resampling import crop_about
 
@@ -30,7 +31,8 @@ class RandomDiscCrop(T.Augmentation):
         self._init(locals())
 
     def get_transform(self, image: np.ndarray, disc: np.ndarray | None) -> AffineTransform:
-        box = None if disc is None else box_of(disc)
+        found = None if disc is None else box_of(disc)
+        box = None if found is None else np.array(found, float)
         if box is not None:
             middle, extent = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max()
             middle = middle + extent * np.array([self._rand_range(-self.jitter, self.jitter) for _ in range(2)])
@@ -38,9 +40,3 @@ class RandomDiscCrop(T.Augmentation):
             box = np.concatenate([middle - reach, middle + reach])
         matrix = crop_about(box, (image.shape[0], image.shape[1]), self.diameters, self.side)
         return AffineTransform(matrix, (self.side, self.side))
-
-
-def box_of(mask: np.ndarray) -> np.ndarray | None:
-    """The box (4,) float, XYXY in pixels, tight about what is not 0 of a mask (H, W); None of an empty one."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float) if len(rows) else None

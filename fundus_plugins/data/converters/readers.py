@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fundus_plugins.boxes import box_of, window_of
 from fundus_plugins.data.converters.record import MaskReader, NotThisDataset
 from fundus_plugins.photographs.anatomy import cup_within_disc, refuse_impossible
 from fundus_plugins.photographs.problems import BadInput, Problem
@@ -75,12 +76,12 @@ def count_votes(masks: Sequence[np.ndarray]) -> np.ndarray:
 def staple(masks: Sequence[np.ndarray]) -> np.ndarray:
     """What STAPLE holds for likelier inside than not, (H, W) bool; one mask, or equal masks, stay as they are."""
     votes = count_votes(masks)
-    rows, columns = (np.flatnonzero((votes > 0).any(axis)) for axis in (1, 0))
-    if not len(rows) or (votes[votes > 0] == len(masks)).all():
+    box = box_of(votes)
+    if box is None or (votes[votes > 0] == len(masks)).all():
         return votes > 0
     # Nobody doubts what is far from the disc, and it would make everybody's specificity 1.
-    margin = max(np.ptp(rows), np.ptp(columns)) // 2 + 1
-    window = tuple(slice(max(x[0] - margin, 0), x[-1] + margin + 1) for x in (rows, columns))
+    x0, y0, x1, y1 = box
+    window = window_of(votes, margin=(max(x1 - x0, y1 - y0) - 1) // 2 + 1)
     sitk = _simple_itk()
     images = [sitk.GetImageFromArray(mask[window].astype(np.uint8)) for mask in masks]
     found = np.zeros(votes.shape, bool)

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from detectron2.structures import Boxes, Instances
 
+from fundus_plugins.boxes import box_of
 from fundus_plugins.measures.shape import largest_region
 
 MASK_THRESHOLD = 0.5  # Detectron2's
@@ -49,16 +50,15 @@ def disc_cup_instances(probabilities: torch.Tensor) -> Instances:
     device = probabilities.device
     disc, cup = (probabilities >= MASK_THRESHOLD).cpu().numpy()
     disc = largest_region(disc)
-    rows, columns = (np.flatnonzero(disc.any(axis)) for axis in (1, 0))
+    box = box_of(disc)
     instances = Instances(size)
-    if not len(rows):
+    if box is None:
         instances.pred_boxes = Boxes(torch.zeros(0, 4, device=device))
         instances.scores = torch.zeros(0, device=device)
         instances.pred_classes = torch.zeros(0, dtype=torch.int64, device=device)
         instances.pred_masks = torch.zeros(0, *size, dtype=torch.bool, device=device)
         return instances
     masks = torch.from_numpy(np.stack([disc, largest_region(cup & disc)])).to(device)
-    box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
     instances.pred_boxes = Boxes(torch.tensor([box, box], dtype=torch.float32, device=device))
     instances.scores = probabilities[0][masks[0]].mean().expand(2).clone()
     instances.pred_classes = torch.arange(2, device=device)

@@ -10,10 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fundus_plugins.boxes import box_of
 from fundus_plugins.files import atomic_write
 from fundus_plugins.photographs.masks import encode_refuge_mask
 from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import Source
+from fundus_plugins.photographs.squares import disc_square
 from fundus_plugins.prediction.contours import labelme
 from fundus_plugins.prediction.drawing import at_most, draw_disc_and_cup
 from fundus_plugins.prediction.grading import draw_cam
@@ -152,12 +154,12 @@ WRITERS: Mapping[str, Writer] = {
 
 
 def close_up(disc: np.ndarray) -> tuple[int, int, int, int]:
-    """A box (x0, y0, x1, y1) about a disc, (H, W) bool, CLOSE times its larger side, within the picture."""
+    """A box (x0, y0, x1, y1) about a disc, (H, W) bool and not empty, CLOSE times its larger side, in the picture."""
     height, width = disc.shape
-    rows, columns = (np.flatnonzero(disc.any(axis)) for axis in (1, 0))
-    reach = CLOSE * (max(np.ptp(rows), np.ptp(columns)) + 1) / 2
-    x, y = (columns[0] + columns[-1] + 1) / 2, (rows[0] + rows[-1] + 1) / 2
-    return max(0, int(x - reach)), max(0, int(y - reach)), min(width, int(x + reach)), min(height, int(y + reach))
+    box = box_of(disc)
+    assert box is not None
+    left, top, right, bottom = disc_square(box, CLOSE)
+    return max(0, int(left)), max(0, int(top)), min(width, int(right)), min(height, int(bottom))
 
 
 def _jpeg(image: np.ndarray) -> bytes:
