@@ -33,7 +33,7 @@ class Settings:
         for index, path in enumerate(self.config_files):
             cfg = get_fundus_cfg(path, self.opts)
             cfg.MODEL.DEVICE = "cpu"
-            cfg.MODEL.TIMM.PRETRAINED = False  # nothing is fetched
+            cfg.MODEL.FUNDUS_TIMM.PRETRAINED = False  # nothing is fetched
             cfg.MODEL.WEIGHTS = self.weights[index] if self.weights else ""
             found[Path(path).stem] = cfg
         return found

@@ -28,8 +28,8 @@ def config(name: str, builder: str, output: Path) -> CfgNode:
     fundus_plugins.add_fundus_config(cfg)
     cfg.merge_from_file(model_zoo.get_config_file(name))
     cfg.MODEL.BACKBONE.NAME = builder
-    cfg.MODEL.TIMM.NAME = "mobilenetv1_100"
-    cfg.MODEL.TIMM.WEIGHTS = "fundus://mobilenetv1_100_imagenet.safetensors"
+    cfg.MODEL.FUNDUS_TIMM.NAME = "mobilenetv1_100"
+    cfg.MODEL.FUNDUS_TIMM.WEIGHTS = "fundus://mobilenetv1_100_imagenet.safetensors"
     cfg.MODEL.WEIGHTS = ""  # theirs is of a ResNet
     # What the backbone's weights have seen, where the YAML has BGR.
     cfg.INPUT.FORMAT, cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = "RGB", [127.5] * 3, [127.5] * 3

@@ -58,7 +58,7 @@ def main(output: Path) -> None:
     cfg = fundus_plugins.get_fundus_cfg("Base-RFNet.yaml")
     cfg.MODEL.RFNET.CLASSES = CLASSES
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(CLASSES)
-    cfg.MODEL.TIMM.WEIGHTS = "fundus://mobilenetv1_100_imagenet.safetensors"
+    cfg.MODEL.FUNDUS_TIMM.WEIGHTS = "fundus://mobilenetv1_100_imagenet.safetensors"
     cfg.MODEL.FPN.SQUARE_PAD, cfg.MODEL.FPN.OUT_CHANNELS = SIDE, 32
     cfg.MODEL.ROI_MASK_HEAD.CONV_DIM, cfg.MODEL.ROI_BOX_HEAD.FC_DIM = 32, 64
     cfg.MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION, cfg.MODEL.RFNET.MASK_LOSS = 28, "bce_dice"

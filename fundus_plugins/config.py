@@ -13,8 +13,8 @@ from .model_zoo import find_config_file
 def add_fundus_config(cfg: CfgNode) -> None:
     """Add our keys to a Detectron2 config, in place; call it before merging a file that names them.
 
-    What is there already, another project's SOLVER.OPTIMIZER or what an earlier call added, stays as it is. Raises
-    ValueError where a value is in the place of one of our sections.
+    What is there already, such as what an earlier call added, stays as it is. Raises ValueError where a value is in the
+    place of one of our sections.
     """
     ours = CfgNode(
         {"MODEL": {"FPN": {}}, "INPUT": {}, "DATASETS": {}, "DATALOADER": {}, "SOLVER": {"AMP": {}}, "TEST": {}}
@@ -35,11 +35,13 @@ def _add_missing(cfg: CfgNode, ours: CfgNode, section: str = "") -> None:
 
 def _set_defaults(cfg: CfgNode) -> None:
     # Backbone: any timm model that gives features at strides 4, 8, 16 and 32.
-    cfg.MODEL.TIMM = CfgNode()
-    cfg.MODEL.TIMM.NAME = "mobilenetv1_100"  # timm's model name
-    cfg.MODEL.TIMM.PRETRAINED = False  # timm's own pretrained weights (downloads them)
-    cfg.MODEL.TIMM.WEIGHTS = ""  # a .safetensors or .pth in timm's names, local or fundus://; goes before PRETRAINED
-    cfg.MODEL.TIMM.FREEZE_AT = (
+    cfg.MODEL.FUNDUS_TIMM = CfgNode()
+    cfg.MODEL.FUNDUS_TIMM.NAME = "mobilenetv1_100"  # timm's model name
+    cfg.MODEL.FUNDUS_TIMM.PRETRAINED = False  # timm's own pretrained weights (downloads them)
+    cfg.MODEL.FUNDUS_TIMM.WEIGHTS = (
+        ""  # a .safetensors or .pth in timm's names, local or fundus://; goes before PRETRAINED
+    )
+    cfg.MODEL.FUNDUS_TIMM.FREEZE_AT = (
         0  # 0: train all of it; 2 to 5: keep it as it is up to that feature map, "res2" to "res5"
     )
     cfg.MODEL.FPN.SQUARE_PAD = 0  # pad what fits into it to this square, in pixels of the resized image; 0: no square
@@ -62,7 +64,7 @@ def _set_defaults(cfg: CfgNode) -> None:
     cfg.MODEL.RFNET.READER_DROPOUT = 0.5  # part of the RoIs that are learned without their reader's style
 
     # DiscCupSegmentor: one network for whole pictures. Its focal losses take MODEL.RFNET's FOCAL_*, its input is padded
-    # by MODEL.FPN.SQUARE_PAD, and encoders of timm's are named by MODEL.TIMM, all as RF-Net's.
+    # by MODEL.FPN.SQUARE_PAD, and encoders of timm's are named by MODEL.FUNDUS_TIMM, all as RF-Net's.
     cfg.MODEL.SEGMENTOR = CfgNode()
     cfg.MODEL.SEGMENTOR.NETWORK = "UNet"  # UNet | MNet | ETNet | SMPNetwork, or one of yours
     cfg.MODEL.SEGMENTOR.LOSS = "bce_dice"  # as MODEL.RFNET.MASK_LOSS, of whole pictures
@@ -84,7 +86,7 @@ def _set_defaults(cfg: CfgNode) -> None:
     cfg.MODEL.ETNET.WIDTH = 64  # channels of the edges' features and of what is aggregated
     cfg.MODEL.SMP = CfgNode()
     cfg.MODEL.SMP.ARCHITECTURE = "unet"  # segmentation_models_pytorch's name: unet, deeplabv3plus, segformer, ...
-    cfg.MODEL.SMP.ENCODER = ""  # one of its own encoders, such as mit_b0; "": MODEL.TIMM.NAME
+    cfg.MODEL.SMP.ENCODER = ""  # one of its own encoders, such as mit_b0; "": MODEL.FUNDUS_TIMM.NAME
 
     # The memory layout of the fast convolutions, on CPUs and on CUDA's tensor cores; the results are the same.
     cfg.MODEL.CHANNELS_LAST = True
@@ -148,7 +150,7 @@ def _set_defaults(cfg: CfgNode) -> None:
     cfg.TEST.PRECISION = "auto"
 
     # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.
-    cfg.SOLVER.OPTIMIZER = "SGD"  # SGD | AdamW | RMSprop, in upper or lower case
+    cfg.SOLVER.FUNDUS_OPTIMIZER = "SGD"  # SGD | AdamW | RMSprop, in upper or lower case
 
     # FundusPredictor's test-time augmentation: flips, and a second pass over a square crop of the photograph about the
     # disc. Evaluation in training has one view.
@@ -180,7 +182,9 @@ def _set_defaults(cfg: CfgNode) -> None:
     cfg.MODEL.GRADING.DROPOUT = 0.5  # after the fully connected layer
     cfg.MODEL.GRADING.STAGE1_EPOCHS = 20  # of a two-stage model; stage 2 has SOLVER.EPOCHS
     cfg.MODEL.GRADING.STAGE1_WEIGHTS = ""  # a trained stage 1, which is then not trained again
-    cfg.MODEL.GRADING.STAGE2_START = "timm"  # timm: as MODEL.TIMM says (the paper's) | stage1: the trunks of stage 1
+    cfg.MODEL.GRADING.STAGE2_START = (
+        "timm"  # timm: as MODEL.FUNDUS_TIMM says (the paper's) | stage1: the trunks of stage 1
+    )
 
     # What the network that grades is shown: cam (the paper's two stages), disc (a soft window about the disc), both
     # (one times the other), crop (a square about the disc), none (the photograph as it is). Only a two-stage model has
@@ -206,8 +210,11 @@ def _set_defaults(cfg: CfgNode) -> None:
     cfg.TEST.SAVE_MASKS = ""  # bmp (the challenge's) | png | "" for none
 
 
-# Names of 0.1 -> the names they have now. They are still read from files and command lines, for one release.
+# Names of 0.1 -> the names they have now. They are still read from files and command lines, for one release. Detic has
+# a MODEL.TIMM, too, and Panoptic-DeepLab and Mask2Former have a SOLVER.OPTIMIZER.
 OLD_NAMES = {
+    **{f"MODEL.TIMM.{x}": f"MODEL.FUNDUS_TIMM.{x}" for x in ("NAME", "PRETRAINED", "WEIGHTS", "FREEZE_AT")},
+    "SOLVER.OPTIMIZER": "SOLVER.FUNDUS_OPTIMIZER",
     "TEST.CLOSER": "TEST.CROP",
     "TEST.CLOSER_SIDE": "TEST.CROP_SIDE",
     **{f"INPUT.VIEW.{x}": f"INPUT.RANDOM_AFFINE.{x}" for x in ("SIDE", "DISC_SIZES", "ROTATION", "SHIFT", "SHEAR")},
@@ -226,10 +233,14 @@ def merge_with_old_names(cfg: CfgNode, merge: Callable[[CfgNode], None]) -> list
 
     Returns the old names that were used.
     """
+    made = []
     for old in OLD_NAMES:
         node = cfg
         for part in old.split(".")[:-1]:
-            node = node.setdefault(part, CfgNode())
+            if part not in node:
+                node[part] = CfgNode()
+                made.append((node, part))
+            node = node[part]
         node[old.split(".")[-1]] = None
     merge(cfg)
     used = []
@@ -242,8 +253,8 @@ def merge_with_old_names(cfg: CfgNode, merge: Callable[[CfgNode], None]) -> list
         if value is not None:
             cfg.merge_from_list([new, value])
             used.append(old)
-    for section in ("VIEW", "CAMERA"):
-        del cfg.INPUT[section]
+    for node, section in made:
+        del node[section]
     backbone = cfg.MODEL.BACKBONE
     if backbone.NAME in OLD_BACKBONES:
         used.append(backbone.NAME)
@@ -317,6 +328,6 @@ def without_weights(cfg: CfgNode) -> CfgNode:
     """A copy of `cfg` that loads nothing: neither a checkpoint nor the backbone's pretrained weights."""
     cfg = cfg.clone()
     cfg.defrost()
-    cfg.MODEL.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = cfg.MODEL.GRADING.STAGE1_WEIGHTS = ""
-    cfg.MODEL.TIMM.PRETRAINED = False
+    cfg.MODEL.WEIGHTS = cfg.MODEL.FUNDUS_TIMM.WEIGHTS = cfg.MODEL.GRADING.STAGE1_WEIGHTS = ""
+    cfg.MODEL.FUNDUS_TIMM.PRETRAINED = False
     return cfg

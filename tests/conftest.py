@@ -39,7 +39,7 @@ def small_config():
 
 # A grading model at 64 pixels over a small network.
 SMALL_GRADING = [
-    "MODEL.TIMM.NAME", "mobilenetv1_100", "MODEL.TIMM.PRETRAINED", False, "MODEL.GRADING.FC_DIM", 16,
+    "MODEL.FUNDUS_TIMM.NAME", "mobilenetv1_100", "MODEL.FUNDUS_TIMM.PRETRAINED", False, "MODEL.GRADING.FC_DIM", 16,
     "INPUT.SQUARE_SIZE", 64, "DATALOADER.NUM_WORKERS", 0, "SOLVER.IMS_PER_BATCH", 2,
 ]  # fmt: skip
 

@@ -41,11 +41,13 @@ def test_what_is_there_stays(tmp_path):
     """Another project's keys, and what was set since the first call; a value in the place of a section is told."""
     cfg = get_cfg()
     cfg.SOLVER.OPTIMIZER = "ADAMW"  # Mask2Former's and Panoptic-DeepLab's key
-    cfg.MODEL.TIMM = CfgNode({"BASE_NAME": "resnet50", "FREEZE_AT": 0, "PRETRAINED": True})  # Detic's
+    cfg.MODEL.TIMM = CfgNode({"BASE_NAME": "resnet50"})  # Detic's
     fundus_plugins.add_fundus_config(cfg)
-    assert cfg.SOLVER.OPTIMIZER == "ADAMW" and cfg.MODEL.TIMM.BASE_NAME == "resnet50" and cfg.MODEL.TIMM.PRETRAINED
-    assert cfg.MODEL.TIMM.NAME == "mobilenetv1_100"
-    cfg.MODEL.TIMM.NAME, cfg.TEST.CROP = "resnet18", 0.3
+    assert cfg.SOLVER.OPTIMIZER == "ADAMW" and cfg.SOLVER.FUNDUS_OPTIMIZER == "SGD"
+    assert cfg.MODEL.TIMM == CfgNode({"BASE_NAME": "resnet50"})
+    cfg.MODEL.TIMM = CfgNode({"BASE_NAME": "resnet18"})  # add_detic_config after ours
+    assert cfg.MODEL.FUNDUS_TIMM.NAME == "mobilenetv1_100"
+    cfg.MODEL.FUNDUS_TIMM.NAME, cfg.TEST.CROP = "resnet18", 0.3
     before = cfg.clone()
     fundus_plugins.add_fundus_config(cfg)
     assert cfg == before
@@ -67,9 +69,9 @@ def test_old_names_of_backbones_are_still_read(tmp_path, caplog):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_builds_its_model(path):
-    cfg = fundus_plugins.get_fundus_cfg(str(path), ["MODEL.TIMM.PRETRAINED", False])  # nothing is fetched
-    if not cfg.MODEL.TIMM.WEIGHTS.startswith("fundus://"):  # a file that a script makes
-        cfg.MODEL.TIMM.WEIGHTS = ""
+    cfg = fundus_plugins.get_fundus_cfg(str(path), ["MODEL.FUNDUS_TIMM.PRETRAINED", False])  # nothing is fetched
+    if not cfg.MODEL.FUNDUS_TIMM.WEIGHTS.startswith("fundus://"):  # a file that a script makes
+        cfg.MODEL.FUNDUS_TIMM.WEIGHTS = ""
     model = build_model(cfg)
     if is_grading(cfg):
         assert model.grades == ["normal", "suspicious", "glaucoma"]
@@ -85,7 +87,11 @@ def test_old_names_are_still_read(tmp_path, caplog):
     file.write_text("_BASE_: older.yaml\nTEST: {CLOSER: 0.25}\nINPUT: {CAMERA: {JPEG: 30}, VIEW: {SIDE: 128}}\n")
     older = "INPUT: {VIEW: {SIDE: 64, DISC_SIZES: '(0.2, 0.3)'}, RANDOM_AFFINE: {SHIFT: 0.1}}\n"
     (tmp_path / "older.yaml").write_text(older)
-    cfg = fundus_plugins.get_fundus_cfg(str(file), ["TEST.CLOSER_SIDE", 96])
+    cfg = fundus_plugins.get_fundus_cfg(
+        str(file), ["TEST.CLOSER_SIDE", 96, "MODEL.TIMM.NAME", "resnet18", "SOLVER.OPTIMIZER", "AdamW"]
+    )
+    assert (cfg.MODEL.FUNDUS_TIMM.NAME, cfg.SOLVER.FUNDUS_OPTIMIZER) == ("resnet18", "AdamW")
+    assert "TIMM" not in cfg.MODEL and "OPTIMIZER" not in cfg.SOLVER
     assert (cfg.TEST.CROP, cfg.TEST.CROP_SIDE, cfg.INPUT.PHOTOMETRIC.JPEG) == (0.25, 96, 30)
     assert dict(cfg.INPUT.RANDOM_AFFINE) == {
         "SIDE": 128, "DISC_SIZES": (0.2, 0.3), "ROTATION": 0.0, "SHIFT": 0.1, "SHEAR": 0.0, "CLOSER": 0.0
@@ -93,7 +99,8 @@ def test_old_names_are_still_read(tmp_path, caplog):
     assert "CLOSER" not in cfg.TEST and "VIEW" not in cfg.INPUT and "CAMERA" not in cfg.INPUT
     assert "TEST.CLOSER is called TEST.CROP now" in caplog.text
     caplog.clear()
-    assert fundus_plugins.release_cfg().TEST.CROP == 0.375 and not caplog.text
+    released = fundus_plugins.release_cfg()
+    assert released.TEST.CROP == 0.375 and released.MODEL.FUNDUS_TIMM.NAME == "mobilenetv1_100" and not caplog.text
     with pytest.raises(ValueError, match="Type mismatch"):
         fundus_plugins.get_fundus_cfg("", ["TEST.CLOSER", "near"])
 
@@ -111,9 +118,13 @@ def test_paper_schedule():
 @pytest.mark.parametrize("name", ["ranking_cnn", "softmax_cnn", "2sranking_cnn", "2s_cnn"])
 def test_grading_configs_are_the_papers(name):
     cfg = fundus_plugins.get_fundus_cfg(str(ROOT / "configs" / f"{name}.yaml"))
-    assert (cfg.SOLVER.OPTIMIZER, cfg.SOLVER.BASE_LR, cfg.SOLVER.GAMMA) == ("RMSprop", 1e-4, 0.9)
+    assert (cfg.SOLVER.FUNDUS_OPTIMIZER, cfg.SOLVER.BASE_LR, cfg.SOLVER.GAMMA) == ("RMSprop", 1e-4, 0.9)
     assert (cfg.SOLVER.EPOCHS, cfg.MODEL.GRADING.STAGE1_EPOCHS) == (50, 20)
-    assert (cfg.MODEL.GRADING.FC_DIM, cfg.MODEL.GRADING.DROPOUT, cfg.MODEL.TIMM.NAME) == (2048, 0.5, "densenet121")
+    assert (cfg.MODEL.GRADING.FC_DIM, cfg.MODEL.GRADING.DROPOUT, cfg.MODEL.FUNDUS_TIMM.NAME) == (
+        2048,
+        0.5,
+        "densenet121",
+    )
     assert (cfg.INPUT.SQUARE_SIZE, cfg.INPUT.RANDOM_ZOOM, cfg.INPUT.RANDOM_FLIP) == (512, 0.125, "horizontal")
     assert not cfg.INPUT.CROP.ENABLED and not cfg.INPUT.RANDOM_FLIP_VERTICAL
     assert (cfg.TEST.BEST_METRIC, cfg.TEST.BEST_IS_LOWEST) == ("grading/loss", True)
@@ -130,14 +141,14 @@ def test_optimizer_by_name(small_cfg):
     model = torch.nn.Linear(2, 2)
     build = fundus_plugins.FundusTrainer.build_optimizer
     assert type(build(small_cfg, model)).__name__ == "SGD"
-    small_cfg.SOLVER.OPTIMIZER = "AdamW"
+    small_cfg.SOLVER.FUNDUS_OPTIMIZER = "AdamW"
     assert type(build(small_cfg, model)).__name__ == "AdamW"
-    small_cfg.SOLVER.OPTIMIZER = "ADAMW"
+    small_cfg.SOLVER.FUNDUS_OPTIMIZER = "ADAMW"
     assert type(build(small_cfg, model)).__name__ == "AdamW"
-    small_cfg.SOLVER.OPTIMIZER = "RMSprop"
+    small_cfg.SOLVER.FUNDUS_OPTIMIZER = "RMSprop"
     assert type(build(small_cfg, model)).__name__ == "RMSprop"
-    small_cfg.SOLVER.OPTIMIZER = "LION"
-    with pytest.raises(ValueError, match="SOLVER.OPTIMIZER 'LION': expected SGD, AdamW or RMSprop"):
+    small_cfg.SOLVER.FUNDUS_OPTIMIZER = "LION"
+    with pytest.raises(ValueError, match="SOLVER.FUNDUS_OPTIMIZER 'LION': expected SGD, AdamW or RMSprop"):
         build(small_cfg, model)
 
 
@@ -166,11 +177,11 @@ def test_an_ablation_changes_what_its_name_says():
     assert changed("ablations/loss_focal") == only(MODEL__RFNET__MASK_LOSS="focal", **as_printed)
     assert changed("ablations/loss_focal_balanced") == only(MODEL__RFNET__MASK_LOSS="focal")
     assert changed("ablations/mask_28") == only(MODEL__ROI_MASK_HEAD__POOLER_RESOLUTION=28)
-    scratch = {"MODEL__TIMM__WEIGHTS": "", "MODEL__TIMM__FREEZE_AT": 0}
+    scratch = {"MODEL__FUNDUS_TIMM__WEIGHTS": "", "MODEL__FUNDUS_TIMM__FREEZE_AT": 0}
     assert changed("ablations/scratch") == only(**scratch)
     for name in ("resnet18", "mobilenetv3"):
         keys = changed(f"ablations/backbone_{name}")
-        assert keys.pop("MODEL.TIMM.NAME").startswith(name) and keys == only(**scratch)
+        assert keys.pop("MODEL.FUNDUS_TIMM.NAME").startswith(name) and keys == only(**scratch)
     mask_rcnn = changed("baselines/mask_rcnn_drishti_cpu")
     assert mask_rcnn.pop("MODEL.ROI_HEADS.NAME") == "StandardROIHeads"
     assert mask_rcnn.pop("MODEL.ROI_MASK_HEAD.NAME") == "MaskRCNNConvUpsampleHead"

@@ -78,7 +78,7 @@ def a_release_that_names(**changes):
         cfg = without_weights(release_cfg(PACKAGED))
         cfg.MODEL.DEVICE = "cpu"
         for key, value in changes.items():
-            cfg.merge_from_list([f"MODEL.TIMM.{key}", value])
+            cfg.merge_from_list([f"MODEL.FUNDUS_TIMM.{key}", value])
         path = folder / "stranger.safetensors"
         save_file(load_file(local_weights(PACKAGED)), path, {"config": cfg.dump(), "facts": json.dumps({})})
         fundus_plugins.FundusPredictor(release_cfg(str(path)))
@@ -108,8 +108,8 @@ def a_table(cfg, folder):
 ROADS = {
     "MODEL.WEIGHTS in training": training_with("MODEL.WEIGHTS", ADDRESS),
     "MODEL.WEIGHTS of a zoo": training_with("MODEL.WEIGHTS", "detectron2://ImageNetPretrained/MSRA/R-50.pkl"),
-    "MODEL.TIMM.WEIGHTS": training_with("MODEL.TIMM.WEIGHTS", ADDRESS),
-    "MODEL.TIMM.NAME": training_with("MODEL.TIMM.NAME", "hf_hub:stranger/model"),
+    "MODEL.FUNDUS_TIMM.WEIGHTS": training_with("MODEL.FUNDUS_TIMM.WEIGHTS", ADDRESS),
+    "MODEL.FUNDUS_TIMM.NAME": training_with("MODEL.FUNDUS_TIMM.NAME", "hf_hub:stranger/model"),
     "last_checkpoint": resuming,
     "MODEL.GRADING.STAGE1_WEIGHTS": first_stage,
     "MODEL.WEIGHTS in prediction": predicting_with("MODEL.WEIGHTS", ADDRESS),

@@ -117,8 +117,8 @@ def test_a_config_that_is_based_on_an_address(server, tmp_path):
 
 @pytest.mark.parametrize("name", ["hf-hub:evil/model", "hf_hub:evil/model", "local-dir:/tmp"])
 def test_a_config_whose_backbone_is_elsewhere(small_cfg, name):
-    small_cfg.MODEL.TIMM.NAME = name
-    for cfg in (small_cfg, grading_config("ranking_cnn", "MODEL.TIMM.NAME", name)):
+    small_cfg.MODEL.FUNDUS_TIMM.NAME = name
+    for cfg in (small_cfg, grading_config("ranking_cnn", "MODEL.FUNDUS_TIMM.NAME", name)):
         with pytest.raises(ValueError, match="expected a model of timm's own, found a source"):
             fundus_plugins.FundusTrainer.build_model(cfg)
 
@@ -151,8 +151,8 @@ def test_predicting_and_evaluating_with_them(hostile, small_cfg, number):
 
 @pytest.mark.parametrize("number", range(3))
 def test_as_backbone_or_first_stage(hostile, small_cfg, number):
-    small_cfg.MODEL.TIMM.WEIGHTS = str(hostile[number])
-    with pytest.raises((ValueError, RuntimeError), match=f"MODEL.TIMM.WEIGHTS: .*({REFUSED})"):
+    small_cfg.MODEL.FUNDUS_TIMM.WEIGHTS = str(hostile[number])
+    with pytest.raises((ValueError, RuntimeError), match=f"MODEL.FUNDUS_TIMM.WEIGHTS: .*({REFUSED})"):
         fundus_plugins.FundusTrainer.build_model(small_cfg)
     cfg = grading_config("2sranking_cnn", "MODEL.GRADING.STAGE1_WEIGHTS", str(hostile[number]))
     with pytest.raises((ValueError, RuntimeError), match=f"STAGE1_WEIGHTS: .*({REFUSED})"):

@@ -26,7 +26,7 @@ NETWORKS = {
     "U-Net, MobileNet-v1": ("baselines/unet_smp_drishti.yaml", []),
     "M-Net": ("baselines/mnet_drishti.yaml", []),
     "ET-Net, MobileNet-v1": ("baselines/etnet_drishti.yaml", []),
-    "ET-Net, ResNet-50": ("baselines/etnet_drishti.yaml", ["MODEL.TIMM.NAME", "resnet50"]),
+    "ET-Net, ResNet-50": ("baselines/etnet_drishti.yaml", ["MODEL.FUNDUS_TIMM.NAME", "resnet50"]),
     "DeepLabv3+, MobileNet-v1": ("baselines/deeplabv3plus_drishti.yaml", []),
     "SegFormer-B0": ("baselines/segformer_drishti.yaml", []),
     "Mask R-CNN, MobileNet-v1": ("baselines/mask_rcnn_drishti.yaml", ONE_BOX),

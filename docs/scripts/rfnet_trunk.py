@@ -1,4 +1,4 @@
-"""The MobileNet of trained RF-Net weights, as a start for another network: a file for MODEL.TIMM.WEIGHTS.
+"""The MobileNet of trained RF-Net weights, as a start for another network: a file for MODEL.FUNDUS_TIMM.WEIGHTS.
 
 python docs/scripts/rfnet_trunk.py fundus_plugins/weights/rfnet_any_camera.safetensors rfnet_trunk.safetensors
 """

@@ -15,7 +15,7 @@ import fundus_plugins
 from fundus_plugins.engine.trainer import FundusTrainer
 
 stage, bfloat16, batch = sys.argv[1], sys.argv[2] == "bf16", int((sys.argv[3:] or ["8"])[0])
-options = ["MODEL.TIMM.PRETRAINED", False]
+options = ["MODEL.FUNDUS_TIMM.PRETRAINED", False]
 options += ["MODEL.META_ARCHITECTURE", "TwoStageRankingCNN"] if stage == "stage2" else ["MODEL.GRADING.FC_DIM", 0]
 cfg = fundus_plugins.get_fundus_cfg("configs/ranking_cnn.yaml", options)
 model = FundusTrainer.build_model(cfg).train()

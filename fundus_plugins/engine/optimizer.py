@@ -1,4 +1,4 @@
-"""The optimizers that SOLVER.OPTIMIZER names."""
+"""The optimizers that SOLVER.FUNDUS_OPTIMIZER names."""
 
 import torch
 from detectron2.config import CfgNode
@@ -9,11 +9,11 @@ from torch import nn
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """Detectron2's SGD, or AdamW or RMSprop with its rules for norms and biases. Raises ValueError for another name."""
-    name = cfg.SOLVER.OPTIMIZER.lower()  # other projects write ADAMW
+    name = cfg.SOLVER.FUNDUS_OPTIMIZER.lower()  # other projects write ADAMW
     if name == "sgd":
         return build_detectron2_optimizer(cfg, model)
     if name not in ("adamw", "rmsprop"):
-        raise ValueError(f"SOLVER.OPTIMIZER {cfg.SOLVER.OPTIMIZER!r}: expected SGD, AdamW or RMSprop")
+        raise ValueError(f"SOLVER.FUNDUS_OPTIMIZER {cfg.SOLVER.FUNDUS_OPTIMIZER!r}: expected SGD, AdamW or RMSprop")
     parameters = get_default_optimizer_params(
         model,
         base_lr=cfg.SOLVER.BASE_LR,

@@ -34,8 +34,8 @@ def training_stages(cfg: CfgNode) -> list[CfgNode]:
         raise ValueError("two stages: SOLVER.EPOCHS and MODEL.GRADING.STAGE1_EPOCHS must be at least 1")
     if cfg.MODEL.WEIGHTS:
         raise ValueError(
-            f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS}: a two-stage model that is trained whole starts from MODEL.TIMM's "
-            "weights; MODEL.GRADING.STAGE1_WEIGHTS names a trained first stage"
+            f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS}: a two-stage model that is trained whole starts from "
+            "MODEL.FUNDUS_TIMM's weights; MODEL.GRADING.STAGE1_WEIGHTS names a trained first stage"
         )
     if not cfg.DATASETS.TEST:
         raise ValueError("two stages: DATASETS.TEST must name a set, for it chooses the weights of stage 1")

@@ -59,7 +59,7 @@ class TimmBackbone(Backbone):
         self.body = create_timm_network(name, pretrained=pretrained, weights=weights, **options)
         self._channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"  # Swin's and others'
         if freeze_at and not 2 <= freeze_at < 2 + len(STRIDES):
-            raise ValueError(f"MODEL.TIMM.FREEZE_AT {freeze_at}: expected 0, or 2 to {1 + len(STRIDES)}")
+            raise ValueError(f"MODEL.FUNDUS_TIMM.FREEZE_AT {freeze_at}: expected 0, or 2 to {1 + len(STRIDES)}")
         names = self.body.feature_info.module_name()
         self._frozen = _modules_up_to(self.body, names[freeze_at - 2]) if freeze_at else []
         for module in self._frozen:
@@ -71,7 +71,7 @@ class TimmBackbone(Backbone):
 
     @classmethod
     def from_config(cls, cfg):
-        node = cfg.MODEL.TIMM
+        node = cfg.MODEL.FUNDUS_TIMM
         _check_stock_keys(cfg)
         return {
             "name": node.NAME,
@@ -155,19 +155,18 @@ class SquareFPN(FPN):
 
 
 def _check_stock_keys(cfg: CfgNode) -> None:
-    """Raise ValueError, or warn, where what a stock YAML says would be ignored, or does not fit MODEL.TIMM."""
-    for key in ("NAME", "WEIGHTS", "PRETRAINED", "FREEZE_AT"):
-        if key not in cfg.MODEL.TIMM:
-            raise ValueError(f"MODEL.TIMM.{key}: another project took MODEL.TIMM; call add_fundus_config after its own")
+    """Raise ValueError, or warn, where what a stock YAML says would be ignored, or does not fit MODEL.FUNDUS_TIMM."""
     frozen = cfg.MODEL.BACKBONE.FREEZE_AT
-    if frozen not in (0, DETECTRON2_FREEZE_AT, cfg.MODEL.TIMM.FREEZE_AT):
-        raise ValueError(f"MODEL.BACKBONE.FREEZE_AT {frozen} is for Detectron2's ResNets; ours: MODEL.TIMM.FREEZE_AT")
-    if not (cfg.MODEL.TIMM.WEIGHTS or cfg.MODEL.TIMM.PRETRAINED):
+    if frozen not in (0, DETECTRON2_FREEZE_AT, cfg.MODEL.FUNDUS_TIMM.FREEZE_AT):
+        raise ValueError(
+            f"MODEL.BACKBONE.FREEZE_AT {frozen} is for Detectron2's ResNets; ours: MODEL.FUNDUS_TIMM.FREEZE_AT"
+        )
+    if not (cfg.MODEL.FUNDUS_TIMM.WEIGHTS or cfg.MODEL.FUNDUS_TIMM.PRETRAINED):
         return
     # timm's weights have seen RGB, centred and scaled to about one; a stock YAML has BGR and a deviation of one.
     if cfg.INPUT.FORMAT != "RGB" or min(cfg.MODEL.PIXEL_STD) < 10:
         logging.getLogger(__name__).warning(
-            f"MODEL.TIMM's weights expect RGB pixels with a deviation of about one; found INPUT.FORMAT "
+            f"MODEL.FUNDUS_TIMM's weights expect RGB pixels with a deviation of about one; found INPUT.FORMAT "
             f"{cfg.INPUT.FORMAT}, MODEL.PIXEL_MEAN {list(cfg.MODEL.PIXEL_MEAN)}, PIXEL_STD {list(cfg.MODEL.PIXEL_STD)}"
         )
 
@@ -203,13 +202,13 @@ def _build_fpn(cfg: CfgNode, bottom_up: TimmBackbone, top_block: nn.Module | Non
 
 @BACKBONE_REGISTRY.register()
 def build_fundus_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
-    """The network named by MODEL.TIMM."""
+    """The network named by MODEL.FUNDUS_TIMM."""
     return TimmBackbone(cfg)
 
 
 @BACKBONE_REGISTRY.register()
 def build_fundus_timm_fpn_backbone(cfg, input_shape: ShapeSpec) -> FPN:
-    """Detectron2's FPN with P2 to P5 over the network named by MODEL.TIMM (RF-Net section 3.1)."""
+    """Detectron2's FPN with P2 to P5 over the network named by MODEL.FUNDUS_TIMM (RF-Net section 3.1)."""
     return _build_fpn(cfg, TimmBackbone(cfg), None)
 
 

@@ -56,17 +56,19 @@ class GradingCNN(nn.Module):
         node = cfg.MODEL.GRADING
         if cfg.INPUT.FORMAT != "RGB":
             raise ValueError(f"INPUT.FORMAT {cfg.INPUT.FORMAT}: the grading models read RGB")
-        if cfg.MODEL.TIMM.FREEZE_AT:
-            raise ValueError(f"MODEL.TIMM.FREEZE_AT {cfg.MODEL.TIMM.FREEZE_AT}: the grading models are trained whole")
+        if cfg.MODEL.FUNDUS_TIMM.FREEZE_AT:
+            raise ValueError(
+                f"MODEL.FUNDUS_TIMM.FREEZE_AT {cfg.MODEL.FUNDUS_TIMM.FREEZE_AT}: the grading models are trained whole"
+            )
         if node.MASK in ("disc", "both") and cfg.MODEL.META_ARCHITECTURE == cls.__name__:
             raise ValueError(f"MODEL.GRADING.MASK {node.MASK}: a window wants a two-stage META_ARCHITECTURE")
         options = {
-            "name": cfg.MODEL.TIMM.NAME,
+            "name": cfg.MODEL.FUNDUS_TIMM.NAME,
             "feature_stride": node.FEATURE_STRIDE,
             "fc_dim": node.FC_DIM,
             "dropout": node.DROPOUT,
-            "pretrained": cfg.MODEL.TIMM.PRETRAINED,
-            "weights": cfg.MODEL.TIMM.WEIGHTS,
+            "pretrained": cfg.MODEL.FUNDUS_TIMM.PRETRAINED,
+            "weights": cfg.MODEL.FUNDUS_TIMM.WEIGHTS,
         }
         number, classes = cls.layout(len(node.GRADES))
         networks = [GradeClassifier(num_classes=classes, **options) for _ in range(number)]

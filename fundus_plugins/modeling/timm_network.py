@@ -11,7 +11,9 @@ from fundus_plugins.weights.loading import read_weights
 def refuse_remote_name(name: str) -> None:
     """Raise ValueError for a name with a source before it (`hf-hub:...`), which timm would fetch."""
     if ":" in name:
-        raise ValueError(f"MODEL.TIMM.NAME {name}: expected a model of timm's own, found a source; nothing is fetched")
+        raise ValueError(
+            f"MODEL.FUNDUS_TIMM.NAME {name}: expected a model of timm's own, found a source; nothing is fetched"
+        )
 
 
 def options_for_any_size(name: str, side: int) -> dict[str, Any]:
@@ -63,7 +65,8 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
             raise
         raise ConnectionError(
             f"timm could not fetch the pretrained weights of {name} ({type(error).__name__}: {error}). Without a "
-            "network, set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False to start from scratch."
+            "network, set MODEL.FUNDUS_TIMM.WEIGHTS to a local file, or MODEL.FUNDUS_TIMM.PRETRAINED False to start "
+            "from scratch."
         ) from error
     if weights:
         load_timm_weights(network, weights, name)
@@ -73,15 +76,16 @@ def create_timm_network(name: str, *, pretrained: bool = False, weights: str = "
 
 def load_timm_weights(network: nn.Module, path: str, name: str) -> None:
     """Load a file in timm's names into `network`, called `name` in error texts; raises as `create_timm_network`."""
-    state = read_weights(path, "MODEL.TIMM.WEIGHTS")
+    state = read_weights(path, "MODEL.FUNDUS_TIMM.WEIGHTS")
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
         missing = network.load_state_dict(state, strict=False).missing_keys
     except RuntimeError as error:  # same names, other shapes
-        raise RuntimeError(f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {error}") from error
+        raise RuntimeError(f"MODEL.FUNDUS_TIMM.WEIGHTS: {path} does not fit {name}: {error}") from error
     # Files without batch norm's step counter are common, and nothing reads it.
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     if missing:
         raise RuntimeError(
-            f"MODEL.TIMM.WEIGHTS: {path} does not fit {name}: {len(missing)} tensors missing, among them {missing[:3]}"
+            f"MODEL.FUNDUS_TIMM.WEIGHTS: {path} does not fit {name}: {len(missing)} tensors missing, among them "
+            f"{missing[:3]}"
         )

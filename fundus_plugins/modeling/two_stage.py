@@ -57,7 +57,7 @@ class TwoStage(nn.Module):
             return {"stage1": None, "stage2": cls.stage_class(cfg), "window_diameters": window}
         first = stage1_config(cfg, cls.stage_class)
         if trained:  # no other weights to fetch
-            first.MODEL.TIMM.PRETRAINED, first.MODEL.TIMM.WEIGHTS = False, ""
+            first.MODEL.FUNDUS_TIMM.PRETRAINED, first.MODEL.FUNDUS_TIMM.WEIGHTS = False, ""
         stage1 = cls.stage_class(first)
         if trained:
             load_trained_weights(stage1, cfg.MODEL.GRADING.STAGE1_WEIGHTS, key="MODEL.GRADING.STAGE1_WEIGHTS")

@@ -50,7 +50,7 @@ def test_frozen_up_to_a_level(name, level):
 
 
 def test_freezing_an_unknown_level():
-    with pytest.raises(ValueError, match="MODEL.TIMM.FREEZE_AT 1: expected 0, or 2 to 5"):
+    with pytest.raises(ValueError, match="MODEL.FUNDUS_TIMM.FREEZE_AT 1: expected 0, or 2 to 5"):
         TimmBackbone(name="resnet18", freeze_at=1)
 
 
@@ -93,7 +93,7 @@ def test_local_weights_in_timm_names_as_float16(tmp_path, ending):
 
 
 def test_weights_that_do_not_fit_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="MODEL.TIMM.WEIGHTS.*nowhere"):
+    with pytest.raises(FileNotFoundError, match="MODEL.FUNDUS_TIMM.WEIGHTS.*nowhere"):
         TimmBackbone(name="resnet18", weights="nowhere.pth")
     path = str(tmp_path / "other.safetensors")
     save_file(timm.create_model("resnet18").state_dict(), path)
@@ -114,7 +114,7 @@ def test_pretrained_without_a_network_says_what_to_do(monkeypatch):
         return create(name, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(ConnectionError, match="no network.*MODEL.TIMM.WEIGHTS"):
+    with pytest.raises(ConnectionError, match="no network.*MODEL.FUNDUS_TIMM.WEIGHTS"):
         TimmBackbone(name="resnet18", pretrained=True)
 
 
@@ -135,5 +135,5 @@ def test_packaged_weights():
     backbone = TimmBackbone(name="mobilenetv1_100", weights="fundus://mobilenetv1_100_imagenet.safetensors")
     stem = backbone.body.conv_stem.weight
     assert float(stem.abs().max()) == pytest.approx(0.8765, abs=1e-4)  # a fresh one is a third of that
-    with pytest.raises(FileNotFoundError, match="MODEL.TIMM.WEIGHTS: no file 'fundus://nothing"):
+    with pytest.raises(FileNotFoundError, match="MODEL.FUNDUS_TIMM.WEIGHTS: no file 'fundus://nothing"):
         TimmBackbone(name="mobilenetv1_100", weights="fundus://nothing.safetensors")

@@ -68,12 +68,12 @@ def test_networks_of_one_size_want_to_know_it():
 
 def test_keys_of_a_stock_yaml_that_would_be_ignored(small_cfg, caplog):
     small_cfg.MODEL.BACKBONE.FREEZE_AT = 3
-    with pytest.raises(ValueError, match="FREEZE_AT 3 is for Detectron2's ResNets; ours: MODEL.TIMM.FREEZE_AT"):
+    with pytest.raises(ValueError, match="FREEZE_AT 3 is for Detectron2's ResNets; ours: MODEL.FUNDUS_TIMM.FREEZE_AT"):
         build_backbone(small_cfg)
-    small_cfg.MODEL.TIMM.FREEZE_AT = 3
+    small_cfg.MODEL.FUNDUS_TIMM.FREEZE_AT = 3
     assert not build_backbone(small_cfg).bottom_up.body.conv_stem.weight.requires_grad
     assert not caplog.records
-    small_cfg.MODEL.TIMM.WEIGHTS = "fundus://mobilenetv1_100_imagenet.safetensors"
+    small_cfg.MODEL.FUNDUS_TIMM.WEIGHTS = "fundus://mobilenetv1_100_imagenet.safetensors"
     build_backbone(small_cfg)
     assert not caplog.records
     small_cfg.INPUT.FORMAT, small_cfg.MODEL.PIXEL_MEAN, small_cfg.MODEL.PIXEL_STD = (
@@ -83,11 +83,6 @@ def test_keys_of_a_stock_yaml_that_would_be_ignored(small_cfg, caplog):
     )
     build_backbone(small_cfg)
     assert "weights expect RGB pixels" in caplog.text and "found INPUT.FORMAT BGR" in caplog.text
-    del small_cfg.MODEL.TIMM["NAME"]  # as where add_detic_config comes second
-    with pytest.raises(
-        ValueError, match="MODEL.TIMM.NAME: another project took MODEL.TIMM; call add_fundus_config aft"
-    ):
-        build_backbone(small_cfg)
 
 
 def test_random_crops_are_cut_or_refused(small_cfg, phantoms):

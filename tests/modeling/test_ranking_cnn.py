@@ -167,7 +167,7 @@ def test_what_cannot_be_built_or_read_says_why(tmp_path):
         GradeClassifier(name="resnet18", num_classes=2, feature_stride=8)
     with pytest.raises(ValueError, match="FEATURE_STRIDE 16: timm model mobilenetv3_small_100 gives"):
         GradeClassifier(name="mobilenetv3_small_100", num_classes=2)
-    with pytest.raises(FileNotFoundError, match="MODEL.TIMM.WEIGHTS: no file"):
+    with pytest.raises(FileNotFoundError, match="MODEL.FUNDUS_TIMM.WEIGHTS: no file"):
         GradeClassifier(name="resnet18", num_classes=2, weights=str(tmp_path / "none.pth"))
     with pytest.raises(ValueError, match="FC_DIM. 0"):
         GradeClassifier(name="resnet18", num_classes=2, fc_dim=8).logits_and_maps(torch.zeros(1, 3, 64, 64))
@@ -181,7 +181,7 @@ def test_what_cannot_be_built_or_read_says_why(tmp_path):
     with pytest.raises(ValueError, match="INPUT.FORMAT BGR"):
         build_model(grading_config("softmax_cnn", "INPUT.FORMAT", "BGR"))
     with pytest.raises(ValueError, match="FREEZE_AT 2: the grading models are trained whole"):
-        build_model(grading_config("softmax_cnn", "MODEL.TIMM.FREEZE_AT", 2))
+        build_model(grading_config("softmax_cnn", "MODEL.FUNDUS_TIMM.FREEZE_AT", 2))
 
 
 def test_two_grades():
@@ -195,6 +195,6 @@ def test_imagenet_weights_from_a_file():
     path = SHARED / "weights" / "mobilenetv1_100_imagenet.safetensors"
     if not path.exists():
         pytest.skip("the ImageNet weights of MobileNet-v1 are not at hand")
-    networks = build_model(grading_config("ranking_cnn", "MODEL.TIMM.WEIGHTS", str(path))).networks
+    networks = build_model(grading_config("ranking_cnn", "MODEL.FUNDUS_TIMM.WEIGHTS", str(path))).networks
     stems = [network.trunk.conv_stem.weight for network in networks]
     assert torch.equal(stems[0], stems[1]) and stems[0].data_ptr() != stems[1].data_ptr()

@@ -59,7 +59,7 @@ def test_models_that_know_no_disc(name, found):
 
 def test_a_grader_and_three_structures(small_cfg):
     with pytest.raises(ValueError, match="RankingCNN gives none"):
-        options = ["MODEL.TIMM.NAME", "mobilenetv1_100", "MODEL.TIMM.PRETRAINED", False]
+        options = ["MODEL.FUNDUS_TIMM.NAME", "mobilenetv1_100", "MODEL.FUNDUS_TIMM.PRETRAINED", False]
         fundus_plugins.FundusPredictor(fundus_plugins.get_fundus_cfg("ranking_cnn.yaml", options))
     small_cfg.MODEL.RFNET.CLASSES, small_cfg.MODEL.ROI_HEADS.NUM_CLASSES = ["a", "b", "c"], 3
     with pytest.raises(ValueError, match="expected disc and cup, found 3 structures"):

@@ -112,7 +112,7 @@ def test_doubts_and_interval():
 
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto"])  # with a map at stride 2, and without
 def test_another_backbone_in_bfloat16(cfg, photograph, tmp_path, name):
-    cfg.MODEL.TIMM.NAME = name
+    cfg.MODEL.FUNDUS_TIMM.NAME = name
     torch.save(build_model(cfg).state_dict(), cfg.MODEL.WEIGHTS)
     cfg.TEST.PRECISION = "bfloat16"
     assert fundus_plugins.FundusPredictor(cfg)(photograph).disc.shape == photograph.shape[:2]

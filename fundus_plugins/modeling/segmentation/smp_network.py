@@ -58,7 +58,7 @@ class SMPNetwork(nn.Module):
                 raise
             raise ConnectionError(
                 f"the pretrained weights of {encoder} could not be fetched ({type(error).__name__}: {error}). Without "
-                "a network, set MODEL.TIMM.WEIGHTS to a local file, or MODEL.TIMM.PRETRAINED False."
+                "a network, set MODEL.FUNDUS_TIMM.WEIGHTS to a local file, or MODEL.FUNDUS_TIMM.PRETRAINED False."
             ) from error
         body = self.network.encoder.model if encoder.startswith("tu-") else self.network.encoder
         if weights:
@@ -67,9 +67,11 @@ class SMPNetwork(nn.Module):
 
     @classmethod
     def from_config(cls, cfg):
-        timm = cfg.MODEL.TIMM
+        timm = cfg.MODEL.FUNDUS_TIMM
         if timm.FREEZE_AT:
-            raise ValueError(f"MODEL.TIMM.FREEZE_AT {timm.FREEZE_AT}: SMPNetwork trains all of its encoder, so 0")
+            raise ValueError(
+                f"MODEL.FUNDUS_TIMM.FREEZE_AT {timm.FREEZE_AT}: SMPNetwork trains all of its encoder, so 0"
+            )
         return {
             "architecture": cfg.MODEL.SMP.ARCHITECTURE,
             "encoder": cfg.MODEL.SMP.ENCODER,

@@ -129,7 +129,7 @@ def test_a_weighted_block_scales_whole_channels_down():
 
 def test_encoders_start_from_a_file(tmp_path):
     """The same as RF-Net's backbone, whichever decoder is above."""
-    options = ["MODEL.TIMM.WEIGHTS", "fundus://mobilenetv1_100_imagenet.safetensors"]
+    options = ["MODEL.FUNDUS_TIMM.WEIGHTS", "fundus://mobilenetv1_100_imagenet.safetensors"]
     smp = build_disc_cup_network(network_config("unet_smp_drishti", *options)).network.encoder.model
     ours = build_disc_cup_network(network_config("etnet_drishti", *options)).backbone.body
     weight = ours.state_dict()["conv_stem.weight"]
@@ -139,7 +139,9 @@ def test_encoders_start_from_a_file(tmp_path):
     assert not torch.equal(scratch.state_dict()["conv_stem.weight"], weight)
     torch.save({"conv_stem.weight": weight}, tmp_path / "half.pth")
     with pytest.raises(RuntimeError, match="does not fit tu-mobilenetv1_100: .* tensors missing"):
-        build_disc_cup_network(network_config("unet_smp_drishti", "MODEL.TIMM.WEIGHTS", str(tmp_path / "half.pth")))
+        build_disc_cup_network(
+            network_config("unet_smp_drishti", "MODEL.FUNDUS_TIMM.WEIGHTS", str(tmp_path / "half.pth"))
+        )
 
 
 @pytest.mark.parametrize(
@@ -147,8 +149,8 @@ def test_encoders_start_from_a_file(tmp_path):
     [
         (["MODEL.SMP.ARCHITECTURE", "wnet"], "MODEL.SMP: Wrong architecture type `wnet`"),
         (["MODEL.SMP.ENCODER", "mit_b9"], "MODEL.SMP: Wrong encoder name `mit_b9`"),
-        (["MODEL.TIMM.FREEZE_AT", 2], "FREEZE_AT 2: SMPNetwork trains all of its encoder"),
-        (["MODEL.TIMM.NAME", "hf-hub:x/y"], "nothing is fetched"),
+        (["MODEL.FUNDUS_TIMM.FREEZE_AT", 2], "FREEZE_AT 2: SMPNetwork trains all of its encoder"),
+        (["MODEL.FUNDUS_TIMM.NAME", "hf-hub:x/y"], "nothing is fetched"),
     ],
 )
 def test_what_smp_has_not(options, message):
