@@ -1,4 +1,4 @@
-"""A trained RF-Net as an ONNX file, which runs without PyTorch and Detectron2."""
+"""A trained model of disc and cup as an ONNX file, which runs without PyTorch and Detectron2."""
 
 import json
 import logging
@@ -16,6 +16,8 @@ import fundus_plugins
 from fundus_plugins.config import without_weights
 from fundus_plugins.files import atomic_write, file_hash
 from fundus_plugins.modeling.export import OneLook
+from fundus_plugins.modeling.segmentation import DiscCupSegmentor
+from fundus_plugins.modeling.segmentation.export import PictureMaps
 from fundus_plugins.prediction.exported_views import SeveralViews
 from fundus_plugins.prediction.release import portable_cfg
 from fundus_plugins.prediction.settings import FLIPS, Settings
@@ -35,7 +37,9 @@ def write_onnx(
     side: int | None = None,
     facts: Mapping[str, object] | None = None,
 ) -> None:
-    """Write the RF-Net of `cfg` with the weights MODEL.WEIGHTS names to an ONNX file; in and out as of `OneLook`.
+    """Write the model of `cfg` with the weights MODEL.WEIGHTS names to an ONNX file.
+
+    In and out are as of `OneLook` for RF-Net, and of `PictureMaps` for a DiscCupSegmentor.
 
     What half precision holds without loss, as `write_release` stores weights, is stored in it. The file's metadata are
     "config" (YAML), "facts" (JSON, with the SHA-256 of the file of "weights"), "settings" (JSON of `Settings`) and
@@ -51,19 +55,22 @@ def write_onnx(
     Raises:
         FileNotFoundError, RuntimeError: as `load_trained_weights`.
         ImportError: onnx or onnxscript is not installed.
-        ValueError: an unknown `flips`, a side out of range, views larger than MODEL.FPN.SQUARE_PAD, or a model that is
-            not RF-Net.
+        ValueError: an unknown `flips`, a side out of range, views larger than MODEL.FPN.SQUARE_PAD, or another kind of
+            model. A DiscCupSegmentor has one view, and a side that its config says.
     """
     onnx = import_onnx()
     flips = cfg.TEST.FLIPS if flips is None else flips
     if flips not in FLIPS:
         raise ValueError(f"flips {flips!r}: expected one of {', '.join(FLIPS)}")
-    longest = cfg.MODEL.FPN.SQUARE_PAD or LONGEST
-    if side is not None and not SHORTEST <= side <= longest:
-        raise ValueError(f"side {side}: expected {SHORTEST} to {longest} pixels")
+    if cfg.MODEL.META_ARCHITECTURE == "DiscCupSegmentor":
+        side, longest = _sides_of_segmentor(cfg, flips, side)
+    else:
+        longest = cfg.MODEL.FPN.SQUARE_PAD or LONGEST
+        if side is not None and not SHORTEST <= side <= longest:
+            raise ValueError(f"side {side}: expected {SHORTEST} to {longest} pixels")
     settings = Settings.of(cfg, flips, side)
     largest = max(settings.photograph_sides[1], settings.crop_side if settings.crop else 0)
-    if largest > longest:
+    if largest > longest and not settings.disc_diameters:
         raise ValueError(f"views of {largest} pixels: the model takes {longest} at most (MODEL.FPN.SQUARE_PAD)")
     model = _onnx_model(exportable(cfg, flips), side, longest)
     compact(model, read_weights(cfg.MODEL.WEIGHTS))
@@ -86,10 +93,25 @@ def exportable(cfg: CfgNode, flips: str = "none") -> nn.Module:
     cfg.defrost()
     cfg.MODEL.DEVICE = "cpu"
     model = build_model(without_weights(cfg)).eval()
-    look = OneLook(model, cfg.INPUT.FORMAT)
+    if isinstance(model, DiscCupSegmentor):
+        side = cfg.INPUT.DISC_CROP.SIDE if cfg.INPUT.DISC_CROP.ABOUT != "none" else cfg.MODEL.FPN.SQUARE_PAD
+        look: nn.Module = PictureMaps(model, side, cfg.INPUT.FORMAT)
+    else:
+        look = OneLook(model, cfg.INPUT.FORMAT)
     load_trained_weights(model, cfg.MODEL.WEIGHTS)
     prepare_for_inference(model, torch.float32, channels_last=False)
     return (look if len(FLIPS[flips]) == 1 else SeveralViews(look, FLIPS[flips])).eval()
+
+
+def _sides_of_segmentor(cfg: CfgNode, flips: str, side: int | None) -> tuple[int | None, int]:
+    """The side of the squares that it takes, None for whole photographs of any shape; and the longest."""
+    if flips != "none" or cfg.TEST.CROP or side is not None:
+        raise ValueError("DiscCupSegmentor has one view of its own size: --flips none, TEST.CROP 0 and no --side")
+    if cfg.INPUT.DISC_CROP.ABOUT != "none":
+        return cfg.INPUT.DISC_CROP.SIDE, cfg.INPUT.DISC_CROP.SIDE
+    if not cfg.MODEL.FPN.SQUARE_PAD:
+        raise ValueError("MODEL.FPN.SQUARE_PAD 0: expected the square to which the exported network pads pictures")
+    return None, cfg.MODEL.FPN.SQUARE_PAD
 
 
 def import_onnx() -> ModuleType:
@@ -105,7 +127,9 @@ def import_onnx() -> ModuleType:
 
 def _onnx_model(look: nn.Module, side: int | None, longest: int):
     example = torch.zeros(1, 3, side or SHORTEST + 32, side or SHORTEST + 48, dtype=torch.uint8)
-    sides = {2 + i: torch.export.Dim(name, min=SHORTEST, max=longest) for i, name in enumerate(("height", "width"))}
+    sides: dict = {}
+    if side is None:
+        sides = {2 + i: torch.export.Dim(x, min=SHORTEST, max=longest) for i, x in enumerate(("height", "width"))}
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchvision's and the exporter's of each other
@@ -113,8 +137,8 @@ def _onnx_model(look: nn.Module, side: int | None, longest: int):
             look,
             (example,),
             input_names=["image"],
-            output_names=["box", "score", "masks", "agreement"][: 3 + isinstance(look, SeveralViews)],
-            dynamic_shapes=None if side else {"image": sides},
+            output_names=_outputs(look),
+            dynamic_shapes={"image": sides} if sides else None,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -123,6 +147,12 @@ def _onnx_model(look: nn.Module, side: int | None, longest: int):
     for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         del part.metadata_props[:]  # where in this machine's files each operation was written
     return model
+
+
+def _outputs(look: nn.Module) -> list[str]:
+    if isinstance(look, PictureMaps):
+        return ["maps"]
+    return ["box", "score", "masks", "agreement"][: 3 + isinstance(look, SeveralViews)]
 
 
 def compact(model, weights: Mapping[str, torch.Tensor]) -> None:

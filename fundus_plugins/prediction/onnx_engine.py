@@ -1,4 +1,4 @@
-"""RF-Net run by onnxruntime, from a file that `fundus export` wrote; neither PyTorch nor Detectron2 is needed."""
+"""A network run by onnxruntime, from a file that `fundus export` wrote; neither PyTorch nor Detectron2 is needed."""
 
 import json
 import os
@@ -38,10 +38,14 @@ class OnnxEngine:
             self.settings = Settings.read(json.loads(found["settings"]))
         except ValueError as error:
             raise RuntimeError(f"{path}: exported by another version ({found.get('version', '?')}): {error}") from None
-        if self.settings.side is not None:
+        if self.settings.side is not None and not self.settings.disc_diameters:
             raise RuntimeError(f"{path}: takes square views alone; export it without --side to predict photographs")
         self.facts: dict[str, object] = json.loads(found.get("facts", "{}"))
         self._outputs = [x.name for x in self._session.get_outputs()]
+
+    def maps(self, view: np.ndarray) -> np.ndarray:
+        """As `MapsEngine.maps`."""
+        return self._session.run(["maps"], {"image": np.ascontiguousarray(view.transpose(2, 0, 1)[None])})[0][0]
 
     def look(self, views: Sequence[np.ndarray]) -> list[Look | None]:
         """As `Engine.look`; one view at a time."""

@@ -13,6 +13,7 @@ import numpy as np
 from fundus_plugins.photographs.anything import Anything, as_photograph
 from fundus_plugins.prediction.grading import Grader
 from fundus_plugins.prediction.looks import Finder, Looks, Prepared
+from fundus_plugins.prediction.maps import MapsFinder
 from fundus_plugins.prediction.result import CONTRADICTION, MEASURED, FundusPrediction, measure
 from fundus_plugins.prediction.settings import Settings
 
@@ -59,15 +60,20 @@ class FundusPredictor:
 
             engine = OnnxEngine(source, threads)
             self.settings = engine.settings
-            self.finder = Looks(engine, self.settings)
+            if self.settings.maps:
+                crops = self.settings.disc_diameters > 0
+                detector = FundusPredictor(PACKAGED, threads=threads, grade=False).finder if crops else None
+                self.finder = MapsFinder(engine, self.settings, detector)
+            else:
+                self.finder = Looks(engine, self.settings)
         else:
             from fundus_plugins.prediction.torch_engine import CroppedDetections, Detections, TorchEngine, load_model
 
             self.settings = Settings.of(source)
             model = load_model(source)
             if source.INPUT.DISC_CROP.ABOUT != "none":
-                detector = FundusPredictor(source.INPUT.DISC_CROP.DETECTOR or PACKAGED, threads=threads, grade=False)
-                self.finder = CroppedDetections(model, source, detector.finder)
+                discs = FundusPredictor(source.INPUT.DISC_CROP.DETECTOR or PACKAGED, threads=threads, grade=False)
+                self.finder = CroppedDetections(model, source, discs.finder)
             elif self.settings.flips == "none" and not self.settings.crop:
                 self.finder = Detections(model, source)
             else:

@@ -1,7 +1,7 @@
 """How a trained RF-Net is used on photographs: what is needed beside the network, with any engine."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Settings:
         flag_below, flag_ellipse_below, vcdr_margin: TEST.FLAG_BELOW, TEST.FLAG_ELLIPSE_BELOW and TEST.VCDR_MARGIN.
         flips: which flips of a view are averaged, of FLIPS.
         side: of the square views that the engine takes; None: any height and width.
+        maps: whether the engine gives maps of a picture (DiscCupSegmentor), and not a box and its masks (RF-Net).
+        disc_diameters: of the square about the disc that it takes then, its side; 0: whole photographs.
     """
 
     photograph_sides: tuple[int, int]
@@ -47,11 +49,13 @@ class Settings:
     vcdr_margin: float
     flips: str
     side: int | None = None
+    maps: bool = False
+    disc_diameters: float = 0.0
 
     @classmethod
     def of(cls, cfg: "CfgNode", flips: str | None = None, side: int | None = None) -> "Settings":
         """Those of a config; `flips`, unless None, goes before TEST.FLIPS."""
-        test = cfg.TEST
+        test, crop = cfg.TEST, cfg.INPUT.DISC_CROP
         return cls(
             photograph_sides=(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST),
             crop=test.CROP,
@@ -65,15 +69,21 @@ class Settings:
             flag_ellipse_below=test.FLAG_ELLIPSE_BELOW,
             vcdr_margin=test.VCDR_MARGIN,
             flips=test.FLIPS if flips is None else flips,
-            side=side,
+            side=side if crop.ABOUT == "none" else crop.SIDE,
+            maps=cfg.MODEL.META_ARCHITECTURE == "DiscCupSegmentor",
+            disc_diameters=0.0 if crop.ABOUT == "none" else crop.DIAMETERS,
         )
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Settings":
-        """Those that `asdict` gave, of a JSON file. Raises ValueError where one is missing or unknown."""
+        """Those that `asdict` gave, of a JSON file; raises ValueError where one is missing or unknown.
+
+        Files of before have none of those that have a default here.
+        """
         expected = {x.name for x in fields(cls)}
-        if values.keys() != expected:
-            wrong = sorted(values.keys() ^ expected)
+        needed = {x.name for x in fields(cls) if x.default is MISSING}
+        if not needed <= values.keys() <= expected:
+            wrong = sorted((needed - values.keys()) | (values.keys() - expected))
             raise ValueError(
                 f"settings: expected {', '.join(sorted(expected))}; missing or unknown: {', '.join(wrong)}"
             )
