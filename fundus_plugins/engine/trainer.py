@@ -196,15 +196,14 @@ def _require_categories(cfg, name: str) -> None:
 
 
 def _require_cups(cfg, records: Sequence[dict]) -> None:
-    """Raise ValueError where RF-Net is to outline cups and nobody has drawn one: it would outline anything."""
+    """Raise ValueError where a model is to outline cups and nobody has drawn one: it would outline anything."""
     heads = cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN" and cfg.MODEL.ROI_HEADS.NAME == "RFNetROIHeads"
-    if not heads or not cfg.MODEL.MASK_ON or "cup" not in cfg.MODEL.RFNET.CLASSES:
+    rfnet = heads and cfg.MODEL.MASK_ON and "cup" in cfg.MODEL.RFNET.CLASSES
+    if not rfnet and cfg.MODEL.META_ARCHITECTURE != "DiscCupSegmentor":
         return
     if not any(x["category_id"] == CUP for record in records for x in record["annotations"]):
-        raise ValueError(
-            f"{', '.join(cfg.DATASETS.TRAIN)}: no cup is annotated; with MODEL.RFNET.CLASSES ['disc'] and "
-            "MODEL.ROI_HEADS.NUM_CLASSES 1 the disc alone is learned"
-        )
+        what = "the disc alone is learned by RF-Net with MODEL.RFNET.CLASSES ['disc'] and MODEL.ROI_HEADS.NUM_CLASSES 1"
+        raise ValueError(f"{', '.join(cfg.DATASETS.TRAIN)}: no cup is annotated; {what}")
 
 
 def _refuse_proposal_files(cfg) -> None:

@@ -16,6 +16,7 @@ from fundus_plugins.data.grading_mapper import build_grading_augmentations
 from fundus_plugins.data.mapper import build_fundus_mapper
 from fundus_plugins.modeling.backbone import TimmBackbone
 from tests.conftest import SMALL, training_input
+from tests.modeling.segmentation.networks import network_config
 
 RETINANET = "COCO-Detection/retinanet_R_50_FPN_1x.yaml"
 MASK_RCNN = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"
@@ -187,8 +188,11 @@ def test_cups_that_nobody_drew(small_cfg, phantoms):
     MetadataCatalog.get("discs_alone").set(thing_classes=["optic_disc", "optic_cup"])
     try:
         small_cfg.DATASETS.TRAIN = ("discs_alone",)
-        with pytest.raises(ValueError, match=r"discs_alone: no cup is annotated; with MODEL.RFNET.CLASSES \['disc'\]"):
-            fundus_plugins.FundusTrainer.build_train_loader(small_cfg)
+        for cfg in (small_cfg, network_config("unet_drishti", "DATASETS.TRAIN", ("discs_alone",))):
+            with pytest.raises(
+                ValueError, match=r"discs_alone: no cup is annotated; .* MODEL.RFNET.CLASSES \['disc'\]"
+            ):
+                fundus_plugins.FundusTrainer.build_train_loader(cfg)
         assert next(iter(fundus_plugins.FundusTrainer.build_train_loader(disc_only(small_cfg))))
     finally:
         DatasetCatalog.remove("discs_alone")
