@@ -86,7 +86,7 @@ def run(study: GradingStudy, row: Row, seed: int, split: int) -> None:
     if not written.is_file():
         with atomic_write(written) as file:
             file.write(cfg.dump())
-    elif _deciding(written.read_text(encoding="utf-8")) != _deciding(cfg.dump()):
+    elif _deciding(get_fundus_cfg(str(written)).dump()) != _deciding(cfg.dump()):  # keys may have other names since
         raise ValueError(f"{written} is of a run with other options; give the same, or another --output")
     _refuse_other_photographs(folder / "sets.json", study.splits[split])
     if study.result(row.name, seed, split) is None:
