@@ -1,10 +1,12 @@
 """Several processes that train or evaluate one model: started here or by torchrun, on GPUs or on the CPU."""
 
 import logging
+import multiprocessing
 import os
 import pickle
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,7 +51,7 @@ def launch(
     if processes * machines == 1:
         function(*args)
         return
-    with tempfile.TemporaryDirectory() as failures, _environment(processes, on_cpu), _quiet_ends():
+    with tempfile.TemporaryDirectory() as failures, _environment(processes, on_cpu), _quiet_ends(), _none_left():
         try:
             launch_detectron2(_process, processes, machines, machine_rank, url, args=(failures, function, args))
         except ProcessException as error:
@@ -89,6 +91,7 @@ def data_parallel(model: nn.Module) -> nn.Module:
 
 
 def _process(failures: str, function: Callable[..., None], args: tuple) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         function(*args)
     except Exception as error:
@@ -97,6 +100,14 @@ def _process(failures: str, function: Callable[..., None], args: tuple) -> None:
         path.with_suffix(".part").write_bytes(_pickled(_in_words(error)))
         path.with_suffix(".part").rename(path)
         raise
+
+
+def _end_with_parent() -> None:
+    """PyTorch's own signal for this is SIGINT, which is ignored where a shell has started the parent with `&`."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _pickled(error: Exception) -> bytes:
@@ -125,6 +136,18 @@ def _in_words(error: Exception) -> Exception:
     if isinstance(error, RuntimeError) and comm.get_world_size() > 1 and re.search(_CUT_OFF, str(error)):
         return RuntimeError("another process ended, perhaps for want of memory; --resume goes on")
     return error
+
+
+@contextmanager
+def _none_left() -> Iterator[None]:
+    """Ends the processes that were started where this one is interrupted: it would wait for them."""
+    others = set(multiprocessing.active_children())
+    try:
+        yield
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
 
 
 @contextmanager
