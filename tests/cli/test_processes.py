@@ -115,6 +115,7 @@ def test_one_process_goes_on_with_it(trained, tmp_path):
     assert state["iteration"] == 3 and state["trainer"]["hooks"]["ContinueOrder"]["seen"] == 4 * 6
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_shared_is_one_line(five, tmp_path):
     done = start(five, "--num-processes", 2, *TRAINING, "SOLVER.IMS_PER_BATCH", 3, "OUTPUT_DIR", tmp_path)
     line = "error: SOLVER.IMS_PER_BATCH 3: expected a multiple of the 2 processes, which share the batch"
