@@ -45,7 +45,12 @@ def start(datasets, *words, program=FUNDUS, **options) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DETECTRON2_DATASETS": str(datasets), "OMP_NUM_THREADS": "1"}
     command = [*program, "train", "--config-file", "Base-RFNet.yaml", *words]
     return subprocess.Popen(
-        list(map(str, command)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        list(map(str, command)),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
     )
 
 

@@ -14,6 +14,7 @@ from fundus_plugins.data.converters.convert import convert_dataset
 from fundus_plugins.data.phantom import write_refuge_layout
 from fundus_plugins.engine.statistics import average_statistics
 from fundus_plugins.engine.trainer import FundusTrainer, train
+from fundus_plugins.modeling.roi_heads import RFNetROIHeads
 from tests.conftest import SIDE
 
 
@@ -44,6 +45,20 @@ def train_and_tell(cfg, root: str, resume: bool = False) -> None:
         train(cfg, resume=resume)
     finally:
         FundusTrainer.run_step = step
+
+
+def lose(cfg, root: str, at: int) -> None:
+    """Train, where one process's losses are no numbers."""
+    fundus_plugins.register_fundus_datasets(root)
+    if comm.get_rank() == at:
+        forward = RFNetROIHeads.forward
+
+        def broken(self, *args, **kwargs):
+            proposals, losses = forward(self, *args, **kwargs)
+            return proposals, {name: x * float("nan") for name, x in losses.items()}
+
+        RFNetROIHeads.forward = broken
+    train(cfg)
 
 
 class Odd(Exception):

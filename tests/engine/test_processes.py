@@ -11,7 +11,7 @@ import torch
 from fundus_plugins.engine.before import check_schedule
 from fundus_plugins.engine.processes import launch
 from tests.conftest import grading_config, small_config
-from tests.engine.processes import average, die_alone, draw_five, fail_alone, train_and_tell
+from tests.engine.processes import average, die_alone, draw_five, fail_alone, lose, train_and_tell
 from tests.modeling.segmentation.networks import network_config
 
 
@@ -78,13 +78,17 @@ def drawn(folder) -> list[str]:
     return Path(folder, "steps.txt").read_text().splitlines()
 
 
-def run(five, folder, iterations, processes):
+def of_rfnet(folder, iterations):
     cfg = small_config()
     cfg.merge_from_list([
         "DATASETS.TRAIN", ("phantom_train",), "DATASETS.TEST", (), "DATASETS.CHECK", False, "SEED", 1,
         "SOLVER.IMS_PER_BATCH", 6, "SOLVER.MAX_ITER", iterations, "OUTPUT_DIR", str(folder),
     ])  # fmt: skip
-    launch(train_and_tell, (cfg, five, True), processes=processes, on_cpu=True)
+    return cfg
+
+
+def run(five, folder, iterations, processes):
+    launch(train_and_tell, (of_rfnet(folder, iterations), five, True), processes=processes, on_cpu=True)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +106,13 @@ def test_a_run_goes_on_with_another_number_of_processes(five, whole, tmp_path, f
     run(five, tmp_path, 2, first)
     run(five, tmp_path, 4, then)
     assert drawn(tmp_path) == whole
+
+
+@pytest.mark.slow
+def test_a_loss_of_another_process_that_is_no_number_names_all_photographs(five, tmp_path):
+    with pytest.raises(FloatingPointError, match="not finite at iteration 0 .*photographs were") as raised:
+        launch(lose, (of_rfnet(tmp_path, 2), five, 1), processes=2, on_cpu=True)
+    assert str(raised.value).count(".jpg") == 6 and not list(tmp_path.glob("*.pth"))
 
 
 @pytest.mark.slow
