@@ -26,6 +26,10 @@ _TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADD
 _CUT_OFF = r"[Cc]onnection (closed|reset) by peer|Broken pipe|recvBytes|sendBytes"  # gloo's words and the store's
 
 
+class LostProcess(RuntimeError):
+    """A process that this one waits for has ended."""
+
+
 def launch(
     function: Callable[..., None],
     args: tuple = (),
@@ -55,7 +59,7 @@ def launch(
         try:
             launch_detectron2(_process, processes, machines, machine_rank, url, args=(failures, function, args))
         except ProcessException as error:
-            raise (_first(failures) or _died(error)) from error
+            raise _first(failures, error) from error
 
 
 def by_torchrun() -> bool:
@@ -65,7 +69,7 @@ def by_torchrun() -> bool:
 
 @contextmanager
 def joined(on_cpu: bool) -> Iterator[None]:
-    """What torchrun started is joined, as Detectron2's `launch` would join it; RuntimeError where a process is lost."""
+    """What torchrun started is joined, as Detectron2's `launch` would join it; LostProcess where one is lost."""
     local = int(os.environ["LOCAL_RANK"])
     if not on_cpu:
         if local >= torch.cuda.device_count():
@@ -119,22 +123,24 @@ def _pickled(error: Exception) -> bytes:
         return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
-def _first(failures: str) -> Exception | None:
+def _first(failures: str, error: ProcessException) -> Exception:
+    """What the first process to fail has left; where that is only that another had ended, how that one did."""
     found = sorted(x for x in Path(failures).iterdir() if not x.suffix)
-    return pickle.loads(found[0].read_bytes()) if found else None
+    first = pickle.loads(found[0].read_bytes()) if found else _died(error)
+    return _died(error) if isinstance(first, LostProcess) and isinstance(error, ProcessExitedException) else first
 
 
 def _died(error: ProcessException) -> RuntimeError:
-    how = str(error).strip().splitlines()[-1]
+    how = str(error).strip().splitlines()[-1]  # of a traceback
     if isinstance(error, ProcessExitedException):
-        how = f"with {error.signal_name or error.exit_code}, perhaps for want of memory; --resume goes on"
-    return RuntimeError(f"process {error.error_index} ended: {how}")
+        how = f"{error.signal_name or error.exit_code}, perhaps for want of memory; --resume goes on"
+    return RuntimeError(f"process {error.error_index} ended with {how}")
 
 
 def _in_words(error: Exception) -> Exception:
     """The error; one that only says that a connection is cut, in words of ours."""
     if isinstance(error, RuntimeError) and comm.get_world_size() > 1 and re.search(_CUT_OFF, str(error)):
-        return RuntimeError("another process ended, perhaps for want of memory; --resume goes on")
+        return LostProcess("another process ended, perhaps for want of memory; --resume goes on")
     return error
 
 

@@ -43,15 +43,9 @@ def one_thread(five, monkeypatch):
 
 def start(datasets, *words, program=FUNDUS, **options) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DETECTRON2_DATASETS": str(datasets), "OMP_NUM_THREADS": "1"}
-    command = [*program, "train", "--config-file", "Base-RFNet.yaml", *words]
-    return subprocess.Popen(
-        list(map(str, command)),
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+    command = list(map(str, [*program, "train", "--config-file", "Base-RFNet.yaml", *words]))
+    options |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=environment, **options)
 
 
 def ended(process: subprocess.Popen) -> tuple[int, str]:
