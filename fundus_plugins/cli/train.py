@@ -3,8 +3,10 @@
 import argparse
 import logging
 import os
+from collections.abc import Sequence
 
 import rich_click as click
+from click.core import ParameterSource
 
 from .options import Command, config_option, load_config, overrides_argument, pairs
 
@@ -19,18 +21,22 @@ LOUD = ("detectron2.engine.train_loop",)  # loggers that show a traceback of an 
 @click.option("--resume", is_flag=True, help="go on from the last checkpoint in OUTPUT_DIR, if there is one")
 @click.option("--overwrite", is_flag=True, help="begin anew where OUTPUT_DIR holds a run: its checkpoints are removed")
 @click.option("--eval-only", is_flag=True, help="evaluate MODEL.WEIGHTS on DATASETS.TEST, train nothing")
-@click.option("--num-gpus", type=click.IntRange(min=0), default=1, show_default=True, help="on each machine")
+@click.option(
+    "--num-gpus", type=click.IntRange(min=0), default=1, show_default=True, help="on each machine, a process each"
+)
+@click.option("--num-processes", type=click.IntRange(min=1), help="on each machine, on the CPU, instead of GPUs")
 @click.option("--num-machines", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--machine-rank", type=click.IntRange(min=0), default=0, show_default=True, help="of this machine")
 @click.option("--dist-url", default="auto", show_default=True, help="where the machines meet: tcp://HOST:PORT")
 @overrides_argument
-def command(
-    config_file, from_run, resume, overwrite, eval_only, num_gpus, num_machines, machine_rank, dist_url, overrides
-):
+@click.pass_context
+def command(ctx, config_file, from_run, resume, overwrite, eval_only, overrides, **several):
     """Train or evaluate a model.
 
     Everything is Detectron2's: OUTPUT_DIR gets checkpoints, metrics.json and TensorBoard's events. The weights with the
     best validation TEST.BEST_METRIC are kept as model_best.pth. KEY VALUE pairs override the config.
+
+    Several processes share each batch, SOLVER.IMS_PER_BATCH. torchrun may start them, too.
     """
     if resume and overwrite:
         raise click.UsageError("--resume goes on with a run, --overwrite removes it: give one of them")
@@ -39,22 +45,23 @@ def command(
     if from_run and eval_only:
         raise click.UsageError("--from-run trains; evaluate with --config-file and its config.yaml")
     overrides = pairs(overrides)
-    if config_file:
+    if from_run:
+        from fundus_plugins.engine.run_record import recorded_cfg
+
+        cfg = recorded_cfg(from_run, overrides)
+    else:
         from fundus_plugins.model_zoo import find_config_file
 
         config_file = find_config_file(config_file)
-        load_config(config_file, overrides)  # its errors in one line, before any process is started
-    else:
-        from fundus_plugins.engine.run_record import recorded_cfg
+        cfg = load_config(config_file, overrides)  # its errors in one line, before any process is started
 
-        recorded_cfg(from_run, overrides)
+    from fundus_plugins.engine.processes import by_torchrun, joined, launch
 
-    import torch
-    from detectron2.engine import launch
-    from torch.multiprocessing.spawn import ProcessException
-
-    if num_gpus > 1 and num_gpus > torch.cuda.device_count():
-        raise click.UsageError(f"--num-gpus {num_gpus}: this machine has {torch.cuda.device_count()}")
+    given = [name for name in several if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    on_cpu = several["num_processes"] is not None or cfg.MODEL.DEVICE == "cpu"
+    if several["num_processes"]:
+        _refuse_gpus(given, overrides)
+        overrides += ["MODEL.DEVICE", "cpu"]
     args = argparse.Namespace(
         config_file=config_file or "",  # which default_setup shows
         from_run=from_run,
@@ -63,10 +70,46 @@ def command(
         eval_only=eval_only,
         opts=overrides,
     )
-    try:
-        launch(train_or_evaluate, num_gpus, num_machines, machine_rank, dist_url, args=(args,))
-    except ProcessException as error:  # with the other process's traceback
-        raise RuntimeError(f"process {error.error_index}: {str(error).strip().splitlines()[-1]}") from error
+    if by_torchrun():
+        if given:
+            option = f"--{given[0].replace('_', '-')}"
+            raise click.UsageError(f"{option}: torchrun has started the processes, and says how many there are")
+        with joined(on_cpu):
+            train_or_evaluate(args)
+        return
+    processes = several["num_processes"] or several["num_gpus"]
+    _refuse_numbers(processes, on_cpu, several)
+    machines, rank, url = (several[name] for name in ("num_machines", "machine_rank", "dist_url"))
+    launch(
+        train_or_evaluate, (args,), processes=processes, on_cpu=on_cpu, machines=machines, machine_rank=rank, url=url
+    )
+
+
+def _refuse_gpus(given: Sequence[str], overrides: Sequence[str]) -> None:
+    if "num_gpus" in given:
+        raise click.UsageError("--num-processes is for the CPU, --num-gpus for GPUs: give one of them")
+    device = dict(zip(overrides[::2], overrides[1::2])).get("MODEL.DEVICE", "cpu")
+    if device != "cpu":
+        raise click.UsageError(f"--num-processes is for the CPU: expected MODEL.DEVICE cpu, found {device}")
+
+
+def _refuse_numbers(processes: int, on_cpu: bool, several: dict) -> None:
+    """Raise UsageError for more GPUs than there are, and machines that could not meet."""
+    import torch
+
+    if several["num_processes"] is None and processes > 1:
+        if processes > torch.cuda.device_count():
+            raise click.UsageError(
+                f"--num-gpus {processes}: this machine has {torch.cuda.device_count()}; --num-processes {processes} "
+                "works on the CPU"
+            )
+        if on_cpu:
+            raise click.UsageError(f"--num-gpus {processes} with MODEL.DEVICE cpu: did you mean --num-processes?")
+    machines, rank = several["num_machines"], several["machine_rank"]
+    if rank >= machines:
+        raise click.UsageError(f"--machine-rank {rank}: expected 0 to {machines - 1}, for --num-machines {machines}")
+    if machines > 1 and several["dist_url"] == "auto":
+        raise click.UsageError(f"--num-machines {machines}: expected --dist-url tcp://HOST:PORT, where they meet")
 
 
 def train_or_evaluate(args: argparse.Namespace) -> None:

@@ -41,12 +41,17 @@ def check_photographs(cfg: CfgNode, names: Sequence[str]) -> None:
 
 
 def check_schedule(cfg: CfgNode) -> None:
-    """Raise ValueError for no training set, or numbers of a schedule that count nothing."""
+    """Raise ValueError for no training set, or numbers of a schedule that count nothing or cannot be shared."""
     if not cfg.DATASETS.TRAIN:
         raise ValueError("DATASETS.TRAIN: expected at least one data set, found none")
     for key in ("MAX_ITER", "CHECKPOINT_PERIOD", "IMS_PER_BATCH"):
         if cfg.SOLVER[key] < 1:
             raise ValueError(f"SOLVER.{key}: expected at least 1, found {cfg.SOLVER[key]}")
+    processes, batch = comm.get_world_size(), cfg.SOLVER.IMS_PER_BATCH
+    if not cfg.SOLVER.REFERENCE_WORLD_SIZE and batch % processes:  # with it Detectron2 makes the batch fit
+        raise ValueError(
+            f"SOLVER.IMS_PER_BATCH {batch}: expected a multiple of the {processes} processes, which share the batch"
+        )
 
 
 def check_batch(cfg: CfgNode) -> None:

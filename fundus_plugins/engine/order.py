@@ -76,7 +76,7 @@ def training_sampler(
 
 
 class KnownBatches:
-    """A loader's batches, of which the last one's photographs are known by name.
+    """A loader's batches, of which the last one's photographs, those of all processes, are known by name.
 
     Args:
         loader: Detectron2's.
@@ -91,7 +91,8 @@ class KnownBatches:
         with torch.random.fork_rng(devices=[]):  # a loader draws a number, which a resumed run would draw once more
             batches = iter(self.loader)
         for batch in batches:
-            self.photographs = [str(x.get("file_name", "")) for x in batch]
+            own = [str(x.get("file_name", "")) for x in batch]
+            self.photographs = list(itertools.chain(*comm.all_gather(own)))  # whose loss it is, is not known later
             yield batch
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,10 +17,11 @@ from detectron2.data import (
     get_detection_dataset_dicts,
 )
 from detectron2.data.build import filter_images_with_only_crowd_annotations
-from detectron2.engine import DefaultTrainer, hooks
+from detectron2.engine import AMPTrainer, DefaultTrainer, HookBase, SimpleTrainer, hooks
 from detectron2.evaluation import DatasetEvaluators
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
+from detectron2.utils.logger import setup_logger
 
 from fundus_plugins.config import parse_readers
 from fundus_plugins.data.annotations import CUP, DISC, parse_categories
@@ -37,6 +39,7 @@ from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.optimizer import build_optimizer
 from fundus_plugins.engine.order import ContinueOrder, KnownBatches, training_sampler
 from fundus_plugins.engine.precision import resolve_precision
+from fundus_plugins.engine.processes import data_parallel
 from fundus_plugins.engine.run_record import (
     FILE,
     compare_metrics,
@@ -46,6 +49,7 @@ from fundus_plugins.engine.run_record import (
     write_start,
 )
 from fundus_plugins.engine.schedule import in_iterations, is_grading, training_stages
+from fundus_plugins.engine.statistics import AverageStatistics
 from fundus_plugins.evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
 from fundus_plugins.files import FolderLock, remove_leftovers
 
@@ -71,21 +75,30 @@ class FundusTrainer(DefaultTrainer):
             _require_categories(cfg, name)
         if cfg.MODEL.DEVICE == "cpu":
             keep_freed_memory()
-        super().__init__(in_iterations(cfg))
-        cfg = self.cfg
-        if not cfg.SOLVER.AMP.ENABLED:
-            return
-        precision = resolve_precision(cfg.SOLVER.AMP.PRECISION, cfg.MODEL.DEVICE)
-        trainer = self._trainer
-        if torch.device(cfg.MODEL.DEVICE).type == "cpu":
-            # Made anew rather than chosen: DefaultTrainer knows only SimpleTrainer and the CUDA-only AMPTrainer.
-            self._trainer = CPUAutocastTrainer(trainer.model, trainer.data_loader, trainer.optimizer, precision)
-        else:
-            trainer.precision = precision
+        # Not DefaultTrainer's: it takes a trainer for CUDA alone, and gives a model on the CPU a GPU to be spread over.
+        super(DefaultTrainer, self).__init__()
+        if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
+            setup_logger()
+        self.cfg = cfg = self.auto_scale_workers(in_iterations(cfg), comm.get_world_size())
+        model = self.build_model(cfg)
+        optimizer = self.build_optimizer(cfg, model)
+        batches = self.build_train_loader(cfg)
+        model = data_parallel(model)
+        self._trainer = _steps(cfg, model, batches, optimizer)
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self.checkpointer = FundusCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
+        self.max_iter = cfg.SOLVER.MAX_ITER
+        self._judges: list[HookBase] = []
+        self.register_hooks(self.build_hooks())
 
     def state_dict(self) -> dict:
         # After the last step Detectron2 counts one further, and a checkpoint saved there would skip one when resumed.
         return super().state_dict() | {"iteration": min(self.iter, self.max_iter - 1)}
+
+    def after_train(self):
+        if self.iter < self.max_iter:  # an error; in the last step Detectron2 would evaluate all the same
+            self._hooks = [hook for hook in self._hooks if hook not in self._judges]
+        super().after_train()
 
     def run_step(self):
         batches = self._trainer.data_loader
@@ -149,12 +162,8 @@ class FundusTrainer(DefaultTrainer):
         return DatasetEvaluators([evaluator, RefugeMaskWriter(masks, cfg.TEST.SAVE_MASKS, photographs)])
 
     def build_hooks(self):
-        # Here, for DefaultTrainer makes its checkpointer just before, and the hooks keep what they are given.
-        self.checkpointer = FundusCheckpointer(
-            self.checkpointer.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
-        )
         every = super().build_hooks()
-        judged: list[hooks.HookBase] = []
+        judged: list[HookBase] = []
         if comm.is_main_process() and self.cfg.DATASETS.TEST and self.cfg.TEST.EVAL_PERIOD > 0:
             # With several sets Detectron2 puts the set's name before the metric.
             prefix = f"{self.cfg.DATASETS.TEST[0]}/" if len(self.cfg.DATASETS.TEST) > 1 else ""
@@ -167,10 +176,10 @@ class FundusTrainer(DefaultTrainer):
         savers = [hook for hook in every if isinstance(hook, hooks.PeriodicCheckpointer)]
         every = [hook for hook in every if hook not in savers]
         place = next(i for i, hook in enumerate(every) if isinstance(hook, hooks.EvalHook))
-        judges = [every[place], *judged, *savers]
+        self._judges = judges = [every[place], *judged, *savers]
         period = self.cfg.TEST.EVAL_PERIOD if self.cfg.DATASETS.TEST else 0
         before = SaveBeforeEvaluation(period, self.checkpointer)
-        every[place : place + 1] = [before, *judges, MakeUpForEvaluation(before, judges)]
+        every[place : place + 1] = [AverageStatistics(), before, *judges, MakeUpForEvaluation(before, judges)]
         every.insert(0, ContinueOrder(self._trainer.data_loader.sampler, self.cfg.SOLVER.IMS_PER_BATCH))
         if comm.is_main_process() and self.cfg.SOLVER.EPOCHS > 0:
             for hook in every:
@@ -179,6 +188,16 @@ class FundusTrainer(DefaultTrainer):
                     hook.recent_checkpoints = [str(x) for x in there if x.stem[-1].isdigit()]
                     hook.max_to_keep = 2  # all would fill the disk; one might be damaged
         return every
+
+
+def _steps(cfg, model, batches, optimizer) -> SimpleTrainer:
+    """What makes the steps, in the precision that the config asks for."""
+    if not cfg.SOLVER.AMP.ENABLED:
+        return SimpleTrainer(model, batches, optimizer)
+    precision = resolve_precision(cfg.SOLVER.AMP.PRECISION, cfg.MODEL.DEVICE)
+    if torch.device(cfg.MODEL.DEVICE).type == "cpu":
+        return CPUAutocastTrainer(model, batches, optimizer, precision)
+    return AMPTrainer(model, batches, optimizer, precision=precision)
 
 
 def _require_categories(cfg, name: str) -> None:
@@ -299,7 +318,7 @@ def _with_seed(cfg, resume: bool):
     cfg = cfg.clone()
     cfg.defrost()
     record = Path(cfg.OUTPUT_DIR) / FILE
-    seed = recorded_seed(cfg.OUTPUT_DIR) if resume and record.is_file() else comm.shared_random_seed()
+    seed = recorded_seed(cfg.OUTPUT_DIR) if resume and record.is_file() else secrets.randbelow(1 << 31)
     cfg.SEED = comm.all_gather(seed)[0]
     return cfg
 

@@ -51,6 +51,10 @@ WRONG = {
     "unknown readers": (["MODEL.RFNET.READERS", "['a']"], "MODEL.RFNET.READERS: expected words"),
     "another order of colours": (["INPUT.FORMAT", "HSV"], "INPUT.FORMAT 'HSV': expected RGB or BGR"),
     "more cards than there are": (["--num-gpus", 2], "--num-gpus 2: this machine has 0"),
+    "GPUs and the CPU": (["--num-processes", 2, "--num-gpus", 2], "give one of them"),
+    "processes on the CPU with a GPU": (["--num-processes", 2, "MODEL.DEVICE", "cuda"], "expected MODEL.DEVICE cpu"),
+    "machines that do not meet": (["--num-machines", 2], "--num-machines 2: expected --dist-url tcp://HOST:PORT"),
+    "a machine too many": (["--num-machines", 2, "--machine-rank", 2], "--machine-rank 2: expected 0 to 1, for"),
     "both at once": (["--resume", "--overwrite"], "give one of them"),
     "weights to evaluate": (["--eval-only"], "MODEL.WEIGHTS: no file"),
     "a rate that diverges": (["SOLVER.BASE_LR", 1e30, "SOLVER.MAX_ITER", 9], "not finite at iteration .*jpg"),
@@ -65,7 +69,9 @@ def told(phantoms, tmp_path, monkeypatch, capfd):
 
     def run(words, config="Base-RFNet.yaml", training=TRAINING):
         flags = [x for x in words if str(x).startswith("--")]
-        flags += [x for before, x in zip(words, words[1:]) if before == "--num-gpus"]
+        numbered = ("--num-gpus", "--num-processes", "--num-machines", "--machine-rank")
+        pairs = [pair for pair in zip(words, words[1:]) if pair[0] in numbered]
+        flags = [x for x in flags if x not in numbered] + [x for pair in pairs for x in pair]
         rest = [x for x in words if x not in flags]
         given = ["train", "--config-file", config, *flags, *training, "OUTPUT_DIR", tmp_path / "run", *rest]
         code = main(list(map(str, given)))
@@ -115,17 +121,13 @@ def test_what_is_in_the_folder(told, tmp_path):
     assert "Not a directory" in told(["OUTPUT_DIR", tmp_path / "file" / "run"])
 
 
-def test_an_error_of_several_processes_is_that_of_one(told, monkeypatch):
-    import detectron2.engine
-    import torch
-    from torch.multiprocessing.spawn import ProcessRaisedException
+def test_a_process_that_ends_without_a_word(told, monkeypatch):
+    from torch.multiprocessing.spawn import ProcessExitedException
+
+    import fundus_plugins.engine.processes
 
     def launch(*_, **__):
-        text = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g()\n'
-        raise ProcessRaisedException(
-            f"\n\n-- Process 1 terminated with the following error:\n{text}ValueError: bad", 1, 9
-        )
+        raise ProcessExitedException("process 1 terminated with signal SIGKILL", 1, 9, -9, "SIGKILL")
 
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(detectron2.engine, "launch", launch)
-    assert told(["--num-gpus", 2]) == "error: process 1: ValueError: bad"
+    monkeypatch.setattr(fundus_plugins.engine.processes, "launch_detectron2", launch)
+    assert told(["--num-processes", 2]).startswith("error: process 1 ended with SIGKILL, perhaps for want of memory")

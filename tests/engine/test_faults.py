@@ -297,6 +297,17 @@ def test_an_evaluation_that_ends_early_costs_no_training(config, steps, monkeypa
     assert names == {"model_best.pth", "model_final.pth"}
 
 
+def test_an_error_in_the_last_step_is_not_evaluated(config, steps, monkeypatch):
+    """With several processes the one that failed would wait for the others there."""
+    calls = []
+    monkeypatch.setattr(FundusTrainer, "test", classmethod(lambda *_: calls.append(1)))
+    steps.stop_at = 1
+    cfg = config("SOLVER.MAX_ITER", 2, "TEST.EVAL_PERIOD", 10)
+    with pytest.raises(Stopped):
+        train(cfg)
+    assert len(steps) == 1 and not calls
+
+
 def test_two_trainings_do_not_share_a_folder(config):
     cfg = config()
     os.makedirs(cfg.OUTPUT_DIR)
