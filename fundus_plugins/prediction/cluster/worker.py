@@ -32,8 +32,8 @@ class Attempts:
 class Worker:
     """Brings blocks up to date.
 
-    A block that is begun again, for its process died, is done photograph by photograph, each counted: one at which a
-    process died twice is recorded as lost, and costs the others nothing.
+    A block that is begun again, for its process died, is done photograph by photograph, each counted and written: one
+    at which a process died twice is recorded as lost, and costs the others nothing.
 
     Args:
         folder: where the run was started; relative paths are meant there.
@@ -75,13 +75,15 @@ class Worker:
         records = {x["id"]: x for x in self._parts.read(number)}
         before = {id: line_of(x) for id, x in records.items()}
         todo = [x for x in sources if not self._is_done(x, records.get(x.id))]
-        new = 0
-        for record in self._predict(number, todo):
+        again = bool(todo) and self._begin(f"block {number}") > 1
+        unwritten = 0
+        for record in self._predict(todo, again):
             records[record["id"]] = record
-            new += 1
-            if new % SIZE == 0:  # a block that has grown
+            unwritten += 1
+            if again or unwritten == SIZE:  # of a block that has grown
                 self._parts.write(number, records.values())
-        if new % SIZE:
+                unwritten = 0
+        if unwritten:
             self._parts.write(number, records.values())
         for id, old in before.items():
             remove_files(self._job.output, set(old.files) - set(line_of(records[id]).files))
@@ -90,12 +92,12 @@ class Worker:
     def _is_done(self, source: Source, record: Mapping[str, Any] | None) -> bool:
         return record is not None and not record.get("error") and is_done(source, line_of(record), self._job)
 
-    def _predict(self, number: int, sources: Sequence[Source]) -> Iterator[dict[str, Any]]:
+    def _predict(self, sources: Sequence[Source], again: bool) -> Iterator[dict[str, Any]]:
         if not sources:
             return
         if self._predictor is None:
             self._predictor = self._make()
-        if self._begin(f"block {number}") == 1:
+        if not again:
             yield from predict_each(self._job, self._predictor, sources)
             return
         for source in sources:
