@@ -181,7 +181,8 @@ def command(
     chosen = tuple(dict.fromkeys(write)) or (() if ray else DEFAULT)
     options = Options(chosen, mask_coding, mm_per_pixel, os.path.abspath(masks_from) if masks_from else None)
     if ray:
-        from fundus_plugins.prediction.cluster.run import Place, predict_on_ray
+        from fundus_plugins.prediction.cluster.pool import Place
+        from fundus_plugins.prediction.cluster.run import predict_on_ray
 
         place = Place(ray, workers, gpu=engine == "torch", weights=os.path.abspath(weights) if weights else "")
         result = predict_on_ray(predictor, sources, output, options, place, made=made, overwrite=overwrite, split=split)

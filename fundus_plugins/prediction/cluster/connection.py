@@ -82,14 +82,13 @@ def quiet_data() -> None:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
-def cause_of(error: BaseException) -> BaseException:
-    """What went wrong in another process, without Ray's account of where."""
-    seen = error
-    while True:
-        below = getattr(seen, "cause", None) or seen.__cause__
-        if not isinstance(below, BaseException):
-            return seen
-        seen = below
+def as_raised(error: BaseException) -> Exception:
+    """What went wrong in another process, as it was raised there, without Ray's account of where."""
+    while isinstance(below := getattr(error, "cause", None) or error.__cause__, BaseException):
+        error = below
+    if isinstance(error, OSError | ValueError | RuntimeError | ImportError):
+        return error
+    return RuntimeError(f"Ray: {type(error).__name__}: {error}")
 
 
 def count_of(resource: str) -> int:

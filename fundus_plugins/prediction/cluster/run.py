@@ -2,23 +2,21 @@
 
 import json
 import os
-import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 import fundus_plugins
 from fundus_plugins.files import FolderLock, remove_leftovers
 from fundus_plugins.photographs.sources import Source
 from fundus_plugins.prediction.cluster.blocks import block_of, in_blocks, number_of_blocks
-from fundus_plugins.prediction.cluster.connection import LOCAL, cause_of, connected, count_of, quiet_data
+from fundus_plugins.prediction.cluster.connection import connected
 from fundus_plugins.prediction.cluster.parts import FEW, Parts, Rows
-from fundus_plugins.prediction.cluster.worker import Attempts, Worker
+from fundus_plugins.prediction.cluster.pool import Place, do_blocks
+from fundus_plugins.prediction.cluster.worker import Worker
 from fundus_plugins.prediction.run.journal import JOURNAL, TABLES, refuse_another, remove_files
 from fundus_plugins.prediction.run.options import FOLDERS, Options
 from fundus_plugins.prediction.run.run import (
@@ -33,24 +31,6 @@ from fundus_plugins.prediction.run.run import (
 from fundus_plugins.prediction.run.tables import write_tables
 
 AT_THE_END = ("csv", "report")  # tables that are written of FEW photographs without being asked for
-IN_FLIGHT = 2  # blocks that an actor has, so that it waits for none
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run is done.
-
-    Attributes:
-        address: of Ray, as `connected` takes it.
-        workers: processes with a model each; None: one for each processor, or with `gpu` for each GPU, of all machines.
-        gpu: a process wants a GPU, where there are any.
-        weights: the model's file, which every machine reads; "" for the packaged one.
-    """
-
-    address: str = LOCAL
-    workers: int | None = None
-    gpu: bool = False
-    weights: str = ""
 
 
 def predict_on_ray(
@@ -91,13 +71,13 @@ def predict_on_ray(
         if not corrections:
             sources = with_known_ids(sources, _known(parts, sources))
         with connected(place.address, place.workers):
-            workers, resources = _workers(place)
+            workers, resources = place.processes()
             blocks = found.get("parts") or number_of_blocks(len(sources), workers)
             manifest = json.loads(json.dumps({**manifest, "parts": blocks}))  # as it is read again
             parts.manifest = manifest
             plan = in_blocks(sources, blocks)
             make = partial(Worker, job, predictor, parts, manifest, place.weights, os.getcwd())
-            before = _run(plan, make, workers, resources)
+            before = do_blocks(plan, make, workers, resources)
         parts.remove_leftovers()
         outcome = count(Outcome(before=before, unused=unused), _checked(parts, plan, blocks), {x.id for x in sources})
         if not parts.is_remote:
@@ -105,19 +85,6 @@ def predict_on_ray(
             wanted = replace(options, write=tuple(x for x in kinds if x != "parquet"))
             write_tables(files, Rows(parts, [x.id for x in sources]), wanted, facts, split)
         return outcome
-
-
-class _Actor:
-    """What Ray Data calls, with a table of one row: a block's number, and its photographs."""
-
-    def __init__(self, make: Callable[..., Worker], attempts: Any):
-        import ray
-
-        self._worker = make(lambda name: ray.get(attempts.begin.remote(name)))
-
-    def __call__(self, table):
-        number, sources = table["block"][0].as_py(), pickle.loads(table["sources"][0].as_py())
-        return {"photographs": [len(sources)], "before": [self._worker.bring_up_to_date(number, sources)]}
 
 
 def _lock(parts: Parts) -> AbstractContextManager:
@@ -166,54 +133,6 @@ def _known(parts: Parts, sources: Sequence[Source]) -> dict[str, str]:
                 "choose another --output"
             )
     return known
-
-
-def _workers(place: Place) -> tuple[int, dict[str, int]]:
-    """How many processes, and what each of them takes."""
-    gpus = count_of("GPU") if place.gpu else 0
-    return place.workers or max(1, gpus or count_of("CPU")), {"num_cpus": 1, **({"num_gpus": 1} if gpus else {})}
-
-
-def _run(
-    plan: Mapping[int, Sequence[Source]], make: Callable[..., Worker], workers: int, resources: Mapping[str, int]
-) -> int:
-    """Have every block brought up to date; returns how many photographs were done before."""
-    import ray
-    import ray.data
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    quiet_data()
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    attempts = ray.remote(Attempts).options(num_cpus=0, scheduling_strategy=here).remote()
-    blocks = [{"block": number, "sources": pickle.dumps(x)} for number, x in plan.items()]
-    actors = ray.data.ActorPoolStrategy(
-        min_size=1, initial_size=workers, max_size=workers, max_tasks_in_flight_per_actor=IN_FLIGHT
-    )
-    done = ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
-        _Actor,
-        batch_size=1,
-        batch_format="pyarrow",
-        compute=actors,
-        fn_constructor_args=(make, attempts),
-        **resources,
-    )
-    before = 0
-    with tqdm(total=sum(map(len, plan.values())), unit="image", disable=None) as bar:
-        for row in _raised(done.iter_rows()):
-            before += row["before"]
-            bar.update(row["photographs"])
-    return before
-
-
-def _raised(rows: Iterable[dict]) -> Iterator[dict]:
-    """The same; what went wrong in an actor is raised as it was raised there."""
-    try:
-        yield from rows
-    except Exception as error:
-        cause = cause_of(error)
-        if isinstance(cause, OSError | ValueError | RuntimeError | ImportError):
-            raise cause from None
-        raise RuntimeError(f"Ray: {type(cause).__name__}: {cause}") from None
 
 
 def _checked(parts: Parts, plan: Mapping[int, Sequence[Source]], blocks: int) -> Iterator[dict[str, Any]]:

@@ -24,7 +24,8 @@ pytest.importorskip("ray.data", reason="--ray needs Ray Data")
 
 from fundus_plugins.prediction.cluster.connection import LOCAL, connected  # noqa: E402
 from fundus_plugins.prediction.cluster.parts import Parts  # noqa: E402
-from fundus_plugins.prediction.cluster.run import Place, predict_on_ray  # noqa: E402
+from fundus_plugins.prediction.cluster.pool import Place  # noqa: E402
+from fundus_plugins.prediction.cluster.run import predict_on_ray  # noqa: E402
 
 pytestmark = pytest.mark.slow
 PHOTOGRAPHS = 160
