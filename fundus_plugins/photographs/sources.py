@@ -139,7 +139,8 @@ def read_data(source: Source) -> bytes:
         except ImportError:
             raise
         except Exception as error:  # every file system has its own
-            raise BadInput(KIND, source.path, "a file that can be read", reason(error), source.url) from None
+            found = "nothing" if isinstance(error, FileNotFoundError) else reason(error)
+            raise BadInput(KIND, source.path, "a file that can be read", found, source.url) from None
     if not source.member:
         return read_bytes(source.path, KIND)
     try:

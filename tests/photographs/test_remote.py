@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_one_line_with_its_url(memory, tmp_path):
     with pytest.raises(BadInput, match="photograph: memory://b/bad.jpg: expected an image file, found something else"):
         read_source(bad)
     memory.rm("/b/bad.jpg")
-    with pytest.raises(BadInput, match="memory://b/bad.jpg: expected a file that can be read"):
+    with pytest.raises(BadInput, match="memory://b/bad.jpg: expected a file that can be read, found nothing"):
         read_source(bad)
     with pytest.raises(FileNotFoundError, match="no photographs at memory://nowhere"):
         list_sources(["memory://nowhere"])
