@@ -2,6 +2,8 @@
 
 import logging
 import os
+import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -12,13 +14,17 @@ NEEDED = "--ray needs Ray: pip install 'fundus-plugins[ray]'"
 STORE = 512 << 20  # bytes of a local Ray's object store, which holds the list of photographs
 # Nothing is told to Ray's makers, and what Ray says of itself goes to its own logs.
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+# A Ray runs what anybody who reaches it asks for. A local one is reached from this machine alone (Ray does so by itself
+# on Windows, and on others if it is told that they are no clusters), and by those who know its token.
+_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 @contextmanager
 def connected(address: str, cpus: int | None = None) -> Iterator[None]:
     """Ray at an address, or started on this machine; left, and with it all that was started, at the end.
 
-    One that this process is in already is used, and not left.
+    One that this process is in already is used, and not left. A process that had a local one cannot join others; and
+    where Ray was imported before, a local one is as Ray starts it, without a token.
 
     Args:
         address: LOCAL; "auto", the one that this machine is part of; or a head's host:port.
@@ -27,7 +33,8 @@ def connected(address: str, cpus: int | None = None) -> Iterator[None]:
     Raises:
         ImportError: Ray is not installed. OSError: nothing answers at the address.
     """
-    for name, value in _SETTINGS.items():
+    alone = address == LOCAL and "ray" not in sys.modules  # which reads these when it is imported
+    for name, value in (_SETTINGS | (_ALONE if alone else {})).items():
         os.environ.setdefault(name, value)
     require_ray()
     import ray
@@ -38,9 +45,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[None]:
         return
     own: dict[str, Any] = {}
     if address == LOCAL:
-        # Ray asks nobody who they are: on this machine alone, no other can reach it.
         own = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": STORE}
-        own["_node_ip_address"] = "127.0.0.1"
     try:
         with _silent():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)

@@ -135,6 +135,31 @@ def ray_processes():
             continue
 
 
+ALONE = """
+from fundus_plugins.prediction.cluster.connection import LOCAL, connected
+with connected(LOCAL, 1):
+    import ray
+    print(ray.get_runtime_context().gcs_address, flush=True)
+    input()
+"""
+STRANGER = "import ray, sys; ray.init(sys.argv[1], logging_level='ERROR'); print(ray.cluster_resources())"
+
+
+def test_a_local_ray_is_reached_from_this_machine_alone_and_with_its_token():
+    clean = {name: value for name, value in environment().items() if not name.startswith("RAY_AUTH")}
+    clean = {name: value for name, value in clean.items() if name != "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": clean}
+    with subprocess.Popen([sys.executable, "-c", ALONE], **pipes) as process:
+        address = process.stdout.readline().strip()
+        assert address.startswith("127.0.0.1:")
+        stranger = [sys.executable, "-c", STRANGER, address]
+        near = {**clean, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # or it would look for it at the machine's address
+        asked = subprocess.run(stranger, env=near, capture_output=True, text=True, timeout=120)
+        assert asked.returncode != 0 and "CPU" not in asked.stdout
+        process.communicate("\n")
+    assert process.returncode == 0
+
+
 def test_a_photograph_that_ends_processes_is_lost_alone(folder, tmp_path):
     sources = list_sources(draw(tmp_path / "in", 5, 128))
     cv2.imwrite(str(sources[2].path), np.full((DEADLY, 128, 3), 90, np.uint8))

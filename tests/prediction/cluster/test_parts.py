@@ -1,6 +1,7 @@
 """Blocks and parts, and what a worker does with them; without Ray."""
 
 import json
+import os
 from functools import partial
 
 import pytest
@@ -95,7 +96,7 @@ def work(tmp_path):
     job = Job(tmp_path / "out", Options(()), {"weights": "abc"})
 
     def make(begin=lambda name: 1, manifest=MANIFEST, weights=""):
-        return Worker(job, PREDICTOR, parts, manifest, weights, str(tmp_path), begin)
+        return Worker(job, PREDICTOR, parts, manifest, weights, os.getcwd(), begin)
 
     return make, parts, sources
 
