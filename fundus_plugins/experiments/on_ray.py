@@ -6,7 +6,7 @@ from pathlib import Path
 from platform import node
 from typing import Any
 
-from fundus_plugins.prediction.cluster.connection import as_raised, connected, count_of
+from fundus_plugins.prediction.cluster.connection import as_raised, connected, count_of, portable
 
 RETRIES = 3  # of a task whose process or machine died
 _HANDED_ON = ("DETECTRON2_DATASETS", "FUNDUS_PHOTOGRAPHS")
@@ -44,4 +44,7 @@ def _in_folder(folder: str, environment: dict[str, str], work: Callable[..., Any
         raise FileNotFoundError(f"{node()} has no {folder}: start it in a folder that all machines share")
     os.chdir(folder)
     os.environ.update(environment)
-    return work(*given)
+    try:
+        return work(*given)
+    except Exception as error:
+        raise portable(error) from None

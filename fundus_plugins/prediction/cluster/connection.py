@@ -11,6 +11,7 @@ from typing import Any
 
 LOCAL = "local"  # an address: a Ray of its own, on this machine, as long as it is wanted
 NEEDED = "--ray needs Ray: pip install 'fundus-plugins[ray]'"
+PORTABLE = (ValueError, ImportError, OSError, RuntimeError)
 STORE = 512 << 20  # bytes of a local Ray's object store, which holds the list of photographs
 # Nothing is told to Ray's makers, and what Ray says of itself goes to its own logs.
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
@@ -87,13 +88,19 @@ def quiet_data() -> None:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
+def portable(error: Exception) -> Exception:
+    """An error of one of Python's own kinds, with its text, which every process can read."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return OSError(error.errno, error.strerror, error.filename)  # which may be a full disk
+    kind = next((x for x in PORTABLE if isinstance(error, x)), RuntimeError)
+    return kind(str(error) or type(error).__name__)
+
+
 def as_raised(error: BaseException) -> Exception:
     """What went wrong in another process, as it was raised there, without Ray's account of where."""
-    while isinstance(below := getattr(error, "cause", None) or error.__cause__, BaseException):
+    while type(error).__module__.startswith("ray.") and (below := getattr(error, "cause", None) or error.__cause__):
         error = below
-    if isinstance(error, OSError | ValueError | RuntimeError | ImportError):
-        return error
-    return RuntimeError(f"Ray: {type(error).__name__}: {error}")
+    return error if isinstance(error, PORTABLE) else RuntimeError(f"Ray: {type(error).__name__}: {error}")
 
 
 def count_of(resource: str) -> int:

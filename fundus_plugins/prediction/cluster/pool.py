@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fundus_plugins.photographs.sources import Source
-from fundus_plugins.prediction.cluster.connection import LOCAL, as_raised, count_of, quiet_data
+from fundus_plugins.prediction.cluster.connection import LOCAL, as_raised, count_of, portable, quiet_data
 from fundus_plugins.prediction.cluster.worker import Attempts, Worker
 
 IN_FLIGHT = 2  # blocks that an actor has, so that it waits for none
@@ -42,11 +42,21 @@ class _Actor:
     def __init__(self, make: Callable[..., Worker], attempts: Any):
         import ray
 
-        self._worker = make(lambda name: ray.get(attempts.begin.remote(name)))
+        self._error: Exception | None = None
+        try:
+            self._worker = make(lambda name: ray.get(attempts.begin.remote(name)))
+        except Exception as error:  # Ray would try again and again
+            self._error = portable(error)
 
     def __call__(self, table):
         number, sources = table["block"][0].as_py(), pickle.loads(table["sources"][0].as_py())
-        return {"photographs": [len(sources)], "before": [self._worker.bring_up_to_date(number, sources)]}
+        before, error = 0, self._error
+        try:
+            before = 0 if error else self._worker.bring_up_to_date(number, sources)
+        except Exception as found:
+            error = portable(found)
+        # Ray Data does not hand on every error as it was.
+        return {"photographs": [len(sources)], "before": [before], "error": [pickle.dumps(error)]}
 
 
 def do_blocks(
@@ -75,6 +85,8 @@ def do_blocks(
     before = 0
     with tqdm(total=sum(map(len, plan.values())), unit="image", disable=None) as bar:
         for row in _raised(done.iter_rows()):
+            if error := pickle.loads(row["error"]):
+                raise error
             before += row["before"]
             bar.update(row["photographs"])
     return before

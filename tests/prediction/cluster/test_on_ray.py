@@ -4,10 +4,14 @@ import csv
 import json
 import shutil
 import sys
+from functools import partial
 
 import pytest
 
+from fundus_plugins import FundusPredictor
 from fundus_plugins.cli.main import main
+from fundus_plugins.photographs.listing import list_sources
+from fundus_plugins.prediction.run.options import Options
 from tests.prediction.run.photographs import draw
 
 ray = pytest.importorskip("ray", reason="--ray needs Ray")
@@ -178,6 +182,23 @@ def test_what_is_wrong_on_a_machine_is_one_line(folder, done, tmp_path, capsys):
     assert predict(folder / "in", "--ray", "--output", output) == 2
     told = capsys.readouterr().err
     assert f"{part} is damaged" in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize("weights", ["mine.onnx", ""])
+def test_weights_that_do_not_fit_or_cannot_be_read_stop_the_run(folder, tmp_path, weights):
+    from fundus_plugins.prediction.cluster.pool import Place
+    from fundus_plugins.prediction.cluster.run import predict_on_ray
+
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(b"no model")
+    place = Place(workers=1, weights=str(file) if weights else "")
+    sources = list_sources([folder / "in" / "eye0.png"])
+    with pytest.raises(
+        (ValueError, RuntimeError), match="is another file on" if weights else "cannot be read as a model"
+    ):
+        predict_on_ray(
+            partial(FundusPredictor, str(file)), sources, tmp_path / "out", Options(()), place, made={"weights": "abc"}
+        )
 
 
 def test_without_ray_one_line_says_how_to_get_it(folder, tmp_path, monkeypatch, capsys):
