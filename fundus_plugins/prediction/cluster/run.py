@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import fundus_plugins
 from fundus_plugins.files import FolderLock, remove_leftovers
-from fundus_plugins.photographs.sources import Source
+from fundus_plugins.photographs.sources import Source, place_of
 from fundus_plugins.prediction.cluster.blocks import block_of, in_blocks, number_of_blocks
 from fundus_plugins.prediction.cluster.connection import connected
 from fundus_plugins.prediction.cluster.parts import FEW, Parts, Rows
@@ -68,8 +68,8 @@ def predict_on_ray(
         found = _open(parts, manifest, overwrite)
         corrections, unused = match_corrections(sources, files, options)
         job = Job(files.absolute(), options, facts, corrections)
-        if not corrections:
-            sources = with_known_ids(sources, _known(parts, sources))
+        if not corrections and (known := _known(parts, sources)):
+            sources = with_known_ids(sources, known)
         with connected(place.address, place.workers):
             workers, resources = place.processes()
             blocks = found.get("parts") or number_of_blocks(len(sources), workers)
@@ -100,9 +100,7 @@ def _open(parts: Parts, manifest: Mapping[str, Any], overwrite: bool) -> dict[st
     if not parts.is_remote:
         folder = Path(parts.output)
         if overwrite:
-            written = (x for number in parts.numbers() for x in parts.read(number))
-            remove_files(folder, {name for x in written for name in x.get("files", {}).values()})
-            remove_files(folder, {x for x in (*TABLES, JOURNAL) if not (folder / x).is_dir()})
+            remove_files(folder, _files(parts) | {x for x in (*TABLES, JOURNAL) if not (folder / x).is_dir()})
         elif (folder / JOURNAL).exists():
             raise ValueError(f"{folder} holds a run without --ray; choose another --output, or --overwrite")
         parts.remove_leftovers()
@@ -116,16 +114,23 @@ def _open(parts: Parts, manifest: Mapping[str, Any], overwrite: bool) -> dict[st
     return found
 
 
+def _files(parts: Parts) -> set[str]:
+    """What the records name below the output folder; of a part that is damaged nothing."""
+    names: set[str] = set()
+    for number in parts.numbers():
+        with suppress(ValueError):
+            names.update(name for x in parts.read(number) for name in x.get("files", {}).values())
+    return names
+
+
 def _known(parts: Parts, sources: Sequence[Source]) -> dict[str, str]:
     """The ids of photographs that are done, by their paths. Raises ValueError where an id is of another photograph."""
-    from fundus_plugins.photographs.sources import place_of
-
     paths: dict[str, str] = {}
     for number in parts.numbers():
         ids, places = (x.to_pylist() for x in parts.columns(number, ["id", "path"]))
         paths.update(zip(ids, places))
     known = {path: id for id, path in paths.items()}
-    for source in sources:
+    for source in sources if known else ():
         at = place_of(source)
         if at not in known and paths.get(source.id, at) != at:
             raise ValueError(

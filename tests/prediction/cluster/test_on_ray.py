@@ -182,6 +182,8 @@ def test_what_is_wrong_on_a_machine_is_one_line(folder, done, tmp_path, capsys):
     assert predict(folder / "in", "--ray", "--output", output) == 2
     told = capsys.readouterr().err
     assert f"{part} is damaged" in told and told.count("\n") == 1
+    assert predict(folder / "in" / "eye0.png", "--ray", "--output", output, "--overwrite") == 0
+    assert set(records(output)) == {"eye0.png"}
 
 
 @pytest.mark.parametrize("weights", ["mine.onnx", ""])
