@@ -1,6 +1,6 @@
 """What `fundus predict --ray` costs beside the plain command, what deaths cost it, and how it grows.
 
-    python docs/scripts/measure_ray.py [--number 400] [--pairs 4] [--only speed deaths growth] > docs/results/ray.md
+    python docs/scripts/measure_ray.py [--number 400] [--pairs 4] [--only speed cost deaths growth] > docs/results/ray.md
 
 100 drawn photographs of 1600 pixels, JPEG, linked as often as needed. Both commands have two processes on the same
 cores, and take turns. Machines are Ray's own of a test: raylets on this one. Linux alone: what processes use is read
@@ -23,6 +23,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 from measure_run import SIDE, draw
 from processor import processor
 from tabulate import tabulate
@@ -239,20 +240,64 @@ def growth(folder: Path) -> None:
     print(tabulate(rows, headings, "github", floatfmt=".0f"), end="\n\n")
 
 
+def cost(folder: Path) -> None:
+    """What one photograph costs in one process with one thread, step by step."""
+    from fundus_plugins import FundusPredictor
+    from fundus_plugins.photographs.sources import Source, read_data, read_source
+    from fundus_plugins.prediction.run.record import make_record
+
+    cv2.setNumThreads(1)
+    predictor = FundusPredictor(threads=1)
+    files = sorted((folder / "drawn").iterdir())
+    steps: dict[str, list[float]] = {}
+
+    def timed(name, function, *given):
+        began = time.process_time()
+        found = function(*given)
+        steps.setdefault(name, []).append(time.process_time() - began)
+        return found
+
+    records = []
+    for path in files:
+        source = Source(path.name, path)
+        data = timed("read the file", read_data, source)
+        image, known = timed("read and decode it", read_source, source)
+        prepared = timed("what the model reads", predictor.prepare, image)
+        (found,) = timed("model, measures, grade", predictor.predict_prepared, [prepared])
+        records.append(timed("record", make_record, source, known, image, found))
+        steps.setdefault("bytes", []).append(len(data))
+    parts = Parts(folder / "cost")
+    timed("a part", parts.write, 0, [{**x, "id": f"{n}"} for n, x in enumerate((records * BLOCK)[:BLOCK])])
+    (size,) = (x.stat().st_size for x in (folder / "cost" / "predictions.parquet").iterdir())
+    middle = {name: statistics.median(values) for name, values in steps.items()}
+    middle["read and decode it"] -= middle["read the file"]
+    middle["decode it"] = middle.pop("read and decode it")
+    middle["its row in a part"] = middle.pop("a part") / BLOCK
+    photograph = middle.pop("bytes")
+    total = sum(middle.values())
+    rows = [[name, 1000 * value, 100 * value / total] for name, value in middle.items()]
+    print(f"## One photograph\n\n{len(files)} photographs of {SIDE} pixels, one thread, medians.\n")
+    headings = ["step", "milliseconds of a core", "percent"]
+    print(tabulate([*rows, ["all", 1000 * total, 100]], headings, "github", floatfmt=".1f"))
+    print(f"\nIts file has {photograph / 1024:.0f} KiB, its row {size / BLOCK:.0f} bytes in a part of {BLOCK}.\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--number", type=int, default=400)
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--kills", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", default=["speed", "deaths", "growth"])
+    parser.add_argument("--only", nargs="+", default=["speed", "cost", "deaths", "growth"])
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as root:
         folder = Path(root)
-        if {"speed", "deaths"} & set(chosen.only):
+        if {"speed", "cost", "deaths"} & set(chosen.only):
             draw(folder, chosen.number)
         if "speed" in chosen.only:
             speed(folder, chosen.pairs)
+        if "cost" in chosen.only:
+            cost(folder)
         if "deaths" in chosen.only:
             deaths(folder, chosen.kills, chosen.seed)
         if "growth" in chosen.only:
