@@ -1,6 +1,6 @@
 """What `fundus predict --ray` costs beside the plain command, what deaths cost it, and how it grows.
 
-    python docs/scripts/measure_ray.py [--number 400] [--pairs 4] [--only speed cost deaths growth] > docs/results/ray.md
+    python docs/scripts/measure_ray.py [--number 400] [--pairs 4] [--only speed cost deaths growth] > ray.md
 
 100 drawn photographs of 1600 pixels, JPEG, linked as often as needed. Both commands have two processes on the same
 cores, and take turns. Machines are Ray's own of a test: raylets on this one. Linux alone: what processes use is read
