@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from fundus_plugins.photographs.remote import is_url
+
 from .options import (
     PATH,
-    Command,
     LateChoice,
     Several,
     config_option,
@@ -20,6 +21,7 @@ from .options import (
     pairs,
     report_failures,
 )
+from .ray_option import RayCommand, ray_option
 
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
@@ -30,7 +32,15 @@ A_WORKER = 8  # photographs, for which starting another process pays
 MOST_WORKERS = 16  # unless more are asked for
 
 
-@click.command(cls=Command)
+class _PathOrUrl(click.Path):
+    def convert(self, value, param, ctx):
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
+PATH_OR_URL = _PathOrUrl(path_type=Path)
+
+
+@click.command(cls=RayCommand)
 @config_option()
 @click.option(
     "--weights",
@@ -49,14 +59,23 @@ MOST_WORKERS = 16  # unless more are asked for
     metavar="N",
     help=f"processes; default: one for each core and {A_WORKER} photographs with onnxruntime, 1 with torch",
 )
-@click.option("--input", "photographs", cls=Several, type=PATH, help="the same as PHOTOGRAPHS")
-@click.option("--output", required=True, type=PATH, help="another folder, for everything that is written")
+@ray_option(
+    "on Ray: of this machine; auto: the one that it is part of; or a head's host:port. Rows go to the parts of "
+    "predictions.parquet, in a folder that all machines share, or at a URL"
+)
+@click.option("--input", "photographs", cls=Several, type=PATH_OR_URL, help="the same as PHOTOGRAPHS")
+@click.option(
+    "--output",
+    required=True,
+    type=PATH_OR_URL,
+    help="another folder, for everything that is written, or with --ray a URL",
+)
 @click.option("--recursive", is_flag=True, help="folders within folders, too")
 @click.option(
     "--write",
     cls=Several,
     type=LateChoice("fundus_plugins.prediction.run.options:KINDS"),
-    help="what to write; default: csv overlays report",
+    help="what to write; default: csv overlays report; with --ray the rows, and of few photographs csv and report",
 )
 @click.option(
     "--mask-coding",
@@ -94,6 +113,7 @@ def command(
     weights,
     engine,
     workers,
+    ray,
     photographs,
     output,
     recursive,
@@ -109,7 +129,8 @@ def command(
     """Outline the optic disc and cup, measure the nerve head, grade it, and write a table, overlays and a report.
 
     PHOTOGRAPHS: files (JPEG, PNG, TIFF, BMP, WebP, DICOM), folders, patterns, ZIP files, or lists (.csv, .parquet;
-    columns path and, if known, id, eye, patient, mm_per_pixel). The same command goes on where it was stopped.
+    columns path and, if known, id, eye, patient, mm_per_pixel); or URLs of files, folders and lists, such as
+    s3://bucket/folder. The same command goes on where it was stopped.
 
     Without --config-file, --weights is a file that holds its config; without either it is the packaged one. KEY VALUE
     pairs of the config are for torch, which alone needs PyTorch and Detectron2.
@@ -123,26 +144,32 @@ def command(
         raise click.UsageError("no photographs given: name files or folders")
     from fundus_plugins.photographs.listing import list_sources
 
-    if output.resolve() in {(path if path.is_dir() else path.parent).resolve() for path in paths if path.exists()}:
-        raise click.UsageError(f"{output} holds the photographs; choose another folder, so that none is overwritten")
-    sources = list_sources(paths, recursive=recursive, without=output.resolve())
-    files = [x.path for x in sources]
-    unused = list_unused(paths, files, output, recursive)
+    local = [x for x in paths if isinstance(x, Path)]
+    without = check_output(output, local, write, ray)
+    sources = list_sources(paths, recursive=recursive, without=without)
+    files = [x.path for x in sources if not x.url]
+    unused = list_unused(local, files, without, recursive)
 
     from fundus_plugins.prediction.predictor import PACKAGED, FundusPredictor
     from fundus_plugins.prediction.run.options import DEFAULT, Options
     from fundus_plugins.prediction.run.run import predict_sources
 
+    if ray:
+        from fundus_plugins.prediction.cluster.connection import require_ray
+
+        require_ray()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if grade is None:
         grade = engine == "onnxruntime" and not weights or weights == str(PACKAGED)
     if engine == "onnxruntime":
-        workers = workers or max(1, min(cores, MOST_WORKERS, len(files) // A_WORKER))
-        threads = 1 if workers > 1 else None
-        predictor = partial(FundusPredictor, weights or PACKAGED, threads=threads, grade=grade)
+        if not ray:
+            workers = workers or max(1, min(cores, MOST_WORKERS, len(sources) // A_WORKER))
+        threads = 1 if ray or workers > 1 else None
+        # The packaged one is where the package is, on every machine.
+        predictor = partial(FundusPredictor, *([weights] if weights else []), threads=threads, grade=grade)
         made = {"engine": engine, "weights": hash_of(weights or PACKAGED)}
     else:
-        workers = workers or 1
+        workers = workers or (None if ray else 1)
         cfg = torch_config(config_file, weights, overrides)
         predictor = partial(FundusPredictor, cfg, grade=grade)
         made = {"engine": engine, "weights": hash_of(cfg.MODEL.WEIGHTS), "config": cfg.dump()}
@@ -151,11 +178,18 @@ def command(
     made["gradability"] = hash_of(gradability.FILE)
     if grade:
         made["grader"] = hash_of(grading.FILE) + hash_of(grading.NETWORK)
-    chosen = tuple(dict.fromkeys(write)) or DEFAULT
+    chosen = tuple(dict.fromkeys(write)) or (() if ray else DEFAULT)
     options = Options(chosen, mask_coding, mm_per_pixel, os.path.abspath(masks_from) if masks_from else None)
-    result = predict_sources(
-        predictor, sources, output, options, made=made, workers=workers, overwrite=overwrite, split=split
-    )
+    if ray:
+        from fundus_plugins.prediction.cluster.pool import Place
+        from fundus_plugins.prediction.cluster.run import predict_on_ray
+
+        place = Place(ray, workers, gpu=engine == "torch", weights=os.path.abspath(weights) if weights else "")
+        result = predict_on_ray(predictor, sources, output, options, place, made=made, overwrite=overwrite, split=split)
+    else:
+        result = predict_sources(
+            predictor, sources, output, options, made=made, workers=workers, overwrite=overwrite, split=split
+        )
     photographs = f"{result.predicted} photograph{'s' * (result.predicted != 1)}"
     before = f" ({result.before} done before)" if result.before else ""
     by_person = f"{result.corrected} with a person's outlines, " if masks_from else ""
@@ -163,9 +197,25 @@ def command(
     print(f"{photographs}{before}, {by_person}{doubts}, {result.flagged} flagged for review -> {output}")
     if result.unused:
         print(f"not used: {result.unused} of {masks_from}, which are of no photograph that is given", file=sys.stderr)
-    if "report" in chosen:
+    if isinstance(output, Path) and (output / "report.html").exists() and (ray or "report" in chosen):
         print(f"open {output / 'report.html'}")
     return report_failures([*unused, *result.failures])
+
+
+def check_output(output: Path | str, photographs: list[Path], write: tuple[str, ...], ray: str | None) -> Path | None:
+    """The folder to be written to, as it really is; None of a URL. Raises UsageError where it will not do."""
+    if isinstance(output, str):
+        if not ray or set(write) - {"parquet"}:
+            given = f"--write {next(x for x in write if x != 'parquet')}" if ray else "a run without --ray"
+            raise click.UsageError(f"{output} is a URL, and {given} needs a folder")
+        return None
+    if output.resolve() in {(x if x.is_dir() else x.parent).resolve() for x in photographs if x.exists()}:
+        raise click.UsageError(f"{output} holds the photographs; choose another folder, so that none is overwritten")
+    if ray and "jsonl" in write:
+        raise click.UsageError("--write jsonl: with --ray the records are in predictions.parquet, column record")
+    if not ray and (output / "predictions.parquet").is_dir():
+        raise click.UsageError(f"{output} holds a run of --ray; choose another --output, or say --ray")
+    return output.resolve()
 
 
 def hash_of(weights: str | os.PathLike) -> str:
@@ -211,9 +261,9 @@ def torch_config(config_file: str | None, weights: str | None, overrides: list[s
     return load_release(weights or PACKAGED, overrides)
 
 
-def split_words(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
-    """Paths of photographs, and KEY VALUE pairs, which may stand among them."""
-    photographs: list[Path] = []
+def split_words(words: tuple[str, ...]) -> tuple[list[Path | str], list[str]]:
+    """Paths and URLs of photographs, and KEY VALUE pairs, which may stand among them."""
+    photographs: list[Path | str] = []
     overrides: list[str] = []
     rest = list(words)
     while rest:
@@ -222,18 +272,20 @@ def split_words(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
             overrides += [word, *rest[:1]]
             del rest[:1]
         else:
-            photographs.append(Path(word))
+            photographs.append(word if is_url(word) else Path(word))
     return photographs, pairs(overrides)
 
 
-def list_unused(paths: list[Path], files: list[Path], output: Path, recursive: bool = False) -> list[str]:
+def list_unused(paths: list[Path], files: list[Path], output: Path | None, recursive: bool = False) -> list[str]:
     """A line for every kind of file in the folders that were given which is not read; their folders are named alone."""
     from fundus_plugins.photographs.folders import unused_pictures, walk_files
 
     lines = []
     for root in (path for path in dict.fromkeys(paths) if path.is_dir()):
         ours = {file.relative_to(root) for file in files if file.is_relative_to(root)}
-        found = [x for x in walk_files(root) if not Path(os.path.realpath(root / x)).is_relative_to(output.resolve())]
+        found = [
+            x for x in walk_files(root) if not output or not Path(os.path.realpath(root / x)).is_relative_to(output)
+        ]
         problems = unused_pictures(root, found, ours, "")
         lines += [str(x) for x in problems if x.kind != "unused folder" and (recursive or x.file == root)]
         for problem in problems:

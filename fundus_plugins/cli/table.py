@@ -1,12 +1,18 @@
 """`fundus table`: experiments over folds."""
 
 import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from fundus_plugins.provenance import command_line
 
-from .options import PATH, Command, dataset_option, overrides_argument, pairs, report_failures
+from .options import PATH, dataset_option, overrides_argument, pairs, report_failures
+from .ray_option import RayCommand, ray_option
+
+if TYPE_CHECKING:
+    from fundus_plugins.experiments.runs import Run, RunFailed
 
 TRAINER = [sys.executable, "-m", "fundus_plugins", "train"]
 
@@ -23,7 +29,7 @@ class _Integers(click.ParamType):
             self.fail(f"expected whole numbers such as 0,1, found {value!r}", param, ctx)
 
 
-@click.command(cls=Command)
+@click.command(cls=RayCommand)
 @click.option("--table", "path", required=True, type=PATH, help="a YAML file such as those in tables/")
 @dataset_option("a registered set, such as drishti_gs1_train; a table that names its sets wants none")
 @click.option(
@@ -34,8 +40,12 @@ class _Integers(click.ParamType):
 @click.option("--fold-seed", type=int, default=0, show_default=True, help="which photographs share a fold")
 @click.option("--seeds", type=_Integers(), default="0", show_default=True, help="of training; each repeats all folds")
 @click.option("--output", required=True, type=PATH, help="a folder for runs and figures")
+@ray_option("runs side by side on Ray: of this machine; auto: the one that it is part of; or a head's host:port")
+@click.option(
+    "--cpus", type=click.IntRange(1), default=1, show_default=True, help="of a run with --ray, which are threads"
+)
 @overrides_argument
-def command(path, dataset, folds, fold_seed, seeds, output, overrides):
+def command(path, dataset, folds, fold_seed, seeds, output, ray, cpus, overrides):
     """Train every row of a table on every fold, resumably, and write its figures.
 
     Tables with one --output share the runs they have in common. Run the same command again after an interruption:
@@ -50,7 +60,7 @@ def command(path, dataset, folds, fold_seed, seeds, output, overrides):
     from fundus_plugins.experiments.held_out import folds_of_each, without_each
     from fundus_plugins.experiments.held_out_report import held_out_markdown, report_held_out
     from fundus_plugins.experiments.report import report_table, to_markdown, write_report
-    from fundus_plugins.experiments.runs import RunFailed, execute
+    from fundus_plugins.experiments.runs import RunFailed
     from fundus_plugins.experiments.table import plan_held_out, plan_runs, read_table
 
     register_fundus_datasets()
@@ -68,17 +78,17 @@ def command(path, dataset, folds, fold_seed, seeds, output, overrides):
     else:
         folds = folds or 5
         runs = plan_runs(table, dataset=dataset, folds=folds, fold_seed=fold_seed, **common)
-    results, failures = [], []
-    for number, run in enumerate(runs, start=1):
-        name = f"[{number}/{len(runs)}] {run.row}, seed {run.seed}, {run.held_out or f'fold {run.fold}'}"
-        print(f"{name}: {run.folder}", flush=True)
-        try:
-            result, done = execute(run, TRAINER)
-        except RunFailed as error:  # one failed run must not cost the others
-            failures.append(str(error))
+    names = [f"{x.row}, seed {x.seed}, {x.held_out or f'fold {x.fold}'}" for x in runs]
+    names = [f"[{number}/{len(runs)}] {name}" for number, name in enumerate(names, start=1)]
+    found: dict[int, dict] = {}
+    failures = []
+    for place, outcome in one_by_one(runs, names) if not ray else side_by_side(runs, names, ray, cpus):
+        if isinstance(outcome, RunFailed):  # which must not cost the others
+            failures.append(str(outcome))
             continue
-        print(f"{name}: {'done' if done else 'was there'}", flush=True)
-        results.append(result)
+        found[place], done = outcome
+        print(f"{names[place]}: {'done' if done else 'was there'}", flush=True)
+        results = [found[x] for x in sorted(found)]
         if table.held_out:
             report = report_held_out(table, results, seeds=seeds, command=command_line(), options=common["options"])
             text = held_out_markdown(report)
@@ -86,6 +96,28 @@ def command(path, dataset, folds, fold_seed, seeds, output, overrides):
             report = report_table(table, results, dataset=dataset, folds=folds, seeds=seeds, command=command_line())
             text = to_markdown(report)
         write_report(report, text, output, path.stem)
-    if results:
-        print(f"{len(results)} of {len(runs)} runs -> {output / path.stem}.md")
+    if found:
+        print(f"{len(found)} of {len(runs)} runs -> {output / path.stem}.md")
     return report_failures(failures)
+
+
+Outcomes = Iterator[tuple[int, "tuple[dict, bool] | RunFailed"]]  # by the run's place
+
+
+def one_by_one(runs: "Sequence[Run]", names: Sequence[str]) -> Outcomes:
+    """Do the runs in this process, in their order."""
+    from fundus_plugins.experiments.runs import attempt
+
+    for place, run in enumerate(runs):
+        print(f"{names[place]}: {run.folder}", flush=True)
+        yield place, attempt(run, TRAINER)
+
+
+def side_by_side(runs: "Sequence[Run]", names: Sequence[str], address: str, cpus: int) -> Outcomes:
+    """Do the runs on Ray, as many at a time as there are processors for."""
+    from fundus_plugins.experiments.on_ray import each_on_ray
+    from fundus_plugins.experiments.runs import attempt
+
+    for name, run in zip(names, runs):
+        print(f"{name}: {run.folder}", flush=True)
+    yield from each_on_ray(attempt, runs, TRAINER, address=address, cpus=cpus)

@@ -20,6 +20,7 @@ from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
 from fundus_plugins.config import OLD_NAMES, get_fundus_cfg, without_weights
+from fundus_plugins.data.registration import register_fundus_datasets
 from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.experiments.robustness import measure
 from fundus_plugins.files import atomic_write
@@ -109,6 +110,15 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
         for path in run.folder.glob("model_[0-9]*.pth"):
             path.unlink()
     return {"row": run.row} | result, done
+
+
+def attempt(run: Run, trainer: Sequence[str]) -> tuple[dict, bool] | RunFailed:
+    """As `execute`, in whichever process; a failed run is returned, so that it does not cost the others."""
+    register_fundus_datasets()
+    try:
+        return execute(run, trainer)
+    except RunFailed as error:
+        return error
 
 
 @contextlib.contextmanager

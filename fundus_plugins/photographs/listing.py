@@ -1,8 +1,9 @@
-"""What a user named, listed photograph by photograph: files, folders, patterns, lists, ZIP files."""
+"""What a user named, listed photograph by photograph: files, folders, patterns, lists, ZIP files, URLs."""
 
 import glob
 import math
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +12,8 @@ from typing import Any
 
 from .folders import PHOTOGRAPH_SUFFIXES, list_folder, walk_files
 from .problems import BadInput, reason
-from .sheets import as_cell, file_of, normalised, read_sheet
+from .remote import files_below, is_folder, is_url, read_url
+from .sheets import MAX_BYTES, as_cell, file_of, normalised, read_sheet
 from .sources import Source, looks_like_dicom, pictures_in, place_of
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
@@ -31,7 +33,7 @@ _COLUMNS = {
 _EYES = {"od": "OD", "r": "OD", "re": "OD", "right": "OD", "os": "OS", "l": "OS", "le": "OS", "left": "OS"}
 
 
-def list_sources(paths: Iterable[Path], *, recursive: bool = False, without: Path | None = None) -> list[Source]:
+def list_sources(paths: Iterable[Path | str], *, recursive: bool = False, without: Path | None = None) -> list[Source]:
     """Every photograph that is meant, once, each with an id of its own, in the order of `paths`; of a folder sorted.
 
     A file is taken as it is; of a folder what has a photograph's or DICOM's suffix, or begins as DICOM does; hidden
@@ -40,6 +42,7 @@ def list_sources(paths: Iterable[Path], *, recursive: bool = False, without: Pat
     below the folder that was named; where several were, below the one that holds them.
 
     Args:
+        paths: a URL of a file, a folder or a list is a text; a list may name URLs, too.
         recursive: folders within folders, too, as `walk_files` does.
         without: a folder whose files are left out: the one that is written to.
 
@@ -53,10 +56,8 @@ def list_sources(paths: Iterable[Path], *, recursive: bool = False, without: Pat
         every = list(_listed(path, recursive))
         if not every and not by_pattern:
             raise FileNotFoundError(f"no photographs at {path}")
-        sources = [x for x in every if without is None or not Path(os.path.realpath(x.path)).is_relative_to(without)]
-        is_list = not path.is_dir() and path.suffix.lower() in LIST_SUFFIXES
-        root = Path(os.path.abspath(path if path.is_dir() or path.suffix.lower() == ZIP_SUFFIX else path.parent))
-        listed.append((None if is_list else root, sources))
+        sources = [x for x in every if without is None or x.url or not _is_below(x.path, without)]
+        listed.append((_root(path), sources))
     prefixes = _prefixes({x for x, _ in listed if x is not None})
     found: dict[str, Source] = {}  # by place
     for below, sources in listed:
@@ -88,19 +89,37 @@ def _prefixes(roots: set[Path]) -> dict[Path, str]:
     return {root: "" if path == "." else f"{path}/" for root, path in below.items()}
 
 
+def _is_below(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(folder)
+
+
+def _root(path: Path | str) -> Path | None:
+    """The folder below which ids are; None: a list gives them."""
+    if isinstance(path, str):
+        place = Path("/", path.replace("://", "/", 1))
+        folder = is_folder(path)
+    else:
+        place, folder = Path(os.path.abspath(path)), path.is_dir()
+    if not folder and place.suffix.lower() in LIST_SUFFIXES:
+        return None
+    return place if folder or place.suffix.lower() == ZIP_SUFFIX else place.parent
+
+
 def _said(source: Source) -> bool:
     return bool(source.eye or source.patient or source.mm_per_pixel or source.fovea)
 
 
-def _expanded(path: Path) -> list[tuple[Path, bool]]:
+def _expanded(path: Path | str) -> list[tuple[Path | str, bool]]:
     """A pattern's files, where there is no file of that name; and whether they are by a pattern."""
-    if os.path.lexists(path) or not glob.has_magic(str(path)):
+    if isinstance(path, str) or os.path.lexists(path) or not glob.has_magic(str(path)):
         return [(path, False)]
     return [(Path(x), True) for x in sorted(glob.glob(str(path), recursive=True))] or [(path, False)]
 
 
-def _listed(path: Path, recursive: bool) -> Iterator[Source]:
-    if path.is_dir():
+def _listed(path: Path | str, recursive: bool) -> Iterator[Source]:
+    if isinstance(path, str):
+        yield from _at_url(path, recursive)
+    elif path.is_dir():
         files = [path / x for x in walk_files(path)] if recursive else _folder(path)
         for file in files:
             source = Source(file.relative_to(path).as_posix(), file)
@@ -115,6 +134,30 @@ def _listed(path: Path, recursive: bool) -> Iterator[Source]:
             yield from pictures_in(source)
     else:
         yield from pictures_in(Source(path.name, path))
+
+
+def _at_url(url: str, recursive: bool) -> Iterator[Source]:
+    name = url.rstrip("/").rpartition("/")[2]
+    if is_folder(url):
+        for below, file in files_below(url, recursive):
+            if PurePosixPath(below).suffix.lower() in (*PHOTOGRAPH_SUFFIXES, *DICOM_SUFFIXES):
+                yield from pictures_in(_of_url(below, file))
+    elif PurePosixPath(name).suffix.lower() in LIST_SUFFIXES:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, name)
+            copy.write_bytes(read_url(url, MAX_BYTES))
+            try:
+                sources = list(_in_list(copy, url.removesuffix(name)))
+            except BadInput as error:
+                raise error.at(url) from None
+        for source in sources:
+            yield from pictures_in(source)
+    else:
+        yield from pictures_in(_of_url(name, url))
+
+
+def _of_url(id: str, url: str, **said: Any) -> Source:
+    return Source(id, Path(url.partition("://")[2]), url=url, **said)
 
 
 def _folder(path: Path) -> list[Path]:
@@ -139,7 +182,8 @@ def _in_zip(path: Path) -> Iterator[Source]:
             yield from pictures_in(source)
 
 
-def _in_list(path: Path) -> Iterator[Source]:
+def _in_list(path: Path, base: str = "") -> Iterator[Source]:
+    """Paths are relative to the list, or to the URL `base`."""
     rows = _parquet(path) if path.suffix.lower() == ".parquet" else read_sheet(path)
     headings = [normalised(x) for x in rows[0]]
     columns = {
@@ -151,10 +195,10 @@ def _in_list(path: Path) -> Iterator[Source]:
         cells = {name: row[i] if i is not None else None for name, i in columns.items()}
         if cells["path"] is None:
             raise BadInput("unreadable list", path, f"a path in row {number}", "an empty cell")
-        yield _of_row(cells, path, number)
+        yield _of_row(cells, path, number, base)
 
 
-def _of_row(cells: dict, path: Path, number: int) -> Source:
+def _of_row(cells: dict, path: Path, number: int, base: str) -> Source:
     name = file_of(cells["path"])
     eye = _EYES.get(normalised(cells["eye"]), "") if cells["eye"] is not None else ""
     if cells["eye"] is not None and not eye:
@@ -172,14 +216,11 @@ def _of_row(cells: dict, path: Path, number: int) -> Source:
         raise BadInput("unreadable list", path, f"millimetres a pixel between 0 and 1 in row {number}", str(scale))
     if (x is None) != (y is None):
         raise BadInput("unreadable list", path, f"fovea_x and fovea_y in row {number}", "one of them")
-    return Source(
-        id=_text(cells["id"]) or name,
-        path=path.parent / name,
-        eye=eye,
-        patient=_text(cells["patient"]),
-        mm_per_pixel=scale,
-        fovea=None if x is None or y is None else (x, y),
-    )
+    id, fovea = _text(cells["id"]) or name, None if x is None or y is None else (x, y)
+    said: dict[str, Any] = {"eye": eye, "patient": _text(cells["patient"]), "mm_per_pixel": scale, "fovea": fovea}
+    if is_url(name) or base:
+        return _of_url(id, name if is_url(name) else f"{base}{name}", **said)
+    return Source(id, path.parent / name, **said)
 
 
 def _parquet(path: Path) -> list[Sequence]:

@@ -1,4 +1,4 @@
-"""Photographs to predict, wherever they are: files, pages and frames of files, members of ZIP files."""
+"""Photographs to predict, wherever they are: files, pages and frames of files, members of ZIP files, at URLs."""
 
 import io
 import os
@@ -18,6 +18,7 @@ from .photograph import KIND, decode_photograph
 from .picture import MAX_BYTES, read_bytes, whole_pages
 from .problems import BadInput, reason
 from .regular import open_regular
+from .remote import read_url
 
 _SEVERAL = (".tif", ".tiff")  # may hold several pictures
 CONTRADICTION = "contradiction"
@@ -29,10 +30,11 @@ class Source:
 
     Attributes:
         id: of this photograph alone in a run.
-        path: its file, or the ZIP file that it is in.
+        path: its file, or the ZIP file that it is in; of a URL the path there.
         member: its name in the ZIP file; empty: it is in none.
         number: of the picture in its file, from 0; None: there is one.
         eye, patient, mm_per_pixel, fovea: what a list says of it; fovea (x, y) in pixels of the photograph.
+        url: where it is; empty: on this machine.
     """
 
     id: str
@@ -43,12 +45,13 @@ class Source:
     patient: str = ""
     mm_per_pixel: float | None = None
     fovea: tuple[float, float] | None = None
+    url: str = ""
 
     @property
     def where(self) -> str:
         """Its file, and what it is there, for people."""
         inside = f"/{self.member}" if self.member else ""
-        return f"{self.path}{inside}" + (f", picture {self.number + 1}" if self.number is not None else "")
+        return f"{self.url or self.path}{inside}" + (f", picture {self.number + 1}" if self.number is not None else "")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,15 @@ def read_source(source: Source) -> tuple[np.ndarray, Known]:
 
     Raises BadInput, naming the file, as `read_photograph` and `decode_dicom` do.
     """
+    try:
+        return _read(source)
+    except BadInput as error:
+        if not source.url:
+            raise
+        raise error.at(source.where) from None
+
+
+def _read(source: Source) -> tuple[np.ndarray, Known]:
     data, name = read_data(source), Path(source.where)
     header = Header()
     if is_dicom(data):
@@ -86,7 +98,7 @@ def read_source(source: Source) -> tuple[np.ndarray, Known]:
 
 def place_of(source: Source) -> str:
     """Where a photograph is, from the root on, as a run writes it down."""
-    return os.path.abspath(source.where)
+    return source.where if source.url else os.path.abspath(source.where)
 
 
 def what_is_known(source: Source, header: Header) -> Known:
@@ -121,6 +133,14 @@ def _named_patient(source: Source, stem: str) -> str:
 
 def read_data(source: Source) -> bytes:
     """The bytes of its file, or of the ZIP file's member. Raises BadInput."""
+    if source.url:
+        try:
+            return read_url(source.url, MAX_BYTES)
+        except ImportError:
+            raise
+        except Exception as error:  # every file system has its own
+            found = "nothing" if isinstance(error, FileNotFoundError) else reason(error)
+            raise BadInput(KIND, source.path, "a file that can be read", found, source.url) from None
     if not source.member:
         return read_bytes(source.path, KIND)
     try:
@@ -143,7 +163,7 @@ def pictures_in(source: Source) -> Iterator[Source]:
                 yield from (_numbered(source, page, count + 1) for count, page in enumerate(pages))
                 return
         elif suffix not in PHOTOGRAPH_SUFFIXES and looks_like_dicom(source):
-            given = io.BytesIO(read_data(source)) if source.member else source.path
+            given = io.BytesIO(read_data(source)) if source.member or source.url else source.path
             number = count_frames(open_dicom(given, Path(source.where), pixels=False))
     except (BadInput, ImportError):
         number = 1  # told when it is read
@@ -156,7 +176,7 @@ def pictures_in(source: Source) -> Iterator[Source]:
 def whole_pages_of(source: Source) -> list[int]:
     """Of a TIFF's pages those that are no thumbnails. Raises BadInput."""
     try:
-        file = io.BytesIO(read_data(source)) if source.member else open_regular(source.path)
+        file = io.BytesIO(read_data(source)) if source.member or source.url else open_regular(source.path)
         with file, Image.open(file, formats=("TIFF",)) as image:
             return whole_pages(image)
     except Exception as error:  # Pillow's readers raise errors of many families
@@ -166,6 +186,8 @@ def whole_pages_of(source: Source) -> list[int]:
 def looks_like_dicom(source: Source) -> bool:
     """Whether its file begins as DICOM's do; it may have any suffix, or none."""
     try:
+        if source.url:
+            return is_dicom(read_data(source))
         if source.member:
             with _archive(os.fspath(source.path), os.stat(source.path).st_mtime_ns).open(source.member) as file:
                 return is_dicom(file.read(132))

@@ -75,10 +75,10 @@ class Journal:
             self._file: IO[bytes] = open(output / JOURNAL, "ab+")
             self._lines, self._end = _scan(self._file, output / JOURNAL, damaged=overwrite)
             if overwrite:
-                _remove_files(output, {name for line in self._lines.values() for name in line.files} | set(TABLES))
+                remove_files(output, {name for line in self._lines.values() for name in line.files} | set(TABLES))
                 self._lines, self._end = {}, 0
             elif self._lines:
-                _refuse_another(output, manifest)
+                refuse_another(str(output), _found(output), manifest)
             self._file.truncate(self._end)
             remove_leftovers(output, below=False)
             for folder in FOLDERS:
@@ -103,11 +103,11 @@ class Journal:
         data = _data(record)
         self._file.write(data)
         self._file.flush()
-        line = _line(record, self._end)
+        line = line_of(record, self._end)
         before = self._lines.pop(record["id"], None)
         self._lines[record["id"]] = line
         if before is not None:  # of a photograph that changed
-            _remove_files(self.output, set(before.files) - set(line.files))
+            remove_files(self.output, set(before.files) - set(line.files))
         self._end += len(data)
         if time.monotonic() - self._synced > _SYNC_EVERY:
             os.fsync(self._file.fileno())
@@ -159,7 +159,7 @@ def _scan(file: IO[bytes], path: Path, *, damaged: bool = False) -> tuple[dict[s
             raise ValueError(f"{path}: line {broken} is damaged; mend it, choose another --output, or --overwrite")
         elif not broken:
             lines.pop(record["id"], None)
-            lines[record["id"]] = _line(record, end)
+            lines[record["id"]] = line_of(record, end)
             end += len(data)
     if broken and not lines and not damaged and not (path.parent / MANIFEST).exists():
         raise ValueError(f"{path} is no journal of fundus predict; choose another --output, or --overwrite")
@@ -179,16 +179,21 @@ def _data(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
-def _line(record: Mapping[str, Any], place: int) -> Line:
+def line_of(record: Mapping[str, Any], place: int = 0) -> Line:
+    """What is needed of a record to go on."""
     files = tuple(record.get("files", {}).values())
     return Line(place, bool(record.get("error")), record["path"], record.get("stamp", ""), files)
 
 
-def _refuse_another(output: Path, manifest: Mapping[str, Any]) -> None:
+def _found(output: Path) -> dict[str, Any]:
     try:
-        found = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
+        return json.loads((output / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = {}
+        return {}
+
+
+def refuse_another(output: str, found: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+    """Raise ValueError where records were made, as `found` says, in another way than by the manifest."""
     found, wanted = _flat(found), _flat(json.loads(json.dumps(manifest)))
     different = [name for name in wanted if name not in found or found[name] != wanted[name]]
     if different:
@@ -209,7 +214,8 @@ def _short(value: object) -> str:
     return text if len(text) < 100 else f"{text[:97]}..."
 
 
-def _remove_files(output: Path, names: Iterable[str]) -> None:
+def remove_files(output: Path, names: Iterable[str]) -> None:
+    """Remove what records name of an output folder, if it is there, and nothing outside of that folder."""
     root = output.resolve()
     for name in names:
         path = root / name

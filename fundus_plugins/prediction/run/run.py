@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -148,20 +148,20 @@ def predict_sources(
         ValueError: the folder holds a run of another kind (`Journal`), files of two photographs would have one name, or
             a person's outlines cannot be used at all (`read_corrections`), or lie in the folder.
     """
-    _refuse_one_name(sources)
+    refuse_one_name(sources)
     facts = {"weights": made.get("weights", ""), "version": fundus_plugins.__version__}
     manifest = {**made, **facts, "options": options.as_dict()}
-    corrections, unused = _corrections(sources, output, options)
+    corrections, unused = match_corrections(sources, output, options)
     outcome = Outcome(unused=unused)
     job = Job(output, options, facts, corrections)
     with Journal(output, manifest, overwrite=overwrite) as journal:
         done = journal.done.lines
         if not corrections:  # which know photographs by their ids
-            sources = _with_known_ids(sources, done)
-        todo = [x for x in sources if not _is_done(x, done.get(x.id), job)]
+            sources = with_known_ids(sources, {line.path: id for id, line in done.items()})
+        todo = [x for x in sources if not is_done(x, done.get(x.id), job)]
         outcome.before = len(sources) - len(todo)
         if workers == 1:
-            run = _in_this_process(job, predictor, todo)
+            run = predict_each(job, predictor(), todo) if todo else iter(())
         else:
             run = map_in_processes(partial(_make_work, job, predictor), todo, workers, job.lost)
         with CsvTable(output, journal.done, "csv" in options.write) as table:
@@ -170,10 +170,10 @@ def predict_sources(
                 table.add(record)
         records = journal.in_order([x.id for x in sources])
         write_tables(output, records, options, facts, split)
-        return _count(outcome, records, {x.id for x in sources})
+        return count(outcome, records, {x.id for x in sources})
 
 
-def _corrections(sources: Sequence[Source], output: Path, options: Options) -> "tuple[dict[str, Correction], int]":
+def match_corrections(sources: Sequence[Source], output: Path, options: Options) -> "tuple[dict[str, Correction], int]":
     """By the photographs' ids, and the number of those that are of no photograph."""
     if options.masks_from is None:
         return {}, 0
@@ -187,7 +187,8 @@ def _corrections(sources: Sequence[Source], output: Path, options: Options) -> "
     return found, len(corrections.every) - len(found)
 
 
-def _count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: set[str]) -> Outcome:
+def count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: Container[str]) -> Outcome:
+    """The outcome with what the records of these photographs say."""
     for record in records:
         if record["id"] not in ids:
             continue
@@ -204,13 +205,13 @@ def _count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: set[str]
     return outcome
 
 
-def _with_known_ids(sources: Sequence[Source], done: Mapping[str, Line]) -> list[Source]:
-    """A photograph that has another id, since other folders were named before, keeps that one."""
-    ids = {line.path: id for id, line in done.items()}
+def with_known_ids(sources: Sequence[Source], ids: Mapping[str, str]) -> list[Source]:
+    """A photograph that has another id by its path, since other folders were named before, keeps that one."""
     return [replace(x, id=ids.get(place_of(x), x.id)) for x in sources]
 
 
-def _is_done(source: Source, done: Line | None, job: Job) -> bool:
+def is_done(source: Source, done: Line | None, job: Job) -> bool:
+    """Whether a record is there that still counts. Raises ValueError where it is of another photograph."""
     if done is None:
         return False
     if done.path != place_of(source):
@@ -221,7 +222,8 @@ def _is_done(source: Source, done: Line | None, job: Job) -> bool:
     return done.stamp == job.stamp(source) and all((job.output / x).exists() for x in done.files)
 
 
-def _refuse_one_name(sources: Sequence[Source]) -> None:
+def refuse_one_name(sources: Sequence[Source]) -> None:
+    """Raise ValueError where files of two photographs would have one name."""
     names: dict[str, Source] = {}
     for source in sources:
         other = names.setdefault(output_name(source.id).lower(), source)  # some disks know no other
@@ -229,20 +231,18 @@ def _refuse_one_name(sources: Sequence[Source]) -> None:
             raise ValueError(f"{other.where} and {source.where} would give files of one name: predict them one by one")
 
 
-def _in_this_process(job: Job, predictor: Predictors, sources: Sequence[Source]) -> Iterator[dict[str, Any]]:
-    if not sources:
-        return
-    made = predictor()
+def predict_each(job: Job, predictor: FundusPredictor, sources: Sequence[Source]) -> Iterator[dict[str, Any]]:
+    """The records of photographs, in this process; the next ones are read meanwhile."""
     with ThreadPoolExecutor(1) as reader:
         waiting: deque[tuple[Source, Future]] = deque()
         for source in sources:
-            waiting.append((source, reader.submit(job.read, made, source)))
+            waiting.append((source, reader.submit(job.read, predictor, source)))
             if len(waiting) > READ_AHEAD:
                 first, future = waiting.popleft()
-                yield job.finish(made, first, future.result())
+                yield job.finish(predictor, first, future.result())
         while waiting:
             first, future = waiting.popleft()
-            yield job.finish(made, first, future.result())
+            yield job.finish(predictor, first, future.result())
 
 
 def _make_work(job: Job, predictor: Predictors) -> Callable[[Source], dict[str, Any]]:

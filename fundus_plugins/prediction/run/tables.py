@@ -3,12 +3,15 @@
 import csv
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from fundus_plugins.files import atomic_write
 from fundus_plugins.prediction.run.journal import TABLES
 from fundus_plugins.prediction.run.options import Options
 from fundus_plugins.prediction.run.record import COLUMNS, FAILED, flat, kind_of, row
+
+if TYPE_CHECKING:
+    import pyarrow
 
 CSV, PARQUET, COCO, _, _ = TABLES
 
@@ -82,9 +85,17 @@ def _write_report(output: Path, records: Iterable[dict], facts: Mapping[str, Any
 
 
 def write_parquet(output: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """predictions.parquet: the CSV's columns, each of one type in every run, and the rim's profile as a list."""
-    import pyarrow
+    """predictions.parquet: the records' table."""
     import pyarrow.parquet
+
+    table = as_table(records)
+    with atomic_write(output / PARQUET, "wb") as file:
+        pyarrow.parquet.write_table(table, file)
+
+
+def as_table(records: Iterable[Mapping[str, Any]]) -> "pyarrow.Table":
+    """The CSV's columns, each of one type in every run, and the rim's profile as a list."""
+    import pyarrow
 
     types = {"text": pyarrow.string(), "number": pyarrow.float64(), "count": pyarrow.int64(), "truth": pyarrow.bool_()}
     kinds = {name: types[kind_of(name)] for name in COLUMNS if not name[-3:].isdigit()}
@@ -94,9 +105,7 @@ def write_parquet(output: Path, records: Iterable[Mapping[str, Any]]) -> None:
         for name, values in columns.items():
             value = record.get(name)
             values.append(_printable(value) if isinstance(value, str) else value)
-    table = pyarrow.table(columns, schema=pyarrow.schema(list(kinds.items())))
-    with atomic_write(output / PARQUET, "wb") as file:
-        pyarrow.parquet.write_table(table, file)
+    return pyarrow.table(columns, schema=pyarrow.schema(list(kinds.items())))
 
 
 def _printable(text: str) -> str:

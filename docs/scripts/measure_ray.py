@@ -1,0 +1,309 @@
+"""What `fundus predict --ray` costs beside the plain command, what deaths cost it, and how it grows.
+
+    python docs/scripts/measure_ray.py [--number 400] [--pairs 4] [--only speed cost deaths growth] > ray.md
+
+100 drawn photographs of 1600 pixels, JPEG, linked as often as needed. Both commands have two processes on the same
+cores, and take turns. Machines are Ray's own of a test: raylets on this one. Linux alone: what processes use is read
+from /proc.
+"""
+
+import argparse
+import csv
+import json
+import os
+import random
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from measure_run import SIDE, draw
+from processor import processor
+from tabulate import tabulate
+
+from fundus_plugins.prediction.cluster.blocks import SIZE as BLOCK
+from fundus_plugins.prediction.cluster.parts import Parts
+from fundus_plugins.provenance import current_commit
+
+WORKERS, EVERY = 2, 0.1  # EVERY: seconds between looks
+TICK = os.sysconf("SC_CLK_TCK")
+SMALL = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
+LISTED = (1_000, 10_000, 100_000, 1_000_000)  # photographs that are not there
+
+
+@dataclass
+class Use:
+    """What a command used: seconds, of the processors and of the clock; rows by the time they were there; memory."""
+
+    seconds: float
+    processor: float
+    rows: list[tuple[float, int]]
+    mebibytes: float
+
+    @property
+    def first(self) -> float:
+        return next(at for at, rows in self.rows if rows)
+
+    @property
+    def rate(self) -> float:
+        """Photographs a second, from the first rows to the last."""
+        there = [x for x in self.rows if x[1]]
+        last = next(x for x in there if x[1] == there[-1][1])
+        return (last[1] - there[0][1]) / (last[0] - there[0][0])
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"}
+
+
+def words(photographs: Path, output: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "fundus_plugins", "predict", str(photographs), "--output", str(output), *more]
+
+
+def start(command: list[str]) -> subprocess.Popen:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, env=environment(), **quiet)
+
+
+def use(command: list[str], output: Path) -> Use:
+    process, began = start(command), time.monotonic()
+    processor: dict[int, float] = {}
+    rows: list[tuple[float, int]] = []
+    known: dict[int, int] = {}
+    mebibytes = 0.0
+    while process.poll() is None:
+        for number, seconds in family(process.pid):
+            processor[number] = seconds
+        rows.append((time.monotonic() - began, rows_in(output, known)))
+        try:
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            mebibytes = max(mebibytes, *(int(x.split()[1]) / 1024 for x in lines if x.startswith("VmHWM")))
+        except (OSError, TypeError):
+            pass
+        time.sleep(EVERY)
+    rows.append((time.monotonic() - began, rows_in(output, known)))
+    return Use(time.monotonic() - began, sum(processor.values()), rows, mebibytes)
+
+
+def family(process: int) -> list[tuple[int, float]]:
+    """A process and all below it, and the seconds of a processor that each has used."""
+    found, waiting = [], [process]
+    while waiting:
+        one = waiting.pop()
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            found.append((one, (int(fields[11]) + int(fields[12])) / TICK))
+            for thread in os.listdir(f"/proc/{one}/task"):
+                waiting += map(int, Path(f"/proc/{one}/task/{thread}/children").read_text().split())
+        except (OSError, IndexError):  # it ended meanwhile
+            continue
+    return found
+
+
+def rows_in(output: Path, known: dict[int, int]) -> int:
+    """Rows that are on the disk; `known` are those of parts that were seen before."""
+    journal = output / "predictions.jsonl"
+    if journal.exists():
+        return journal.read_bytes().count(b"\n")
+    parts = Parts(output)
+    for number in parts.numbers():
+        if number not in known:
+            known[number] = len(parts.columns(number, ["id"])[0])
+    return sum(known.values())
+
+
+def speed(folder: Path, pairs: int) -> None:
+    commands = {
+        "plain": ("--workers", str(WORKERS), "--write", "csv"),
+        "--ray": ("--workers", str(WORKERS), "--ray", "--write", "csv"),
+    }
+    found: dict[str, list[Use]] = {name: [] for name in commands}
+    load = []
+    for pair in range(pairs):
+        for name in commands if pair % 2 else reversed(commands):
+            output = folder / f"{name.strip('-')}{pair}"
+            found[name].append(use(words(folder / "in", output, *commands[name]), output))
+            load.append(os.getloadavg()[0])
+    number = found["plain"][0].rows[-1][1]
+    rows = []
+    for name, runs in found.items():
+        for pair, one in enumerate(runs):
+            rows.append([name, pair + 1, one.seconds, one.first, one.rate, one.processor, one.processor / number])
+    headings = ["command", "pair", "seconds in all", "to the first rows", "photographs/s after", "core-seconds"]
+    print(f"## Beside the plain command\n\n{number} photographs of {SIDE} pixels, {WORKERS} processes each.\n")
+    print(tabulate(sorted(rows, key=lambda x: x[1]), [*headings, "a photograph"], "github", floatfmt=".3g"))
+    both = list(zip(found["plain"], found["--ray"]))
+    for text, ratio in {
+        "photographs a second once it runs": lambda p, r: r.rate / p.rate,
+        "photographs a second with the start": lambda p, r: p.seconds / r.seconds,
+        "photographs a core-second, with the start": lambda p, r: p.processor / r.processor,
+    }.items():
+        ratios = [ratio(*pair) for pair in both]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        print(f"\n- {text}: {statistics.median(ratios):.2f} of the plain command's (median of pairs; {spread})", end="")
+    late = statistics.median(r.first - p.first for p, r in both)
+    rate = statistics.median(p.rate for p, _ in both)
+    print(
+        f"\n- first rows {late:.0f} s later: with the start, nine tenths from {9 * late * rate:.0f} photographs on",
+        end="",
+    )
+    few, parts = Parts(folder / "ray0"), Parts(folder / "one")
+    records = [x for number in few.numbers() for x in few.read(number)]
+    parts.write(0, (records * BLOCK)[:BLOCK])
+    (size,) = (x.stat().st_size for x in (folder / "one" / "predictions.parquet").iterdir())
+    print(f"\n- a part of {BLOCK} rows: {size / 1024:.0f} KiB, {size / BLOCK:.0f} bytes a row", end="")
+    print(f"\n- load of the machine meanwhile: {min(load):.1f} to {max(load):.1f}, its own two processes with it\n")
+
+
+def same(output: Path, plain: Path) -> list:
+    """Rows of a run on Ray: lost, there twice, and other than the plain command's but for the seconds."""
+    wanted = {x["id"]: x for x in map(json.loads, (plain / "predictions.jsonl").read_text().splitlines())}
+    parts = Parts(output)
+    found = [x for number in parts.numbers() for x in parts.read(number)]
+    names = [x["id"] for x in found]
+    others = [x for x in found if {**x, "seconds": 0} != {**wanted[x["id"]], "seconds": 0}]
+    return [len(found), len(set(wanted) - set(names)), len(names) - len(set(names)), len(others)]
+
+
+def deaths(folder: Path, kills: int, seed: int) -> None:
+    from ray.cluster_utils import Cluster
+
+    plain, command, machines = folder / "whole", folder / "command", folder / "machines"
+    whole = use(words(folder / "in", plain, "--workers", str(WORKERS), "--write", "csv"), plain)
+    draws, rows = random.Random(seed), []
+    after: list[str] = []
+    one = words(folder / "in", command, "--ray", "--workers", str(WORKERS))
+    while len(after) < kills:
+        process, known = start(one), {}
+        before = rows_in(command, known)
+        while process.poll() is None and rows_in(command, known) == before:
+            time.sleep(EVERY)
+        wait = draws.uniform(0, 1.5 * whole.seconds / kills)
+        try:
+            process.wait(wait)
+            break  # it came to its end
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            after.append(str(rows_in(command, {})))
+    code = start(one).wait()
+    rows.append(["the command (SIGKILL)", len(after), " ".join(after), code, *same(command, plain)])
+
+    cluster, after = Cluster(initialize_head=True, head_node_args=SMALL), []
+    nodes = [cluster.add_node(**SMALL) for _ in range(2)]
+    process = start(words(folder / "in", machines, "--ray", cluster.address))
+
+    def kill() -> None:
+        while len(after) < kills and process.poll() is None:
+            if rows_in(machines, {}):
+                time.sleep(draws.uniform(0, 2 * whole.seconds / kills))
+                if process.poll() is not None:
+                    return
+                cluster.remove_node(nodes.pop(draws.randrange(len(nodes))), allow_graceful=False)
+                after.append(str(rows_in(machines, {})))
+                nodes.append(cluster.add_node(**SMALL))
+            time.sleep(EVERY)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    code = process.wait()
+    killer.join()
+    cluster.shutdown()
+    rows.append(["one of three machines (its raylet)", len(after), " ".join(after), code, *same(machines, plain)])
+    headings = ["killed", "times", "rows on the disk after each", "exit code", "rows", "lost", "twice", "other"]
+    print("## Deaths\n")
+    print(tabulate(rows, headings, "github"))
+    print("\nOther: than the plain command's row or outlines, but for the seconds.\n")
+
+
+def growth(folder: Path) -> None:
+    rows = []
+    for number in LISTED:
+        path, output = folder / f"{number}.csv", folder / f"listed{number}"
+        with open(path, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path"])
+            writer.writerows([f"clinic{x % 50:02}/patient{x:07}/photograph_{x:07}_OD.jpg"] for x in range(number))
+        for turn in ("first", "again"):
+            one = use(words(path, output, "--ray", "--workers", str(WORKERS), "--write", "parquet"), output)
+            parts = len(Parts(output).numbers())
+            rows.append([number, turn, one.seconds, one.processor, one.mebibytes, parts])
+    print("## Growth\n\nPhotographs that are listed and not there, so that everything but the model is at work.\n")
+    headings = ["listed", "run", "seconds", "core-seconds", "MiB of the command's process", "parts"]
+    print(tabulate(rows, headings, "github", floatfmt=".0f"), end="\n\n")
+
+
+def cost(folder: Path) -> None:
+    """What one photograph costs in one process with one thread, step by step."""
+    from fundus_plugins import FundusPredictor
+    from fundus_plugins.photographs.sources import Source, read_data, read_source
+    from fundus_plugins.prediction.run.record import make_record
+
+    cv2.setNumThreads(1)
+    predictor = FundusPredictor(threads=1)
+    files = sorted((folder / "drawn").iterdir())
+    steps: dict[str, list[float]] = {}
+
+    def timed(name, function, *given):
+        began = time.process_time()
+        found = function(*given)
+        steps.setdefault(name, []).append(time.process_time() - began)
+        return found
+
+    records = []
+    for path in files:
+        source = Source(path.name, path)
+        data = timed("read the file", read_data, source)
+        image, known = timed("read and decode it", read_source, source)
+        prepared = timed("what the model reads", predictor.prepare, image)
+        (found,) = timed("model, measures, grade", predictor.predict_prepared, [prepared])
+        records.append(timed("record", make_record, source, known, image, found))
+        steps.setdefault("bytes", []).append(len(data))
+    parts = Parts(folder / "cost")
+    timed("a part", parts.write, 0, [{**x, "id": f"{n}"} for n, x in enumerate((records * BLOCK)[:BLOCK])])
+    (size,) = (x.stat().st_size for x in (folder / "cost" / "predictions.parquet").iterdir())
+    middle = {name: statistics.median(values) for name, values in steps.items()}
+    middle["read and decode it"] -= middle["read the file"]
+    middle["decode it"] = middle.pop("read and decode it")
+    middle["its row in a part"] = middle.pop("a part") / BLOCK
+    photograph = middle.pop("bytes")
+    total = sum(middle.values())
+    rows = [[name, 1000 * value, 100 * value / total] for name, value in middle.items()]
+    print(f"## One photograph\n\n{len(files)} photographs of {SIDE} pixels, one thread, medians.\n")
+    headings = ["step", "milliseconds of a core", "percent"]
+    print(tabulate([*rows, ["all", 1000 * total, 100]], headings, "github", floatfmt=".1f"))
+    print(f"\nIts file has {photograph / 1024:.0f} KiB, its row {size / BLOCK:.0f} bytes in a part of {BLOCK}.\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--number", type=int, default=400)
+    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--kills", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", default=["speed", "cost", "deaths", "growth"])
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as root:
+        folder = Path(root)
+        if {"speed", "cost", "deaths"} & set(chosen.only):
+            draw(folder, chosen.number)
+        if "speed" in chosen.only:
+            speed(folder, chosen.pairs)
+        if "cost" in chosen.only:
+            cost(folder)
+        if "deaths" in chosen.only:
+            deaths(folder, chosen.kills, chosen.seed)
+        if "growth" in chosen.only:
+            growth(folder)
+    print(f"```bash\n{shlex.join(['python', *sys.argv])}\n```\n\n{processor()}; commit {current_commit()}.")
+
+
+if __name__ == "__main__":
+    main()
