@@ -36,7 +36,8 @@ SMALL = (
     "SOLVER.WARMUP_ITERS 1 TEST.EVAL_PERIOD 10 SEED 1 DATASETS.TRAIN ('phantom_train',) DATASETS.TEST ('phantom_val',)"
 ).split()
 NO_CHANCE = "INPUT.RANDOM_FLIP none INPUT.RANDOM_FLIP_VERTICAL False INPUT.RANDOM_ROTATE_90 False".split()
-UNET = [*SMALL, *NO_CHANCE, *"MODEL.UNET.CHANNELS (8,16,16,32,32) MODEL.UNET.NORM".split(), ""]
+UNET = [*SMALL, *"MODEL.UNET.CHANNELS (8,16,16,32,32) SOLVER.MAX_ITER 60 TEST.EVAL_PERIOD 60".split()]
+PLAIN = [*SMALL, *NO_CHANCE, *"MODEL.UNET.CHANNELS (8,16,16,32,32) DATASETS.TEST () MODEL.UNET.NORM".split(), ""]
 GRADING = (
     "MODEL.TIMM.NAME mobilenetv1_100 MODEL.TIMM.PRETRAINED False INPUT.SQUARE_SIZE 224 DATALOADER.NUM_WORKERS 0 "
     "SOLVER.IMS_PER_BATCH 6 SOLVER.EPOCHS 2 SEED 1 DATASETS.TRAIN ('phantom_train_grading',) "
@@ -74,8 +75,13 @@ def train(root: Path, name: str, config: str, words: list[str], processes: int) 
     return output
 
 
+def of_one(root: Path, model: Model, processes: int = 1, threads: str | None = "1") -> Path:
+    """Where the measures of one process with one thread are, or will be; of others too."""
+    return root / f"evaluated_{model.name.replace(' ', '_')}_{processes}_{threads}"
+
+
 def evaluate(root: Path, model: Model, processes: int, threads: str | None = "1") -> tuple[Path, float]:
-    output = root / f"evaluated_{model.name.replace(' ', '_')}_{processes}_{threads}"
+    output = of_one(root, model, processes, threads)
     words = ["train", "--eval-only", "--config-file", model.config, "--num-processes", processes, *model.words]
     masks = [] if "grading" in model.dataset else ["TEST.SAVE_MASKS", "png"]
     seconds = fundus(*words, *masks, "MODEL.WEIGHTS", model.weights, "OUTPUT_DIR", output, threads=threads)
@@ -102,10 +108,10 @@ def metrics(output: Path, model: Model) -> dict:
 
 
 def rows_of(root: Path, model: Model, threads: str | None = "1", counts: tuple[int, ...] = COUNTS) -> list[list]:
-    rows = []
-    one = files(evaluate(root, model, 1)[0])
+    rows, one = [], None
     for processes in counts:
         output, seconds = evaluate(root, model, processes, threads)
+        one = one or files(of_one(root, model))
         table = (output / "evaluation" / f"{model.dataset}_images.csv").read_text().splitlines()[1:]
         names = {line.split(",")[0] for line in table}
         values = metrics(output, model)
@@ -119,7 +125,9 @@ def rows_of(root: Path, model: Model, threads: str | None = "1", counts: tuple[i
 
 def saved_is_measured(run: Path, root: Path, model: Model, group: str) -> list:
     """The metrics that the run says, beside those of its last weights in one process."""
-    output, _ = evaluate(root, model, 1)
+    output = of_one(root, model)
+    if not output.exists():
+        evaluate(root, model, 1)
     lines = map(json.loads, (run / "metrics.json").read_text().splitlines())
     said = [x for x in lines if any(key.startswith(group) for key in x)][-1]
     own = {key: x for key, x in metrics(output, model).items() if x is not None}
@@ -155,8 +163,10 @@ def main() -> None:
         rfnet = Model("RF-Net, packaged", str(packaged), shown, PACKAGED)
         rows = rows_of(root, rfnet) + rows_of(root, rfnet, None, (1, 2))
 
-        unets = {n: train(root, "unet", "baselines/unet_drishti.yaml", UNET, n) for n in COUNTS}
-        unet = Model("U-Net", "baselines/unet_drishti.yaml", UNET, str(unets[2] / "model_final.pth"))
+        config = "baselines/unet_drishti.yaml"
+        plain = {n: train(root, "plain", config, PLAIN, n) for n in COUNTS}
+        normed = train(root, "unet", config, UNET, 2)
+        unet = Model("U-Net, 60 iterations", config, UNET, str(normed / "model_final.pth"))
         rows += rows_of(root, unet)
         graded = train(root, "graded", "ranking_cnn.yaml", GRADING, 2)
         grader = Model(
@@ -167,10 +177,10 @@ def main() -> None:
         own = Model("RF-Net, 20 iterations", "Base-RFNet.yaml", SMALL, str(trained / "model_final.pth"))
         same = [
             saved_is_measured(trained, root, own, "disc_cup"),
-            saved_is_measured(unets[2], root, unet, "disc_cup"),
+            saved_is_measured(normed, root, unet, "disc_cup"),
             saved_is_measured(graded, root, grader, "grading"),
         ]
-        losses = [[n, f"{loss(run):.6f}", f"{abs(loss(run) / loss(unets[1]) - 1):.1e}"] for n, run in unets.items()]
+        losses = [[n, f"{loss(run):.6f}", f"{abs(loss(run) / loss(plain[1]) - 1):.1e}"] for n, run in plain.items()]
         launch(cost, (name,), processes=2, on_cpu=True)
         milliseconds = (root / "cost.txt").read_text()
     headings = ["model", "processes", "threads each", "rows in CSV", "photographs", "measures", "differing bytes"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
+from detectron2.data.samplers import InferenceSampler, RepeatFactorTrainingSampler, TrainingSampler
 from detectron2.engine import HookBase
 from detectron2.utils import comm
 from torch.utils.data import Sampler
@@ -73,6 +73,27 @@ def training_sampler(
     wide = [x["width"] > x["height"] for x in records] if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None
     batch = max(1, cfg.SOLVER.IMS_PER_BATCH // comm.get_world_size())
     return ContinuedSampler(make, comm.shared_random_seed() if seed is None else seed, batch, wide)
+
+
+class WholeBatches(Sampler[int]):
+    """The photographs that this process evaluates: whole batches of those that one process would make of all.
+
+    What a network computes of a photograph differs in the last bits with what else is in the batch.
+
+    Args:
+        size: of the data set.
+        batch: photographs.
+    """
+
+    def __init__(self, size: int, batch: int):
+        places = (range(x * batch, min((x + 1) * batch, size)) for x in InferenceSampler(-(-size // batch)))
+        self._places = list(itertools.chain(*places))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 class KnownBatches:

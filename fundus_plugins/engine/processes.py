@@ -52,7 +52,7 @@ def launch(
 
     Raises what the first process to fail has raised; RuntimeError where a process died.
     """
-    if processes * machines == 1:
+    if processes * machines <= 1:  # --num-gpus 0, too
         function(*args)
         return
     with tempfile.TemporaryDirectory() as failures, _environment(processes, on_cpu), _quiet_ends(), _none_left():
@@ -81,7 +81,9 @@ def joined(on_cpu: bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the group stays: to leave it, one would wait for the others
-        raise _in_words(error) from error
+        if (words := _in_words(error)) is error:
+            raise
+        raise words from error
     dist.destroy_process_group()
 
 

@@ -37,7 +37,7 @@ from fundus_plugins.engine.failures import told
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves, MakeUpForEvaluation, SaveBeforeEvaluation
 from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.optimizer import build_optimizer
-from fundus_plugins.engine.order import ContinueOrder, KnownBatches, training_sampler
+from fundus_plugins.engine.order import ContinueOrder, KnownBatches, WholeBatches, training_sampler
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.engine.processes import data_parallel
 from fundus_plugins.engine.run_record import (
@@ -144,7 +144,9 @@ class FundusTrainer(DefaultTrainer):
         _refuse_proposal_files(cfg)
         if is_grading(cfg):
             mapper = GradingMapper(cfg, is_train=False, dataset_name=dataset_name)
-            return build_detection_test_loader(cfg, dataset_name, mapper=mapper, batch_size=cfg.SOLVER.IMS_PER_BATCH)
+            batch = cfg.SOLVER.IMS_PER_BATCH
+            sampler = WholeBatches(len(DatasetCatalog.get(dataset_name)), batch)
+            return build_detection_test_loader(cfg, dataset_name, mapper=mapper, batch_size=batch, sampler=sampler)
         structures = disc_cup_structures(dataset_name, parse_categories(cfg.DATASETS.CATEGORIES))
         mapper = build_fundus_mapper(cfg, is_train=False, structures=structures)
         return build_detection_test_loader(cfg, dataset_name, mapper=mapper)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import BatchSampler
 
 from fundus_plugins.engine.before import check_schedule
+from fundus_plugins.engine.order import WholeBatches
 from fundus_plugins.engine.processes import launch
 from tests.conftest import grading_config, small_config
 from tests.engine.processes import average, die_alone, draw_five, fail_alone, lose, train_and_tell
@@ -72,6 +74,22 @@ def test_a_batch_is_shared_evenly(monkeypatch):
         check_schedule(cfg)
     cfg.SOLVER.REFERENCE_WORLD_SIZE = 2  # Detectron2 makes it 12
     check_schedule(cfg)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_the_batches_to_evaluate_are_those_of_one_process(processes, monkeypatch):
+    from detectron2.utils import comm
+
+    def batches():
+        return list(BatchSampler(WholeBatches(11, 3), 3, drop_last=False))
+
+    alone = batches()
+    monkeypatch.setattr(comm, "get_world_size", lambda: processes)
+    found = []
+    for rank in range(processes):
+        monkeypatch.setattr(comm, "get_rank", lambda rank=rank: rank)
+        found += batches()
+    assert found == alone == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10]]
 
 
 def drawn(folder) -> list[str]:
