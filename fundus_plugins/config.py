@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import yaml
 from detectron2.config import CfgNode, get_cfg
@@ -260,6 +261,14 @@ def merge_with_old_names(cfg: CfgNode, merge: Callable[[CfgNode], None]) -> list
         used.append(backbone.NAME)
         backbone.NAME = OLD_BACKBONES[backbone.NAME]
     return used
+
+
+def flatten(cfg: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """The values of a config, or of other nested dictionaries, by their full keys, such as SOLVER.MAX_ITER."""
+    flat: dict[str, Any] = {}
+    for key, value in cfg.items():
+        flat |= flatten(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return flat
 
 
 def parse_readers(words: Sequence[str]) -> dict[str, str]:

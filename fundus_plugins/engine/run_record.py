@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +16,7 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils import comm
 
-from fundus_plugins.config import get_fundus_cfg, merge_with_old_names, on_what_there_is
+from fundus_plugins.config import flatten, get_fundus_cfg, merge_with_old_names, on_what_there_is
 from fundus_plugins.files import atomic_write, file_hash
 from fundus_plugins.provenance import command_line, current_commit
 from fundus_plugins.weights import PREFIX
@@ -119,14 +119,14 @@ def refuse_other_data(folder: str, now: Mapping[str, Any]) -> list[str]:
 
 def list_differences(before: Mapping, now: Mapping) -> list[str]:
     """A line for everything in which two starts differ, but for the command and OUTPUT_DIR."""
-    one, other = dict(_facts(before)), dict(_facts(now))
+    one, other = _facts(before), _facts(now)
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     return [f"{name}: {one.get(name, 'none')}, now {other.get(name, 'none')}" for name in names if name != "OUTPUT_DIR"]
 
 
-def _facts(start: Mapping) -> Iterator[tuple[str, Any]]:
-    yield from _walk(CfgNode.load_cfg(start["config"]))
-    yield from _walk({key: value for key, value in start.items() if key not in ("command", "config")})
+def _facts(start: Mapping) -> dict[str, Any]:
+    other = {key: value for key, value in start.items() if key not in ("command", "config")}
+    return flatten(CfgNode.load_cfg(start["config"])) | flatten(other)
 
 
 def compare_metrics(first: str | os.PathLike, second: str | os.PathLike) -> str:
@@ -201,18 +201,10 @@ def _data_hash(name: str) -> str:
 def _file_hashes(cfg: CfgNode) -> dict[str, str]:
     """Of every file that a value of the config names: weights, discs, a detector."""
     found = {}
-    for _, value in _walk(cfg):
+    for value in flatten(cfg).values():
         if not isinstance(value, str) or not value:
             continue
         path = local_weights(value) if value.startswith(PREFIX) else value
         if os.path.isfile(path):
             found[value] = file_hash(path)
     return found
-
-
-def _walk(cfg: Mapping, above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in cfg.items():
-        if isinstance(value, Mapping):
-            yield from _walk(value, f"{above}{key}.")
-        else:
-            yield above + str(key), value

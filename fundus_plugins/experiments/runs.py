@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import hashlib
 import json
 import math
 import os
@@ -19,11 +18,11 @@ import portalocker
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
-from fundus_plugins.config import OLD_NAMES, get_fundus_cfg, without_weights
+from fundus_plugins.config import OLD_NAMES, flatten, get_fundus_cfg, without_weights
 from fundus_plugins.data.registration import register_fundus_datasets
 from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.experiments.robustness import measure
-from fundus_plugins.files import atomic_write
+from fundus_plugins.files import atomic_write, file_hash
 from fundus_plugins.prediction.predictor import FundusPredictor
 from fundus_plugins.provenance import current_commit
 
@@ -95,7 +94,6 @@ def execute(run: Run, trainer: Sequence[str]) -> tuple[dict, bool]:
         elif result is None:
             started["commits"].append(current_commit())
             _write_json(run.folder / "started.json", started)
-            _drop_torn_pointer(run.folder)
             with open(run.folder / "train.log", "ab") as log:
                 inherited: dict[str, Any] = {"pass_fds": [lock]} if os.name == "posix" else {}
                 command = [*trainer, *run.command]
@@ -143,10 +141,10 @@ def _settings(run: Run) -> dict:
     """
     flat = _flat(run, measuring=False) if run.measured else _deciding(_flatten(get_fundus_cfg(run.config, run.options)))
     trained = [part for part in run.files if not run.measured or part in _trained_on(run)]
-    flat |= {f"{part} sha256": _sha256(run.files[part]) for part in trained}
+    flat |= {f"{part} sha256": file_hash(run.files[part]) for part in trained}
     weights = get_fundus_cfg(run.config, run.options).MODEL.WEIGHTS
     if os.path.isfile(weights):
-        flat["MODEL.WEIGHTS sha256"] = _sha256(Path(weights))
+        flat["MODEL.WEIGHTS sha256"] = file_hash(weights)
     return flat
 
 
@@ -154,7 +152,7 @@ def _measuring(run: Run) -> dict[str, str]:
     """All that decides how a run of many training sets is measured, and on what."""
     if not run.measured:
         return {}
-    files = {name: _sha256(run.files[name]) for name in run.measured.values()}
+    files = {name: file_hash(run.files[name]) for name in run.measured.values()}
     return _flat(run, measuring=True) | {f"{name} sha256": value for name, value in files.items()}
 
 
@@ -162,15 +160,8 @@ def _trained_on(run: Run) -> tuple[str, ...]:
     return tuple(get_fundus_cfg(run.config, run.options).DATASETS.TRAIN)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _flatten(cfg: CfgNode, prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in cfg.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, CfgNode) else {f"{prefix}{key}": repr(value)}
-    return flat
+def _flatten(cfg: CfgNode) -> dict[str, str]:
+    return {key: repr(value) for key, value in flatten(cfg).items()}
 
 
 def _flat(run: Run, *, measuring: bool) -> dict[str, str]:
@@ -199,15 +190,6 @@ def _check_settings(run: Run, old: dict, new: dict) -> None:
             f"{run.folder} holds a run with other settings: {key} is {old.get(key)} there and {new.get(key)} now"
             f"{more}; choose another --output, or delete that folder"
         )
-
-
-def _drop_torn_pointer(folder: Path) -> None:
-    """Delete a `last_checkpoint` that names no file: a kill between opening and writing it leaves it empty."""
-    pointer = folder / "last_checkpoint"
-    if pointer.is_file():
-        name = pointer.read_text(encoding="utf-8").strip()
-        if not name or not (folder / name).is_file():
-            pointer.unlink()
 
 
 def _collect(run: Run, commits: list[str]) -> dict:

@@ -106,15 +106,6 @@ def test_other_settings_are_refused(run, trainer, finished):
     assert calls(run) == 1
 
 
-@pytest.mark.parametrize("text, kept", [("", False), ("model_0000001.pth", False), ("model_0000009.pth", True)])
-def test_a_pointer_that_a_kill_left_torn_is_dropped(run, trainer, text, kept):
-    run.folder.mkdir()
-    (run.folder / "last_checkpoint").write_text(text)
-    (run.folder / "model_0000009.pth").touch()
-    execute(run, trainer)
-    assert (run.folder / "last_checkpoint").exists() == kept
-
-
 def test_a_training_that_outlived_its_starter_is_waited_for(run, trainer, capsys):
     run.folder.mkdir()
     with open(run.folder / ".lock", "w") as file:
