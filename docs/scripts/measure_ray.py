@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,54 +173,63 @@ def same(output: Path, plain: Path) -> list:
 
 
 def deaths(folder: Path, kills: int, seed: int) -> None:
+    plain, rows = folder / "whole", []
+    whole = use(words(folder / "in", plain, "--workers", str(WORKERS), "--write", "csv"), plain)
+    for name, one_run in {"the command (SIGKILL)": kill_command, "one of three machines": kill_machines}.items():
+        draws, kept, found = random.Random(seed), [], []
+        while (
+            left := kills - sum(map(len, kept))
+        ) > 0:  # a run that comes to its end before all is followed by another
+            output = folder / f"{one_run.__name__}{len(kept)}"
+            kept.append(one_run(folder / "in", output, [draws.uniform(0, whole.seconds / kills) for _ in range(left)]))
+            found.append(same(output, plain))
+        after = "; ".join(" ".join(map(str, x)) for x in kept)
+        rows.append([name, len(kept), sum(map(len, kept)), after, *map(sum, zip(*found))])
+    print("## Deaths\n")
+    print(tabulate(rows, ["killed", "runs", "kills", "rows after each", "rows", "lost", "twice", "other"], "github"))
+    print("\nRows are those of all runs. Other: than the plain command's row or outlines, but for the seconds.\n")
+
+
+def kill_command(photographs: Path, output: Path, waits: list[float]) -> list[int]:
+    """Kill a run after each of some seconds, from its next rows on, then let it end; the rows that were there."""
+    kept: list[int] = []
+    for wait in waits:
+        process, before = start(words(photographs, output, "--ray", "--workers", str(WORKERS))), rows_in(output, {})
+        while process.poll() is None and rows_in(output, {}) == before:
+            time.sleep(EVERY)
+        end = time.monotonic() + wait
+        while process.poll() is None and time.monotonic() < end:
+            time.sleep(EVERY)
+        if process.poll() is not None:
+            return kept
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kept.append(rows_in(output, {}))
+    start(words(photographs, output, "--ray", "--workers", str(WORKERS))).wait()
+    return kept
+
+
+def kill_machines(photographs: Path, output: Path, waits: list[float]) -> list[int]:
+    """Kill one of two machines beside the head after each of some seconds; another comes in its place."""
     from ray.cluster_utils import Cluster
 
-    plain, command, machines = folder / "whole", folder / "command", folder / "machines"
-    whole = use(words(folder / "in", plain, "--workers", str(WORKERS), "--write", "csv"), plain)
-    draws, rows = random.Random(seed), []
-    after: list[str] = []
-    one = words(folder / "in", command, "--ray", "--workers", str(WORKERS))
-    while len(after) < kills:
-        process, known = start(one), {}
-        before = rows_in(command, known)
-        while process.poll() is None and rows_in(command, known) == before:
-            time.sleep(EVERY)
-        wait = draws.uniform(0, 1.5 * whole.seconds / kills)
-        try:
-            process.wait(wait)
-            break  # it came to its end
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            after.append(str(rows_in(command, {})))
-    code = start(one).wait()
-    rows.append(["the command (SIGKILL)", len(after), " ".join(after), code, *same(command, plain)])
-
-    cluster, after = Cluster(initialize_head=True, head_node_args=SMALL), []
+    cluster, kept = Cluster(initialize_head=True, head_node_args=SMALL), []
     nodes = [cluster.add_node(**SMALL) for _ in range(2)]
-    process = start(words(folder / "in", machines, "--ray", cluster.address))
-
-    def kill() -> None:
-        while len(after) < kills and process.poll() is None:
-            if rows_in(machines, {}):
-                time.sleep(draws.uniform(0, 2 * whole.seconds / kills))
-                if process.poll() is not None:
-                    return
-                cluster.remove_node(nodes.pop(draws.randrange(len(nodes))), allow_graceful=False)
-                after.append(str(rows_in(machines, {})))
-                nodes.append(cluster.add_node(**SMALL))
+    process = start(words(photographs, output, "--ray", cluster.address))
+    while process.poll() is None and not rows_in(output, {}):
+        time.sleep(EVERY)
+    for wait in waits:
+        end = time.monotonic() + wait
+        while process.poll() is None and time.monotonic() < end:
             time.sleep(EVERY)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    code = process.wait()
-    killer.join()
+        if process.poll() is not None:
+            break
+        cluster.remove_node(nodes.pop(0), allow_graceful=False)
+        kept.append(rows_in(output, {}))
+        nodes.append(cluster.add_node(**SMALL))
+    process.wait()
     cluster.shutdown()
-    rows.append(["one of three machines (its raylet)", len(after), " ".join(after), code, *same(machines, plain)])
-    headings = ["killed", "times", "rows on the disk after each", "exit code", "rows", "lost", "twice", "other"]
-    print("## Deaths\n")
-    print(tabulate(rows, headings, "github"))
-    print("\nOther: than the plain command's row or outlines, but for the seconds.\n")
+    return kept
 
 
 def growth(folder: Path) -> None:
