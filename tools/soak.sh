@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
 # Half an hour of what is too long for every change: new fuzz cases, killed commands, the tests' coverage, speed.
 #   bash tools/soak.sh > docs/results/soak.md
-# SOAK_SEED chooses the cases (default: the date), SOAK_LOGS a folder that keeps the steps' output. Exit code 1 where a
-# step failed; the page names it.
+# Names of steps as arguments: those alone. SOAK_SEED chooses the cases (default: the date), SOAK_LOGS a folder that keeps
+# the steps' output. Exit code 1 where a step failed; the page shows how.
 set -uo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 python=$(bash tools/setup.sh --dev) || exit 2
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PATH="$(dirname -- "$python"):$PATH"
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 seed=${SOAK_SEED:-$(date +%Y%m%d)}
 work=$(mktemp -d) && trap 'rm -rf -- "$work"' EXIT
 logs=${SOAK_LOGS:-$work/logs}
 mkdir -p -- "$logs"
 failed=0
+wanted=" $* "
 
 step() { # seconds at most, name, what of its output is shown (a pattern), the command
   local most=$1 name=$2 shown=$3 began=$SECONDS code
   shift 3
+  case $wanted in "  " | *" $name "*) ;; *) return ;; esac
   timeout "$most" "$@" >"$logs/$name.log" 2>&1
   code=$?
   [ $code = 0 ] || failed=1
@@ -32,6 +35,6 @@ fundus draw-phantoms --output "$work/raw" --train 40 --val 2 --test 2 >"$logs/ph
 step 420 fuzz '^compared|failed:' "$python" -m tests.fuzz.run --files 3000 --folders 600 --public 900 --seed "$seed"
 step 240 killed-predictions ':' "$python" docs/scripts/kill_runs.py "$work/raw/training" --kills 8 --seed "$seed"
 step 300 killed-trainings '^\|' "$python" docs/scripts/kill_commands.py --kills 5 --seed "$seed" --only training conversion
-step 900 coverage '^TOTAL|passed' "$python" -m pytest -q --cov=fundus_plugins --cov-report=term -p no:cacheprovider
+step 900 coverage '^TOTAL|passed' "$python" -m pytest -n 2 --dist loadfile --cov=fundus_plugins -p no:cacheprovider -o addopts=--strict-markers
 step 300 speed '^\|' "$python" -m benchmarks --only inference --only files --only memory --repeats 3 --output "$work/speed"
 exit $failed
