@@ -151,9 +151,7 @@ def speed(folder: Path, pairs: int) -> None:
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
         print(f"\n- {text}: {statistics.median(ratios):.2f} of the plain command's (median of pairs; {spread})", end="")
     late = statistics.median(r.processor - p.processor for p, r in both)
-    each = statistics.median(p.processor for p, _ in both) / number
-    enough = 9 * late / each
-    print(f"\n- {late:.0f} core-seconds more in all: nine tenths from {enough:.0f} photographs on", end="")
+    print(f"\n- {late:.0f} core-seconds more in all, with the start", end="")
     few, parts = Parts(folder / "ray0"), Parts(folder / "one")
     records = [x for number in few.numbers() for x in few.read(number)]
     parts.write(0, (records * BLOCK)[:BLOCK])
