@@ -19,10 +19,12 @@ step() { # seconds at most, name, what of its output is shown (a pattern), the c
   local most=$1 name=$2 shown=$3 began=$SECONDS code
   shift 3
   case $wanted in "  " | *" $name "*) ;; *) return ;; esac
+  local shell="${*//"$work/"/}"
+  shell=${shell//"$python"/python}
   timeout "$most" "$@" >"$logs/$name.log" 2>&1
   code=$?
   [ $code = 0 ] || failed=1
-  printf '\n## %s\n\n```bash\n%s\n```\n\nExit code %d, %d s.\n\n```text\n' "$name" "${*//"$work/"/}" $code $((SECONDS - began))
+  printf '\n## %s\n\n```bash\n%s\n```\n\nExit code %d, %d s.\n\n```text\n' "$name" "$shell" $code $((SECONDS - began))
   if [ $code = 0 ]; then grep -E -- "$shown" "$logs/$name.log"; else tail -n 15 "$logs/$name.log"; fi
   printf '```\n'
 }
@@ -31,9 +33,9 @@ printf '# Soak\n\nThe last run of `bash tools/soak.sh > docs/results/soak.md`: s
   "$("$python" -c 'from fundus_plugins.provenance import current_commit as c; print(c())')" \
   "$("$python" -c 'import sys; sys.path.insert(0, "docs/scripts"); from processor import processor as p; print(p())')"
 
-fundus draw-phantoms --output "$work/raw" --train 40 --val 2 --test 2 >"$logs/phantoms.log" 2>&1 || failed=1
+fundus draw-phantoms --output "$work/raw" --train 2 --val 2 --test 40 >"$logs/phantoms.log" 2>&1 || failed=1
 step 420 fuzz '^compared|failed:' "$python" -m tests.fuzz.run --files 3000 --folders 600 --public 900 --seed "$seed"
-step 240 killed-predictions ':' "$python" docs/scripts/kill_runs.py "$work/raw/training" --kills 8 --seed "$seed"
+step 240 killed-predictions ':' "$python" docs/scripts/kill_runs.py "$work/raw/Test400" --kills 8 --seed "$seed"
 step 300 killed-trainings '^\|' "$python" docs/scripts/kill_commands.py --kills 5 --seed "$seed" --only training conversion
 step 900 coverage '^TOTAL|passed' "$python" -m pytest -n 2 --dist loadfile --cov=fundus_plugins -p no:cacheprovider -o addopts=--strict-markers
 step 300 speed '^\|' "$python" -m benchmarks --only inference --only files --only memory --repeats 3 --output "$work/speed"

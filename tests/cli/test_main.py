@@ -89,7 +89,8 @@ def test_options_of_one_name_mean_the_same():
         (["table", "--table", "nowhere.yaml", "--dataset", "x", "--output", "out"], "nowhere.yaml"),
     ],
 )
-def test_errors_are_one_line(arguments, said, capsys):
+def test_errors_are_one_line(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and said in error and error.count("\n") == 1, error
