@@ -57,7 +57,7 @@ def test_options_of_one_name_mean_the_same():
     "arguments, said",
     [
         (["predcit"], "no command 'predcit'. Did you mean predict?"),
-        (["train"], "Missing option '--config-file'"),
+        (["train"], "give --config-file or --from-run, one of them"),
         (
             ["train", "--config-file", "nothing.yaml"],
             "no config nothing.yaml: expected a file, or one of",
