@@ -37,6 +37,6 @@ fundus draw-phantoms --output "$work/raw" --train 2 --val 2 --test 40 >"$logs/ph
 step 420 fuzz '^compared|failed:' "$python" -m tests.fuzz.run --files 3000 --folders 600 --public 900 --seed "$seed"
 step 240 killed-predictions ':' "$python" docs/scripts/kill_runs.py "$work/raw/Test400" --kills 8 --seed "$seed"
 step 300 killed-trainings '^\|' "$python" docs/scripts/kill_commands.py --kills 5 --seed "$seed" --only training conversion
-step 900 coverage '^TOTAL|passed' "$python" -m pytest -n 2 --dist loadfile --cov=fundus_plugins -p no:cacheprovider -o addopts=--strict-markers
+step 900 coverage '^TOTAL|passed' "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov=fundus_plugins -p no:cacheprovider -o addopts=--strict-markers
 step 300 speed '^\|' "$python" -m benchmarks --only inference --only files --only memory --repeats 3 --output "$work/speed"
 exit $failed

@@ -7,4 +7,4 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 python=$(bash tools/setup.sh --dev)
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec "$python" -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile "$@"
+exec "$python" -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile --no-loadscope-reorder "$@"

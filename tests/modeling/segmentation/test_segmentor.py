@@ -13,7 +13,6 @@ from fundus_plugins.modeling.segmentation.network import Maps
 from fundus_plugins.modeling.segmentation.objective import Objective
 from fundus_plugins.modeling.segmentation.segmentor import DiscCupSegmentor
 from fundus_plugins.modeling.segmentation.targets import edges_of, full_masks
-from fundus_plugins.prediction.export import write_onnx
 from tests.conftest import SIDE, disk, training_input
 from tests.modeling.segmentation.networks import network_config
 
@@ -207,10 +206,3 @@ def test_a_square_that_the_network_cannot_halve_is_refused():
     model = segmentor(torch.zeros(1, 2, SIDE, SIDE), square_pad=100)
     with pytest.raises(ValueError, match="SQUARE_PAD 100: expected a multiple of 32"):
         model([training_input()])
-
-
-def test_export_is_refused_in_one_sentence(tmp_path):
-    pytest.importorskip("onnxscript")
-    cfg = network_config("unet_drishti")
-    with pytest.raises(ValueError, match="only RF-Net can be exported"):
-        write_onnx(cfg, str(tmp_path / "model.onnx"))
