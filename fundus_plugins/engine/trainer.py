@@ -309,7 +309,7 @@ def train(cfg, resume: bool = False, overwrite: bool = False, again: str | None 
             comm.synchronize()  # the next stage reads what the main process writes last
         if again and comm.is_main_process():
             for stage in stages:
-                first = os.path.join(again, os.path.relpath(stage.OUTPUT_DIR, cfg.OUTPUT_DIR))
+                first = os.path.normpath(os.path.join(again, os.path.relpath(stage.OUTPUT_DIR, cfg.OUTPUT_DIR)))
                 _log.info(f"{first} and {stage.OUTPUT_DIR}: {compare_metrics(first, stage.OUTPUT_DIR)}")
 
 
