@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from fundus_plugins.children import cores
 from fundus_plugins.photographs.remote import is_url
 
 from .options import (
@@ -158,12 +159,11 @@ def command(
         from fundus_plugins.prediction.cluster.connection import require_ray
 
         require_ray()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if grade is None:
         grade = engine == "onnxruntime" and not weights or weights == str(PACKAGED)
     if engine == "onnxruntime":
         if not ray:
-            workers = workers or max(1, min(cores, MOST_WORKERS, len(sources) // A_WORKER))
+            workers = workers or max(1, min(cores(), MOST_WORKERS, len(sources) // A_WORKER))
         threads = 1 if ray or workers > 1 else None
         # The packaged one is where the package is, on every machine.
         predictor = partial(FundusPredictor, *([weights] if weights else []), threads=threads, grade=grade)

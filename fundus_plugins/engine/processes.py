@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -21,6 +20,8 @@ from detectron2.engine.launch import DEFAULT_TIMEOUT
 from detectron2.utils import comm
 from torch import nn
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
+
+from fundus_plugins.children import cores, end_with_parent, inherited
 
 _TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _CUT_OFF = r"[Cc]onnection (closed|reset) by peer|Broken pipe|recvBytes|sendBytes"  # gloo's words and the store's
@@ -55,7 +56,12 @@ def launch(
     if processes * machines <= 1:  # --num-gpus 0, too
         function(*args)
         return
-    with tempfile.TemporaryDirectory() as failures, _environment(processes, on_cpu), _quiet_ends(), _none_left():
+    with (
+        tempfile.TemporaryDirectory() as failures,
+        inherited(_environment(processes, on_cpu)),
+        _quiet_ends(),
+        _none_left(),
+    ):
         try:
             launch_detectron2(_process, processes, machines, machine_rank, url, args=(failures, function, args))
         except ProcessException as error:
@@ -97,7 +103,7 @@ def data_parallel(model: nn.Module) -> nn.Module:
 
 
 def _process(failures: str, function: Callable[..., None], args: tuple) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         function(*args)
     except Exception as error:
@@ -106,14 +112,6 @@ def _process(failures: str, function: Callable[..., None], args: tuple) -> None:
         path.with_suffix(".part").write_bytes(_pickled(_in_words(error)))
         path.with_suffix(".part").rename(path)
         raise
-
-
-def _end_with_parent() -> None:
-    """PyTorch's own signal for this is SIGINT, which is ignored where a shell has started the parent with `&`."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _pickled(error: Exception) -> bytes:
@@ -158,27 +156,12 @@ def _none_left() -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _environment(processes: int, on_cpu: bool) -> Iterator[None]:
+def _environment(processes: int, on_cpu: bool) -> dict[str, str]:
     """What the processes inherit: their share of the cores; on the CPU no GPU, for which `launch` would take NCCL."""
-    values: dict[str, Any] = {"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {}
+    values = {"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {}
     if "OMP_NUM_THREADS" not in os.environ:
-        values["OMP_NUM_THREADS"] = str(max(1, _cores() // processes))
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        values["OMP_NUM_THREADS"] = str(max(1, cores() // processes))
+    return values
 
 
 @contextmanager

@@ -70,6 +70,15 @@ class Found:
         return cls(np.full(4, nan), nan, np.zeros(size, bool), np.zeros(size, bool), nan)
 
 
+def first_view(photograph: np.ndarray, sides: tuple[int, int]) -> Prepared:
+    """An (H, W, 3) uint8 RGB photograph resized to a shorter side, and a longer one at most; ValueError for a line."""
+    height, width = photograph.shape[:2]
+    size = shortest_edge_size(height, width, *sides)
+    if min(size) < 1:
+        raise ValueError(f"expected a photograph, found {width} x {height} pixels, a line")
+    return Prepared(photograph, resize(photograph, size))
+
+
 class Finder(Protocol):
     """What detects disc and cup in photographs; `Looks`, `Detections` of another model, or `CroppedDetections`."""
 
@@ -95,11 +104,7 @@ class Looks:
 
     def prepare(self, photograph: np.ndarray) -> Prepared:
         """What `find` takes of an (H, W, 3) uint8 RGB photograph; may run in another thread."""
-        height, width = photograph.shape[:2]
-        size = shortest_edge_size(height, width, *self.settings.photograph_sides)
-        if min(size) < 1:
-            raise ValueError(f"expected a photograph, found {width} x {height} pixels, a line")
-        return Prepared(photograph, resize(photograph, size))
+        return first_view(photograph, self.settings.photograph_sides)
 
     def find(self, batch: Sequence[Prepared]) -> list[Found]:
         """The disc and the cup of each photograph."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from fundus_plugins.boxes import box_of
 from fundus_plugins.measures.shape import largest_region
-from fundus_plugins.photographs.resampling import crop_about, resize, sample_grid, shortest_edge_size, warp
-from fundus_plugins.prediction.looks import Finder, Found, Prepared
+from fundus_plugins.photographs.resampling import crop_about, sample_grid, warp
+from fundus_plugins.prediction.looks import Finder, Found, Prepared, first_view
 from fundus_plugins.prediction.settings import Settings
 
 
@@ -39,11 +39,7 @@ class MapsFinder:
         """As `Looks.prepare`."""
         if self.detector is not None:
             return self.detector.prepare(photograph)
-        height, width = photograph.shape[:2]
-        size = shortest_edge_size(height, width, *self.settings.photograph_sides)
-        if min(size) < 1:
-            raise ValueError(f"expected a photograph, found {width} x {height} pixels, a line")
-        return Prepared(photograph, resize(photograph, size))
+        return first_view(photograph, self.settings.photograph_sides)
 
     def find(self, batch: Sequence[Prepared]) -> list[Found]:
         """As `Looks.find`."""

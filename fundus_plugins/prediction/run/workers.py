@@ -1,18 +1,17 @@
 """Work on photographs in several processes: in order, a few at a time, and no process's end costs the others' work."""
 
 import multiprocessing
-import os
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import connection
 from typing import Any, TypeVar
 
 import cv2
+
+from fundus_plugins.children import end_with_parent, inherited
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,30 +67,17 @@ def _alone(make: Callable[[], Work], item: Item, lost: Callable[[Item], Result])
         return lost(item)
 
 
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
 def _pool(make: Callable[[], Work], workers: int) -> ProcessPoolExecutor:
     # Started anew, for a copy of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each():
+    with inherited(_ONE_THREAD):  # so that they do not wait for each other
         pool = ProcessPoolExecutor(workers, context, _start, (make,))
         for _ in range(workers):
             pool.submit(int)  # processes start with the first items, and then have this environment
     return pool
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that are started meanwhile compute in one thread each, and do not wait for each other."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 _work: Any  # of a process, or the exception that making it raised
@@ -100,20 +86,12 @@ _work: Any  # of a process, or the exception that making it raised
 def _start(make: Callable[[], Work]) -> None:
     global _work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process says when to stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
     try:
         _work = make()
     except Exception as error:  # raised where it can be told
         _work = error
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot say that it is over; its pipes stay open between the processes that it started."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _do(item):
