@@ -3,7 +3,7 @@
     python docs/scripts/measure_gpu.py photographs/ > docs/results/gpu.md
     python docs/scripts/measure_gpu.py photographs/ --device cpu --batches 1 --precisions float32   # to try it
 
-Compared with onnxruntime in float32 on the CPU. Photographs are in memory; timed is from there to masks and measures.
+Compared with PyTorch in float32 on the CPU. Photographs are in memory; timed is from there to masks and measures.
 """
 
 import argparse
@@ -29,10 +29,12 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=64)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16", "float16"])
     chosen = parser.parse_args()
     images = [read_photograph(x) for x in list_folder(chosen.folder)[: chosen.number]]
-    reference = [fundus_plugins.FundusPredictor(grade=False)(x) for x in images]
+    on_cpu = ["MODEL.DEVICE", "cpu", "TEST.PRECISION", "float32"]
+    predictor = fundus_plugins.FundusPredictor(fundus_plugins.release_cfg(opts=on_cpu))
+    reference = [predictor(x) for x in images]
     rows = []
     for precision in chosen.precisions:
         keys = ["MODEL.DEVICE", chosen.device, "TEST.PRECISION", precision]

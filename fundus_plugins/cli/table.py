@@ -40,12 +40,13 @@ class _Integers(click.ParamType):
 @click.option("--fold-seed", type=int, default=0, show_default=True, help="which photographs share a fold")
 @click.option("--seeds", type=_Integers(), default="0", show_default=True, help="of training; each repeats all folds")
 @click.option("--output", required=True, type=PATH, help="a folder for runs and figures")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="runs side by side on this machine")
 @ray_option("runs side by side on Ray: of this machine; auto: the one that it is part of; or a head's host:port")
 @click.option(
     "--cpus", type=click.IntRange(1), default=1, show_default=True, help="of a run with --ray, which are threads"
 )
 @overrides_argument
-def command(path, dataset, folds, fold_seed, seeds, output, ray, cpus, overrides):
+def command(path, dataset, folds, fold_seed, seeds, output, jobs, ray, cpus, overrides):
     """Train every row of a table on every fold, resumably, and write its figures.
 
     Tables with one --output share the runs they have in common. Run the same command again after an interruption:
@@ -67,6 +68,8 @@ def command(path, dataset, folds, fold_seed, seeds, output, ray, cpus, overrides
     table = read_table(path)
     if bool(dataset) == bool(table.held_out):
         raise click.UsageError(f"either --dataset or a table that names its sets as held_out, {path}")
+    if ray and jobs > 1:
+        raise click.UsageError("--jobs is without Ray, which does as many runs at a time as there are processors for")
     common = {"seeds": seeds, "output": output, "options": pairs(overrides)}
     if table.held_out:
         cuts = (
@@ -82,7 +85,11 @@ def command(path, dataset, folds, fold_seed, seeds, output, ray, cpus, overrides
     names = [f"[{number}/{len(runs)}] {name}" for number, name in enumerate(names, start=1)]
     found: dict[int, dict] = {}
     failures = []
-    for place, outcome in one_by_one(runs, names) if not ray else side_by_side(runs, names, ray, cpus):
+    if ray:
+        outcomes = on_ray(runs, names, ray, cpus)
+    else:
+        outcomes = in_processes(runs, names, jobs) if jobs > 1 else one_by_one(runs, names)
+    for place, outcome in outcomes:
         if isinstance(outcome, RunFailed):  # which must not cost the others
             failures.append(str(outcome))
             continue
@@ -113,7 +120,17 @@ def one_by_one(runs: "Sequence[Run]", names: Sequence[str]) -> Outcomes:
         yield place, attempt(run, TRAINER)
 
 
-def side_by_side(runs: "Sequence[Run]", names: Sequence[str], address: str, cpus: int) -> Outcomes:
+def in_processes(runs: "Sequence[Run]", names: Sequence[str], jobs: int) -> Outcomes:
+    """Do the runs in processes of this machine, `jobs` at a time."""
+    from fundus_plugins.experiments.in_processes import each_in_processes
+    from fundus_plugins.experiments.runs import attempt
+
+    for name, run in zip(names, runs):
+        print(f"{name}: {run.folder}", flush=True)
+    yield from each_in_processes(attempt, runs, TRAINER, jobs=jobs)
+
+
+def on_ray(runs: "Sequence[Run]", names: Sequence[str], address: str, cpus: int) -> Outcomes:
     """Do the runs on Ray, as many at a time as there are processors for."""
     from fundus_plugins.experiments.on_ray import each_on_ray
     from fundus_plugins.experiments.runs import attempt

@@ -51,7 +51,7 @@ def test_killed_and_run_again(phantoms, tmp_path):
     assert json.loads((tmp_path / "out" / "one.json").read_text())["rows"][0]["runs"] == 1
     before = (folds[0] / "result.json").stat().st_mtime_ns
 
-    done = subprocess.run(command, timeout=300, **options)
+    done = subprocess.run([*command, "--jobs", "2"], timeout=300, **options)
     assert done.returncode == 0 and "fold 0: was there" in done.stdout and "fold 1: done" in done.stdout, done.stdout
     assert (folds[0] / "result.json").stat().st_mtime_ns == before
     log = (folds[1] / "train.log").read_text()
