@@ -12,9 +12,9 @@ log odds of a network (configs/grader.yaml) that was not trained on the photogra
 folds by patient, stratified by grade, five times; 95 % bootstrap intervals over photographs.
 """
 
+import argparse
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from fundus_plugins.measures.bootstrap import stratified_draws
 from fundus_plugins.measures.grading import calibration_error
 from fundus_plugins.measures.screening import sensitivity_at_specificity
 from fundus_plugins.prediction.grading import CLIP, FILE
-from fundus_plugins.provenance import current_commit
+from fundus_plugins.provenance import command_line, current_commit
 
 GRADES = ("normal", "suspicious", "glaucoma")
 NAMES = {"normal": 0, "early": 1, "suspicious": 1, "glaucoma": 2, "mid_advanced": 2}
@@ -150,8 +150,13 @@ def calibration(grades: np.ndarray, p: np.ndarray) -> list[list[str]]:
 
 
 def main() -> None:
-    network = read_network(Path(sys.argv[1]))
-    rows = [row for word in sys.argv[2:] for row in read(word, network)]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", type=Path)
+    parser.add_argument("sets", nargs="+", metavar="NAME=TABLE:SHEET")
+    parser.add_argument("--output", type=Path, default=FILE, help="for the regressions; default: the packaged file")
+    chosen = parser.parse_args()
+    network = read_network(chosen.network)
+    rows = [row for word in chosen.sets for row in read(word, network)]
     grades, patients = (np.array([row[x] for row in rows]) for x in ("grade", "patient"))
     sets = np.array([row["set"] for row in rows])
     only_measures, only_network = (np.array([row[x] for row in rows]) for x in ("measures", "network"))
@@ -230,11 +235,10 @@ def main() -> None:
         "photographs": {name: int((sets == name).sum()) for name in names},
         "commit": current_commit(),
     }
-    with atomic_write(FILE) as file:
+    with atomic_write(chosen.output) as file:
         json.dump(document, file, indent=1)
         file.write("\n")
-    command = " ".join(f'"{x}"' if "'" in x else x for x in sys.argv[1:])
-    print(f"```bash\npython docs/scripts/fit_grader.py {command}\n```\n\nCommit {current_commit()}.")
+    print(f"```bash\n{command_line()}\n```\n\nCommit {current_commit()}.")
 
 
 if __name__ == "__main__":
