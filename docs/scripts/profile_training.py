@@ -1,7 +1,7 @@
 """Where the time of a training on a CPU goes: reading, convolutions forwards and backwards, all the rest, evaluation.
 
     python docs/scripts/profile_training.py --config-file rfnet_drishti_cpu.yaml --output training_profile
-    ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python docs/scripts/profile_training.py ... SOLVER.AMP.ENABLED False
+    ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python docs/scripts/profile_training.py ...  # as with AVX2 alone
 
 The config's own sets, on one thread unless OMP_NUM_THREADS says otherwise, photographs read in this process; the second
 pass over the photographs, when the cache is filled. Convolutions are what PyTorch's profiler says they take themselves,
