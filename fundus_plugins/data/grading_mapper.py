@@ -8,10 +8,10 @@ import detectron2.data.transforms as T
 import numpy as np
 import torch
 from detectron2.config import configurable
-from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from fundus_plugins.data.cache import ArrayCache, file_state
 from fundus_plugins.data.reading import read_record
+from fundus_plugins.data.registration import read_grading_set
 from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.squares import crop_square, disc_square
 
@@ -66,12 +66,10 @@ class GradingMapper:
     @classmethod
     def from_config(cls, cfg, is_train: bool = True, dataset_name: str = ""):
         """`dataset_name`: a registered set that says the categories' names; default the first of DATASETS.TRAIN."""
-        name = dataset_name or cfg.DATASETS.TRAIN[0]
-        if not MetadataCatalog.get(name).get("thing_classes"):
-            DatasetCatalog.get(name)  # a set in COCO format knows its categories once it is read
+        _, categories = read_grading_set(dataset_name or cfg.DATASETS.TRAIN[0])
         return {
             "is_train": is_train,
-            "categories": MetadataCatalog.get(name).thing_classes,
+            "categories": categories,
             "grades": cfg.MODEL.GRADING.GRADES,
             "augmentations": build_grading_augmentations(cfg) if is_train else [],
             "side": cfg.INPUT.SQUARE_SIZE,

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from .annotations import IGNORED, parse_categories, structures_of
-from .coco import GRADING_CATEGORIES, GRADING_COLORS, READER, SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS
+from .coco import GRADES, GRADING_COLORS, READER, SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS
 from .coco_file import ALLOWED, disc_cup_records, grading_records
 
 _SPLITS = ("train", "val", "test")
@@ -88,19 +88,21 @@ def _register(name: str, json_file: str, dataset: str, categories: Sequence[str]
         MetadataCatalog.remove(name)
     folder = os.path.dirname(json_file)
     grading = Path(json_file).stem.endswith(GRADING_SUFFIX)
-    ours, colors = (GRADING_CATEGORIES, GRADING_COLORS) if grading else (SEGMENTATION_CATEGORIES, SEGMENTATION_COLORS)
     load = partial(_load_grading, name) if grading else partial(_load_disc_cup, parse_categories(categories))
     DatasetCatalog.register(name, partial(load, json_file, folder, dataset == OWN))
     MetadataCatalog.get(name).set(
-        thing_classes=[category["name"] for category in ours],
-        thing_colors=colors,
-        thing_dataset_id_to_contiguous_id={category["id"]: number for number, category in enumerate(ours)},
         json_file=json_file,
         image_root=folder,
         evaluator_type="coco",
         fundus_set=dataset,
         fundus_categories=tuple(categories),
     )
+    if not grading:  # the names of grades are known once the file is read
+        MetadataCatalog.get(name).set(
+            thing_classes=[category["name"] for category in SEGMENTATION_CATEGORIES],
+            thing_colors=SEGMENTATION_COLORS,
+            thing_dataset_id_to_contiguous_id={x["id"]: i for i, x in enumerate(SEGMENTATION_CATEGORIES)},
+        )
 
 
 def _load_disc_cup(own: Mapping[str, int], json_file: str, image_root: str, confined: bool) -> list[dict]:
@@ -119,10 +121,24 @@ def _load_grading(name: str, json_file: str, image_root: str, confined: bool) ->
     from detectron2.data import MetadataCatalog
 
     records, names = grading_records(json_file, image_root, _allowed(json_file) if confined else None)
-    metadata = MetadataCatalog.get(name)
-    if metadata.thing_classes != names:  # a set with other grades than ours
-        metadata.__dict__.update(thing_classes=names, thing_colors=None, thing_dataset_id_to_contiguous_id=None)
+    colors = GRADING_COLORS if tuple(names) == GRADES else None
+    # Not set(), which refuses another value: the file may have been written anew.
+    MetadataCatalog.get(name).__dict__.update(thing_classes=names, thing_colors=colors)
     return records
+
+
+def read_grading_set(name: str) -> tuple[list[dict], list[str]]:
+    """The records of a registered grading set, and the names of their category ids, which reading makes known.
+
+    Raises ValueError where there are grades without names.
+    """
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+
+    records = DatasetCatalog.get(name)
+    names = list(MetadataCatalog.get(name).get("thing_classes") or [])
+    if not names and any(record.get("annotations") for record in records):
+        raise ValueError(f"data set {name}: expected names of its grades as thing_classes, found none")
+    return records, names
 
 
 def disc_cup_structures(name: str, own: Mapping[str, int] | None = None) -> list[int | None]:

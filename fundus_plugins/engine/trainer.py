@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from detectron2.data import (
     DatasetCatalog,
-    MetadataCatalog,
     build_detection_test_loader,
     build_detection_train_loader,
     get_detection_dataset_dicts,
@@ -28,7 +27,7 @@ from fundus_plugins.data.annotations import CUP, DISC, parse_categories
 from fundus_plugins.data.checks.check import require_sound
 from fundus_plugins.data.grading_mapper import GradingMapper
 from fundus_plugins.data.mapper import build_fundus_mapper
-from fundus_plugins.data.registration import disc_cup_dataset, disc_cup_structures
+from fundus_plugins.data.registration import disc_cup_dataset, disc_cup_structures, read_grading_set
 from fundus_plugins.data.shares import parse_shares, share_factors
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
 from fundus_plugins.engine.before import check_batch, check_best_metric, check_photographs, check_schedule
@@ -207,8 +206,8 @@ def _require_categories(cfg, name: str) -> None:
     if not is_grading(cfg):
         disc_cup_structures(name, parse_categories(cfg.DATASETS.CATEGORIES))
         return
-    used = {x["category_id"] for record in DatasetCatalog.get(name) for x in record.get("annotations", ())}
-    names = MetadataCatalog.get(name).get("thing_classes") or []
+    records, names = read_grading_set(name)
+    used = {x["category_id"] for record in records for x in record.get("annotations", ())}
     unknown = [names[x] if x < len(names) else str(x) for x in sorted(used)]
     unknown = [x for x in unknown if x not in cfg.MODEL.GRADING.GRADES]
     if unknown:

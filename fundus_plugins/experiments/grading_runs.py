@@ -1,9 +1,7 @@
 """Grading methods trained with several seeds and folds, resumably, in several processes, and their figures on disk."""
 
 import json
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from fundus_plugins.config import get_fundus_cfg, without_weights
 from fundus_plugins.data.registration import datasets_root, register_fundus_datasets, require_dataset
 from fundus_plugins.engine.trainer import FundusTrainer, train
 from fundus_plugins.evaluation.plots import draw_confusion, draw_loss_curves, read_curve
+from fundus_plugins.experiments.in_processes import each_in_processes
 from fundus_plugins.experiments.table import Row
 from fundus_plugins.files import atomic_write, file_hash
 from fundus_plugins.provenance import current_commit
@@ -133,36 +132,40 @@ def run_all(study: GradingStudy, seeds: Sequence[int], failures: list[str], jobs
 
     Args:
         jobs: processes that train at the same time.
+
+    Raises ValueError as `run`, ChildProcessError where one of several processes was killed.
     """
     cells = [(row, seed, split) for seed in seeds for row in study.rows for split in range(len(study.splits))]
     if jobs == 1:
-        for cell in cells:
-            _note(cell, study, failures)
-            yield collect(study, seeds)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _prepare, (study, datasets_root())) as pool:
-        waiting = {pool.submit(run, study, *cell): cell for cell in cells}
-        for future in as_completed(waiting):
-            _note(waiting[future], study, failures, future)
-            yield collect(study, seeds)
+        outcomes: Iterator[tuple[int, str | None]] = (
+            (place, _attempt(cell, study)) for place, cell in enumerate(cells)
+        )
+    else:
+        outcomes = each_in_processes(_attempt_in_process, cells, study, datasets_root(), jobs=jobs)
+    for place, diverged in outcomes:
+        if diverged is not None:
+            row, seed, split = cells[place]
+            failures.append(f"{row.name}, seed {seed}, split {split}: {diverged}")
+        yield collect(study, seeds)
 
 
-def _prepare(study: GradingStudy, root: str) -> None:
-    """Of a process that trains."""
+def _attempt(cell: tuple[Row, int, int], study: GradingStudy) -> str | None:
+    """Do a run; why it diverged, which must not cost the others, or None."""
+    try:
+        run(study, *cell)
+    except FloatingPointError as error:
+        return str(error)
+    return None
+
+
+def _attempt_in_process(cell: tuple[Row, int, int], study: GradingStudy, root: str) -> str | None:
+    """`_attempt` in a process that knows nothing yet."""
     setup_logger(None, name="fundus_plugins")
     register_fundus_datasets(root)
     for split in study.splits:
         for name in (split.train, split.val, split.test):
             require_dataset(name)
-
-
-def _note(cell: tuple[Row, int, int], study: GradingStudy, failures: list[str], future: Any = None) -> None:
-    row, seed, split = cell
-    try:
-        run(study, *cell) if future is None else future.result()
-    except FloatingPointError as error:  # one diverged run must not cost the others
-        failures.append(f"{row.name}, seed {seed}, split {split}: {error}")
+    return _attempt(cell, study)
 
 
 def collect(study: GradingStudy, seeds: Sequence[int]) -> Results:

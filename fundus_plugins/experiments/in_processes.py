@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -13,15 +13,22 @@ def each_in_processes(
     """`work(item, *more)` of each item, `jobs` at a time; yields the item's place and the result, in the order of ends.
 
     Raises:
-        ChildProcessError: a process was killed, which ends the others too. What the work raises is raised here.
+        ChildProcessError: a process was killed, which ends the others too. What the work raises is raised here; what
+            was not begun before is not done.
     """
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         places = {pool.submit(work, item, *more): place for place, item in enumerate(items)}
-        for future in as_completed(places):
-            try:
-                result = future.result()
-            except BrokenProcessPool:
-                raise ChildProcessError(
-                    f"one of {jobs} processes was killed, maybe for memory; the same command goes on from here"
-                ) from None
-            yield places[future], result
+        try:
+            for future in as_completed(places):
+                yield places[future], _result(future, jobs)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _result(future: Future, jobs: int) -> Any:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise ChildProcessError(
+            f"one of {jobs} processes was killed, maybe for memory; the same command goes on from here"
+        ) from None

@@ -88,6 +88,7 @@ def test_detectron2_loads_what_is_written(root):
     graded = DatasetCatalog.get("refuge_val_grading")
     assert [(x["image_id"], x["annotations"][0]["category_id"]) for x in graded] == [(1, 0), (3, 2)]
     assert graded[0]["annotations"][0]["bbox"] == [0.0, 0.0, 30.0, 40.0]
+    assert MetadataCatalog.get("refuge_val_grading").thing_classes == ["normal", "suspicious", "glaucoma"]
 
 
 def test_image_entries_carry_grade_and_ratio(tmp_path):
@@ -126,7 +127,7 @@ def test_every_split_is_registered_without_reading(root):
     assert metadata.json_file == str(root / "drishti_gs1" / "fit.json")
     assert metadata.image_root == str(root / "drishti_gs1")
     assert metadata.thing_classes == ["optic_disc", "optic_cup"] and len(metadata.thing_colors) == 2
-    assert MetadataCatalog.get("drishti_gs1_fit_grading").thing_classes == ["normal", "suspicious", "glaucoma"]
+    assert MetadataCatalog.get("drishti_gs1_fit_grading").get("thing_classes") is None  # the file's, once it is read
     assert list(root.iterdir()) == []
 
 

@@ -249,6 +249,29 @@ def test_names_of_grades_in_a_sheet(tmp_path, capsys):
         assert told in capsys.readouterr().err
 
 
+def test_rows_without_a_grade_are_left_out(tmp_path, capsys):
+    root, sheet = tmp_path / "in", tmp_path / "grades.csv"
+    for number in range(4):
+        photograph(root / f"{number}.jpg", (8, 8))
+    draws = ("--sheet", sheet, "--test-percent", 0, "--val-percent", 0)
+    rows = ["file,grade", "0.jpg,normal", "1.jpg,", "2.jpg,NA", "not_there.jpg, ", "3.jpg,glaucoma"]
+    sheet.write_text("\n".join(rows))
+    code, output = convert("graded_sheet", root, *draws)
+    told = capsys.readouterr()
+    assert code == 0 and grades(output / "train_grading.json") == {"0": "normal", "3": "glaucoma"}
+    assert told.out.count("3 rows of grades.csv have no grade: left out") == 1 and "unknown" not in told.err
+    sheet.write_text("\n".join([*rows[:-1], "3.jpg,unclear"]))
+    code, output = convert("graded_sheet", root, *draws)
+    assert code == 1 and grades(output / "train_grading.json") == {"0": "normal"}
+    assert "expected normal or suspicious or glaucoma in row 6, found 'unclear'" in capsys.readouterr().err
+    sheet.write_text(
+        "file,grade\n0.jpg,none\n1.jpg,mild\n"
+    )  # a name that looks like an empty cell is not lost silently
+    code, output = convert("graded_sheet", root, *draws, "--grade-names", "none", "mild")
+    assert code == 1 and grades(output / "train_grading.json") == {"1": "mild"}
+    assert "warning: cells such as 'none' are read as empty" in capsys.readouterr().err
+
+
 def test_names_of_grades_of_folders(tmp_path, capsys):
     root = tmp_path / "in"
     for folder in ("0_none", "glaucoma/early", "glaucoma/late", "other"):

@@ -10,8 +10,11 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.structures import BoxMode
 
+import fundus_plugins
 from fundus_plugins.data.grading_mapper import GradingMapper, build_grading_augmentations
+from fundus_plugins.data.registration import require_dataset
 from fundus_plugins.photographs.problems import BadInput
+from fundus_plugins.prediction.explanation import explain
 from tests.conftest import grading_config
 
 CATEGORIES = ["normal", "suspicious", "glaucoma"]
@@ -71,6 +74,59 @@ def test_categories_of_a_set_that_was_never_read(tmp_path):
     assert [mapped(x)["grade"] for x in DatasetCatalog.get("grading_mapper_mine")] == [1]
 
 
+def graded_set(path, names):
+    """A grading file with a photograph of each grade, in order."""
+    path.parent.mkdir(exist_ok=True)
+    record(path.parent)
+    size = {"height": 60, "width": 90}
+    document = {
+        "images": [{"id": i, "file_name": "eye.png"} | size for i, _ in enumerate(names)],
+        "annotations": [{"id": i, "image_id": i, "category_id": 2 * i + 1} for i, _ in enumerate(names)],
+        "categories": [{"id": 2 * i + 1, "name": name} for i, name in enumerate(names)],
+    }
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_every_loader_of_a_set_knows_its_own_grades(tmp_path, by_path):
+    stages = ["healthy", "mild", "moderate", "severe"]
+    for folder, names in {"two": ["normal", "glaucoma"], "four": stages}.items():
+        graded_set(tmp_path / folder / "test_grading.json", names)
+        fundus_plugins.register_fundus_datasets(str(tmp_path))
+        name = str(tmp_path / folder / "test_grading.json") if by_path else f"{folder}_test_grading"
+        require_dataset(name)
+        cfg = grading_config("ranking_cnn", "MODEL.GRADING.GRADES", names)
+        for _ in range(2):
+            batches = fundus_plugins.FundusTrainer.build_test_loader(cfg, name)
+            assert [x["grade"] for batch in batches for x in batch] == list(range(len(names)))
+    cfg = grading_config("ranking_cnn", "MODEL.GRADING.GRADES", ["mild", "severe"])
+    with pytest.raises(ValueError, match=r"expected a grade of .*'mild', 'severe'.*, found healthy"):
+        list(fundus_plugins.FundusTrainer.build_test_loader(cfg, name))
+
+
+def test_a_file_that_is_written_anew_brings_its_names(tmp_path):
+    cfg = grading_config("ranking_cnn", "MODEL.GRADING.GRADES", ["normal", "early", "glaucoma"])
+    for names, expected in ((["normal", "glaucoma"], [0, 2]), (["early", "glaucoma"], [1, 2])):
+        graded_set(tmp_path / "anew" / "test_grading.json", names)
+        fundus_plugins.register_fundus_datasets(str(tmp_path))
+        batches = fundus_plugins.FundusTrainer.build_test_loader(cfg, "anew_test_grading")
+        assert [x["grade"] for batch in batches for x in batch] == expected
+
+
+def test_maps_of_a_set_with_two_grades_tell_the_truth(tmp_path):
+    graded_set(tmp_path / "explained" / "test_grading.json", ["normal", "glaucoma"])
+    fundus_plugins.register_fundus_datasets(str(tmp_path))
+    cfg = grading_config("ranking_cnn", "MODEL.GRADING.FC_DIM", 0)
+    model = fundus_plugins.FundusTrainer.build_model(cfg)
+    assert [x.truth for x in explain(model, cfg, "explained_test_grading")] == ["normal", "glaucoma"]
+
+
+def test_grades_without_names_are_refused(tmp_path):
+    DatasetCatalog.register("grading_mapper_nameless", lambda: [record(tmp_path)])
+    with pytest.raises(ValueError, match="grading_mapper_nameless: expected names of its grades as thing_classes"):
+        GradingMapper(grading_config("ranking_cnn"), is_train=False, dataset_name="grading_mapper_nameless")
+
+
 @pytest.mark.parametrize("diameters", [0.0, 2.0])
 def test_kept_squares_are_those_that_were_made(tmp_path, diameters):
     disc = record(tmp_path) | {"disc_box": [30.0, 20.0, 60.0, 50.0]}
@@ -102,6 +158,7 @@ def test_the_disc_goes_with_the_photograph(tmp_path):
 
 
 def test_augmentations_are_the_papers():
+    DatasetCatalog.register("grading_mapper_test", lambda: [])
     MetadataCatalog.get("grading_mapper_test").thing_classes = CATEGORIES
     cfg = grading_config("ranking_cnn", "INPUT.SQUARE_SIZE", 48)
     train = build_grading_augmentations(cfg)

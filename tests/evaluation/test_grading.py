@@ -3,6 +3,7 @@
 import csv
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -172,7 +173,14 @@ def test_the_evaluator_writes_table_rows_and_picture(tmp_path):
     assert [line["predicted"] for line in lines] == ["normal", "suspicious", "suspicious", "glaucoma"]
     assert [float(lines[2][f"p_above_{name}"]) for name in GRADES[:2]] == pytest.approx([0.3, 0.8])
     assert lines[0]["stage1_grade"] == "normal" and lines[3]["correct"] == "0"
-    assert (tmp_path / "eyes_confusion.png").read_bytes()[:4] == b"\x89PNG"
+    for picture in ("confusion", "roc", "reliability"):
+        drawn = cv2.imread(str(tmp_path / f"eyes_{picture}.png"))
+        assert min(drawn.shape[:2]) > 100 and drawn.std() > 0
+    (tmp_path / "without").mkdir()
+    plain = GradingEvaluator("eyes", GRADES, str(tmp_path / "without"), intervals=False)
+    plain.process(inputs, rows)
+    plain.evaluate()
+    assert {x.name for x in (tmp_path / "without").iterdir()} == {"eyes_images.csv", "eyes_metrics.json"}
 
 
 def test_nothing_to_evaluate_is_an_error():
@@ -235,6 +243,10 @@ def test_comparison_in_markdown():
     two = GradedRuns(truth, truth[None], np.eye(2)[truth][None])
     text = comparison_markdown(compare({"softmax_cnn": two}, ["normal", "glaucoma"]), "Grading", 4)
     assert "100.0 (100.0 to 100.0)" in text and "96.46" not in text and "se_suspicious" not in text
+    truth = np.arange(4)
+    four = GradedRuns(truth, truth[None], np.eye(4)[None])
+    text = comparison_markdown(compare({"softmax_cnn": four}, [*GRADES, "blind"]), "Grading", 4)
+    assert "se_suspicious" in text and "the paper's" not in text  # of three grades
 
 
 def test_runs_are_read_back(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -23,6 +24,19 @@ def test_each_has_its_result():
 def test_an_error_is_raised_as_it_was():
     with pytest.raises(ValueError, match="^3 is odd$"):
         list(each_in_processes(half, [3], 0, jobs=2))
+
+
+def note(path):
+    if path.name == "0":
+        raise ValueError("the first is wrong")
+    time.sleep(0.2)
+    path.touch()
+
+
+def test_what_was_not_begun_before_an_error_is_not_done(tmp_path):
+    with pytest.raises(ValueError, match="the first is wrong"):
+        list(each_in_processes(note, [tmp_path / str(number) for number in range(40)], jobs=1))
+    assert len(list(tmp_path.iterdir())) < 10
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no SIGKILL")

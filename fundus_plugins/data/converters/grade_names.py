@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fundus_plugins.data.coco import GRADES
 from fundus_plugins.data.converters.record import NotThisDataset
-from fundus_plugins.photographs.sheets import normalised
+from fundus_plugins.photographs.sheets import as_cell, normalised
 
 USUAL_NAMES = {
     "normal": (
@@ -80,6 +80,10 @@ class GradeNames:
         """A warning of the names in `pairs` that were never met."""
         absent = [self._source[key] for key in self._own if key not in self._met]
         return [f"--grades: nothing is called {', '.join(absent)}: is that its name here?"] if absent else []
+
+    def read_as_empty(self) -> list[str]:
+        """Names of grades, such as none, that `read_sheet` takes for empty cells."""
+        return [name for name in (*self.grades, *self._source.values()) if as_cell(name) is None]
 
     def _own_grade(self, name: str) -> str | None:
         key = _key(name)

@@ -155,6 +155,11 @@ def sheet_listing(
     ]
     listing, named = list_rows(sheet, cells, find=find, grade_of=names.of_cell, expected=expected, pattern=patient)
     _warn_of_pattern(listing, patient)
+    if (lost := names.read_as_empty()) and any(x.grade is None for x in cells):
+        text = (
+            f"cells such as {lost[0]!r} are read as empty, and so as no grade: call it something else in {sheet.name}"
+        )
+        listing.warnings.append(text)
     if not listing.records:
         problem = f"; the first problem: {listing.problems[0]}" if listing.problems else ""
         raise NotThisDataset(f"{sheet}: no row names a photograph below {root} and its grade{problem}")

@@ -32,7 +32,9 @@ def list_rows(
     expected: Sequence[str],
     pattern: str = "",
 ) -> tuple[Listing, set[Path]]:
-    """A record for every photograph that has one grade, and a problem for each row that gives none.
+    """A record for every photograph that has one grade, and a problem for each row that gives an unknown one.
+
+    Rows whose grade is empty are left out, their number a note.
 
     Args:
         find: from a file's cell to the photograph; may raise BadInput.
@@ -46,10 +48,14 @@ def list_rows(
     listing = Listing()
     seen: dict[Path, tuple[int, str]] = {}
     conflicting: set[Path] = set()
+    ungraded = 0
     for row in rows:
         problem = None
         if row.file is None:
             listing.problems.append(Problem("no photograph", sheet, f"a file in row {row.number}", "none"))
+            continue
+        if row.grade is None:
+            ungraded += 1
             continue
         try:
             file = find(str(row.file).strip())
@@ -78,6 +84,8 @@ def list_rows(
         given = None if row.patient is None else str(row.patient).strip()
         listing.records.append(record(split, file, grade, given, pattern))
     listing.records = [x for x in listing.records if x.photograph not in conflicting]
+    if ungraded:
+        listing.notes.append(f"{ungraded} rows of {sheet.name} have no grade: left out")
     return listing, set(seen)
 
 
