@@ -23,7 +23,7 @@ from tabulate import tabulate
 
 import fundus_plugins
 from fundus_plugins.cli.main import main as fundus
-from fundus_plugins.cli.predict import list_photographs
+from fundus_plugins.cli.pseudo_masks import list_photographs
 from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
 from fundus_plugins.measures.overlap import dice
