@@ -30,6 +30,7 @@ from fundus_plugins.measures.overlap import dice
 from fundus_plugins.photographs.masks import decode_refuge_mask
 from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.prediction.web_server import page_server
+from fundus_plugins.provenance import current_commit
 
 SIZES, EACH = (600, 1500, 3000), 4
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -107,7 +108,8 @@ def main() -> None:
             f"\n{len(files)} photographs: Dice with FundusPredictor at least {disc:.4f} (disc) and {cup:.4f} (cup), ",
             end="",
         )
-        print(f"ratios at most {ratio:.4f} apart.\n{processor()}; load {os.getloadavg()[0]:.1f}.")
+        print(f"ratios at most {ratio:.4f} apart.")
+        print(f"{processor()}; load {os.getloadavg()[0]:.1f}; commit {current_commit()}.")
 
 
 if __name__ == "__main__":
