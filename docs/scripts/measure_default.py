@@ -50,7 +50,7 @@ def main() -> None:
     contenders: dict[str, tuple[Path, list[str]]] = {
         "the former package: eight looks, PyTorch": (former, []),
         "now, PyTorch": (now, ["--engine", "torch"]),
-        "now, PyTorch in float32": (now, ["TEST.PRECISION", "float32"]),
+        "now, PyTorch in bfloat16": (now, ["TEST.PRECISION", "bfloat16"]),
         "now, onnxruntime, one process, without grades": (now, ["--workers", "1", "--no-grade"]),
         "now, onnxruntime, two processes, without grades": (now, ["--workers", "2", "--no-grade"]),
         "now, onnxruntime, one process": (now, ["--workers", "1"]),
