@@ -147,7 +147,8 @@ def _set_defaults(cfg: CfgNode) -> None:
     # with instructions for it, float32 on another.
     cfg.SOLVER.AMP.PRECISION = "auto"
 
-    # What FundusPredictor computes in, as SOLVER.AMP.PRECISION; evaluation is always in float32.
+    # What FundusPredictor computes in, as SOLVER.AMP.PRECISION, but auto is float32 on every CPU. Evaluation in
+    # training does not follow it: that is always in float32.
     cfg.TEST.PRECISION = "auto"
 
     # SGD is Detectron2's, and the paper's. AdamW learns faster from scratch; BASE_LR then wants to be about 0.001.

@@ -1,5 +1,8 @@
 """Style, types, the direction of imports, and the documentation: the tools that judge them find nothing."""
 
+import ast
+import importlib
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -30,6 +33,17 @@ def run(*command: str | Path) -> subprocess.CompletedProcess:
 def test_nothing_is_found(name):
     done = run(*TOOLS[name])
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "docs" / "scripts").glob("*.py")), ids=lambda x: x.stem)
+def test_what_a_script_takes_from_the_package_is_there(script):
+    """Without running it, for some begin at once and others want data."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fundus_plugins"):
+            module = importlib.import_module(node.module)
+            for name in node.names:
+                part = f"{node.module}.{name.name}"
+                assert hasattr(module, name.name) or importlib.util.find_spec(part), part
 
 
 def test_the_documentation_builds_without_a_warning(tmp_path):

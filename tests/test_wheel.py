@@ -64,7 +64,9 @@ def test_the_wheel_has_what_the_package_needs(built):
         assert f"fundus_plugins/configs/{config}" in names
     for suffix in ("safetensors", "onnx"):
         assert f"fundus_plugins/weights/rfnet_any_camera.{suffix}" in names
-    assert "fundus_plugins/weights/gradability.json" in names
+    for name in ("gradability.json", "grader.json", "grader.onnx", "mobilenetv1_100_imagenet.safetensors"):
+        assert f"fundus_plugins/weights/{name}" in names
+    assert "fundus_plugins/weights/grader.safetensors" not in names  # twice the same weights
     report = ROOT / "fundus_plugins" / "prediction" / "report"
     for path in (path for path in report.rglob("*") if path.suffix in (".html", ".css", ".js")):
         assert path.relative_to(ROOT).as_posix() in names

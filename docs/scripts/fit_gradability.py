@@ -25,7 +25,6 @@ from sklearn.preprocessing import StandardScaler
 from tabulate import tabulate
 
 import fundus_plugins
-from fundus_plugins.cli.options import command_line
 from fundus_plugins.data.annotations import decode_segmentation
 from fundus_plugins.data.coco_file import read_coco
 from fundus_plugins.experiments.alterations import ALTERATIONS, Pixels
@@ -38,7 +37,7 @@ from fundus_plugins.photographs.folders import list_folder
 from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.prediction import gradability
 from fundus_plugins.prediction.gradability import SIGNALS
-from fundus_plugins.provenance import current_commit
+from fundus_plugins.provenance import command_line, current_commit
 
 FUNDUS = (*FIELD_FEATURES, *SIGNALS)
 GRADABLE = (*SIGNALS, *DISC_FEATURES, "fine", "middle", "coarse", "fine_middle", "light", "contrast")

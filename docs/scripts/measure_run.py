@@ -18,10 +18,9 @@ import numpy as np
 from processor import processor
 from tabulate import tabulate
 
-from fundus_plugins.cli.options import command_line
 from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
-from fundus_plugins.provenance import current_commit
+from fundus_plugins.provenance import command_line, current_commit
 
 DRAWN, SIDE, EVERY = 100, 1600, 0.2  # EVERY: seconds between looks at the memory
 PARTS = 5

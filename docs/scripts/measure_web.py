@@ -23,13 +23,14 @@ from tabulate import tabulate
 
 import fundus_plugins
 from fundus_plugins.cli.main import main as fundus
-from fundus_plugins.cli.predict import list_photographs
+from fundus_plugins.cli.pseudo_masks import list_photographs
 from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
 from fundus_plugins.measures.overlap import dice
 from fundus_plugins.photographs.masks import decode_refuge_mask
 from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.prediction.web_server import page_server
+from fundus_plugins.provenance import current_commit
 
 SIZES, EACH = (600, 1500, 3000), 4
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -107,7 +108,8 @@ def main() -> None:
             f"\n{len(files)} photographs: Dice with FundusPredictor at least {disc:.4f} (disc) and {cup:.4f} (cup), ",
             end="",
         )
-        print(f"ratios at most {ratio:.4f} apart.\n{processor()}; load {os.getloadavg()[0]:.1f}.")
+        print(f"ratios at most {ratio:.4f} apart.")
+        print(f"{processor()}; load {os.getloadavg()[0]:.1f}; commit {current_commit()}.")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ import onnx
 import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from fundus_plugins.cli.predict import list_photographs
 from fundus_plugins.measures.overlap import dice
+from fundus_plugins.photographs.folders import list_folder
 from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.prediction.predictor import PACKAGED, FundusPredictor
 
@@ -93,7 +93,7 @@ def compare(exact: FundusPredictor, other: FundusPredictor, photographs) -> None
 
 
 def main() -> None:
-    files = list_photographs([Path(sys.argv[1])])[: CALIBRATION + TRIED]
+    files = list_folder(Path(sys.argv[1]))[: CALIBRATION + TRIED]
     photographs = [read_photograph(path) for path in files]
     views = seen_views(photographs[:CALIBRATION])
     for wide_alone in (False, True):

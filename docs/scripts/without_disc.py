@@ -11,7 +11,7 @@ import numpy as np
 from detectron2.data import DatasetCatalog
 
 import fundus_plugins
-from fundus_plugins.data.mapper import decode_segmentation
+from fundus_plugins.data.annotations import decode_segmentation
 from fundus_plugins.photographs.photograph import read_photograph
 
 MARGIN = 60  # pixels

@@ -72,10 +72,13 @@ def _describe_processor() -> None:
     _line("processor", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads; {', '.join(found) or 'unknown'}")
     _line("CUDA", torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none, the CPU is used")
     if importlib.util.find_spec("detectron2"):
-        from fundus_plugins.engine.precision import resolve_precision
+        from fundus_plugins.engine.precision import prediction_precision, resolve_precision
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        _line("precision (auto)", str(resolve_precision("auto", device)).removeprefix("torch."))
+        chosen = [
+            str(find("auto", device)).removeprefix("torch.") for find in (prediction_precision, resolve_precision)
+        ]
+        _line("precision (auto)", f"{chosen[0]} in prediction, {chosen[1]} in training with SOLVER.AMP.ENABLED")
 
 
 def _describe_weights() -> None:

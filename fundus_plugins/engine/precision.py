@@ -34,6 +34,16 @@ def resolve_precision(name: str, device: str) -> torch.dtype:
     return getattr(torch, name)
 
 
+def prediction_precision(name: str, device: str) -> torch.dtype:
+    """What FundusPredictor computes in: as `resolve_precision`, but "auto" is float32 on every CPU.
+
+    In bfloat16 the vertical cup-to-disc ratio of a photograph moves by up to 0.027 (docs/results/precision.md), which
+    nobody should get without asking. Evaluation in training is in float32 whatever TEST.PRECISION says.
+    """
+    on_cpu = torch.device(device).type == "cpu"
+    return resolve_precision("float32" if name == "auto" and on_cpu else name, device)
+
+
 def autocast(dtype: torch.dtype, device: str) -> torch.autocast:
     """Autocast to `dtype` on `device`; for float32 one that does nothing. Losses and box arithmetic stay in float32."""
     return torch.autocast(torch.device(device).type, dtype=dtype, enabled=dtype != torch.float32)

@@ -17,7 +17,7 @@ from fundus_plugins.boxes import box_of
 from fundus_plugins.config import without_weights
 from fundus_plugins.data.structures import best_disc_and_cup
 from fundus_plugins.engine.memory import keep_freed_memory
-from fundus_plugins.engine.precision import resolve_precision
+from fundus_plugins.engine.precision import prediction_precision
 from fundus_plugins.modeling.backbone import TimmBackbone
 from fundus_plugins.modeling.folding import fold_batch_norms
 from fundus_plugins.modeling.roi_heads import RFNetROIHeads
@@ -31,7 +31,7 @@ from fundus_plugins.weights.loading import load_trained_weights
 
 
 def load_model(cfg: CfgNode) -> nn.Module:
-    """The trained model of a config: batch norms folded, channels-last, in TEST.PRECISION.
+    """The trained model of a config: batch norms folded, channels-last, in TEST.PRECISION (`prediction_precision`).
 
     On a CPU the process keeps some of the memory that it frees (`keep_freed_memory`). Raises ValueError as
     `require_disc_and_cup`, FileNotFoundError or RuntimeError as `load_trained_weights`.
@@ -42,7 +42,7 @@ def load_model(cfg: CfgNode) -> nn.Module:
     require_disc_and_cup(model)
     load_trained_weights(model, cfg.MODEL.WEIGHTS)
     model.eval()
-    precision = resolve_precision(cfg.TEST.PRECISION, cfg.MODEL.DEVICE)
+    precision = prediction_precision(cfg.TEST.PRECISION, cfg.MODEL.DEVICE)
     prepare_for_inference(model, precision, channels_last=cfg.MODEL.CHANNELS_LAST)
     return model
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fundus_plugins.engine import precision
-from fundus_plugins.engine.precision import autocast, resolve_precision
+from fundus_plugins.engine.precision import autocast, prediction_precision, resolve_precision
 
 
 def test_auto_follows_the_machine(monkeypatch):
@@ -15,6 +15,13 @@ def test_auto_follows_the_machine(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert resolve_precision("auto", "cpu") == torch.float32  # an older torch cannot tell
     assert resolve_precision("auto", "cuda:0") == torch.float16
+
+
+def test_prediction_on_a_cpu_is_in_less_than_float32_only_where_that_is_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    assert prediction_precision("auto", "cpu") == torch.float32
+    assert prediction_precision("bfloat16", "cpu") == torch.bfloat16
+    assert prediction_precision("auto", "cuda") == torch.float16
 
 
 def test_named_precisions():

@@ -46,6 +46,9 @@ def test_equals_detectron2s_predictor(cfg, photograph, image_format):
 
 
 def test_bfloat16_is_used_and_close(cfg, photograph):
+    assert cfg.TEST.PRECISION == "auto"
+    plain = fundus_plugins.FundusPredictor(cfg).finder.model
+    assert {x.dtype for x in plain.parameters()} == {torch.float32}  # unless it is asked for, on any CPU
     cfg.TEST.PRECISION = "bfloat16"
     predictor = fundus_plugins.FundusPredictor(cfg)
     body = predictor.finder.model.backbone.bottom_up.body
