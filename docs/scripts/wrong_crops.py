@@ -145,8 +145,8 @@ def page(found: dict) -> str:
     return f"""# What a wrong square about the disc costs
 
 A U-Net over RF-Net's backbone, trained on squares of two disc diameters about the true disc, which are off by up to
-0.15 of it in training, and one trained on whole photographs; held-out photographs of Drishti-GS1 in folds. 95 % bootstrap
-intervals over photographs. Moved: to a side drawn by the photograph's name.
+0.15 of it in training, and one trained on whole photographs; held-out photographs of Drishti-GS1 in folds. 95 %
+bootstrap intervals over photographs. Moved: to a side drawn by the photograph's name.
 
 {table}
 
