@@ -19,6 +19,7 @@ from benchmarks.rfnet import type_name, use_stock_roi_align
 from benchmarks.settings import Settings
 from fundus_plugins.data.structures import DiscCupMasks
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
+from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.precision import resolve_precision
 from fundus_plugins.engine.trainer import FundusTrainer
 
@@ -88,6 +89,7 @@ def build_step(
         model = build_model(cfg)
         use_stock_roi_align(model)
     else:
+        keep_freed_memory()  # as the trainer does; of the whole process, so that the stock path has it, too
         model = FundusTrainer.build_model(cfg)
     model.proposal_generator = SettledProposals(model.proposal_generator)
     model.train()
