@@ -75,6 +75,7 @@ def compare(automorph: Path, number: int) -> None:
     one = fundus("--workers", "1")
     contenders = {
         "fundus predict": fundus(),
+        "fundus predict --no-grade": fundus("--no-grade"),
         "fundus predict, one process": one,
         "fundus predict, one process, one thread": lambda a, b: ["env", "OMP_NUM_THREADS=1", *one(a, b)],
     }
@@ -107,7 +108,7 @@ contender after contender. {processor()}; commit {current_commit()}.
 
 {tabulate(rows, heading, tablefmt="github", disable_numparse=True)}
 
-`fundus predict` runs the packaged weights in onnxruntime. The others run in PyTorch, which has {torch:.0f} MB here with
+`fundus predict` runs the packaged weights in onnxruntime, and grades, which the others do not. The others run in PyTorch, which has {torch:.0f} MB here with
 torchvision, with all cores. The networks of the last two have random weights.
 
 ```bash
