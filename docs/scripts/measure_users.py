@@ -108,8 +108,9 @@ contender after contender. {processor()}; commit {current_commit()}.
 
 {tabulate(rows, heading, tablefmt="github", disable_numparse=True)}
 
-`fundus predict` runs the packaged weights in onnxruntime, and grades, which the others do not. The others run in PyTorch, which has {torch:.0f} MB here with
-torchvision, with all cores. The networks of the last two have random weights.
+`fundus predict` runs the packaged weights in onnxruntime, and grades, which the others do not. The others run in
+PyTorch, which has {torch:.0f} MB here with torchvision, with all cores. The networks of the last
+two have random weights.
 
 ```bash
 python docs/scripts/measure_users.py --automorph AutoMorph/M2_lwnet_disc_cup --number {number}
