@@ -1,10 +1,13 @@
 """Work in processes of this machine, such as the training runs of a table: several at a time."""
 
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
+
+from fundus_plugins.children import end_with_parent
 
 
 def each_in_processes(
@@ -16,13 +19,17 @@ def each_in_processes(
         ChildProcessError: a process was killed, which ends the others too. What the work raises is raised here; what
             was not begun before is not done.
     """
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _watch_parent) as pool:
         places = {pool.submit(work, item, *more): place for place, item in enumerate(items)}
         try:
             for future in as_completed(places):
                 yield places[future], _result(future, jobs)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _watch_parent() -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _result(future: Future, jobs: int) -> Any:

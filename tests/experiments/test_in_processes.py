@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from fundus_plugins.experiments.in_processes import each_in_processes
+from tests.conftest import ROOT
 
 
 def half(number, more):
@@ -43,3 +46,43 @@ def test_what_was_not_begun_before_an_error_is_not_done(tmp_path):
 def test_a_process_that_is_killed_is_one_line():
     with pytest.raises(ChildProcessError, match="one of 2 processes was killed"):
         list(each_in_processes(half, [-1], 0, jobs=2))
+
+
+def sleep_long(path):
+    path.write_text(str(os.getpid()))
+    time.sleep(120)
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from fundus_plugins.experiments.in_processes import each_in_processes
+from tests.experiments.test_in_processes import sleep_long
+if __name__ == "__main__":
+    list(each_in_processes(sleep_long, [Path(sys.argv[1])], jobs=1))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what runs")
+def test_none_outlives_a_killed_parent(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    told, environment = tmp_path / "pid", os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, tmp_path / "parent.py", told], env=environment) as parent:
+        wait_until(lambda: told.exists() and told.read_text())
+        parent.kill()
+    wait_until(lambda: not runs(int(told.read_text())))
+
+
+def wait_until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
