@@ -85,11 +85,11 @@ def build_step(
 ) -> Training:
     """The step of our trainer; `stock`: contiguous memory and torchvision's ROIAlign."""
     torch.manual_seed(0)
+    keep_freed_memory()  # as the trainer does; of the whole process, and so for the stock path, too
     if stock:
         model = build_model(cfg)
         use_stock_roi_align(model)
     else:
-        keep_freed_memory()  # as the trainer does; of the whole process, so that the stock path has it, too
         model = FundusTrainer.build_model(cfg)
     model.proposal_generator = SettledProposals(model.proposal_generator)
     model.train()

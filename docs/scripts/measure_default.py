@@ -40,7 +40,7 @@ def draw(folder: Path) -> None:
         cv2.imwrite(str(folder / f"{seed}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
-def seconds(photographs: Path, code: Path, options: list[str], avx2: Path | None) -> float:
+def seconds(photographs: Path, code: Path, options: list[str], avx2: Path | None = None) -> float:
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-m", "fundus_plugins", "predict", str(photographs), "--output", output, *options]
         start = time.perf_counter()

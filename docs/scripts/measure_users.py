@@ -92,7 +92,7 @@ def compare(automorph: Path, number: int) -> None:
                 every, most = run(command(folder / "all", folder / f"{turn} all {contender}"))
                 found[contender].append((first, number / every, most))
     means = {name: [statistics.mean(x) for x in zip(*values)] for name, values in found.items()}
-    ours = means["fundus predict"]
+    ours = means["fundus predict --no-grade"]
     rows = [
         [name, f"{first:.1f}", f"{rate:.2f}", f"{ours[1] / rate:.1f}", f"{most:.0f}"]
         for name, (first, rate, most) in means.items()

@@ -28,6 +28,7 @@ from torch.profiler import ProfilerActivity, profile  # noqa: E402
 from fundus_plugins import get_fundus_cfg  # noqa: E402
 from fundus_plugins.data.registration import register_fundus_datasets  # noqa: E402
 from fundus_plugins.engine.autocast import CPUAutocastTrainer  # noqa: E402
+from fundus_plugins.engine.memory import keep_freed_memory  # noqa: E402
 from fundus_plugins.engine.precision import resolve_precision  # noqa: E402
 from fundus_plugins.engine.trainer import FundusTrainer  # noqa: E402
 from fundus_plugins.files import atomic_write  # noqa: E402
@@ -48,17 +49,19 @@ def main() -> None:
     register_fundus_datasets()
     own = ["MODEL.DEVICE", "cpu", "DATALOADER.NUM_WORKERS", "0"]
     cfg = get_fundus_cfg(chosen.config_file, [*own, *chosen.keys])
+    keep_freed_memory()  # as the trainer does
     model = FundusTrainer.build_model(cfg)
     optimizer = FundusTrainer.build_optimizer(cfg, model)
     batches = iter(FundusTrainer.build_train_loader(cfg))
     precision = resolve_precision(cfg.SOLVER.AMP.PRECISION if cfg.SOLVER.AMP.ENABLED else "float32", "cpu")
     reading, stepping = [], []
     photographs = sum(len(DatasetCatalog.get(x)) for x in cfg.DATASETS.TRAIN)
-    for number in range(-(-photographs // cfg.SOLVER.IMS_PER_BATCH) + chosen.steps):
+    first_pass = -(-photographs // cfg.SOLVER.IMS_PER_BATCH)
+    for number in range(first_pass + chosen.steps):
         began = time.perf_counter()
         batch = next(batches)
         read = time.perf_counter()
-        if number * cfg.SOLVER.IMS_PER_BATCH >= photographs - cfg.SOLVER.IMS_PER_BATCH:
+        if number >= first_pass:
             step(model, optimizer, batch, precision)
             reading.append(read - began)
             stepping.append(time.perf_counter() - read)
@@ -80,9 +83,9 @@ def main() -> None:
         ["  of it convolutions and linear layers, forwards", forwards],
         ["  of it the same, backwards", backwards],
         ["  of it everything else", seconds - forwards - backwards],
-        ["evaluating a photograph", evaluation],
     ]
     lines = [[name, f"{value:.3f}", f"{100 * value / (seconds + reads):.0f} %"] for name, value in rows]
+    lines.append(["evaluating a photograph", f"{evaluation:.3f}", ""])
     held = [f"{x}={os.environ[x]}" for x in ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY") if x in os.environ]
     precise = str(precision).removeprefix("torch.")
     text = f"""# Where the time of a training goes

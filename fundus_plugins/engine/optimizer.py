@@ -23,7 +23,9 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     )
     options = {"lr": cfg.SOLVER.BASE_LR, "weight_decay": cfg.SOLVER.WEIGHT_DECAY}
     if name == "adamw":
-        optimizer = torch.optim.AdamW(parameters, fused=True, **options)  # one pass over memory, not ten
+        # Fused it goes over memory once. Not on CUDA, where GradScaler would leave a fused one's gradients scaled, and
+        # clipping, which is in the step, would clip those.
+        optimizer = torch.optim.AdamW(parameters, fused=cfg.MODEL.DEVICE == "cpu", **options)
     else:
         optimizer = torch.optim.RMSprop(parameters, alpha=0.9, eps=1e-7, **options)  # as in Keras, the paper's
     return maybe_add_gradient_clipping(cfg, optimizer)

@@ -20,6 +20,7 @@ from detectron2.modeling import build_model
 
 from fundus_plugins.config import OLD_NAMES, flatten, get_fundus_cfg, without_weights
 from fundus_plugins.data.registration import register_fundus_datasets
+from fundus_plugins.engine.precision import prediction_precision
 from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.experiments.robustness import measure
 from fundus_plugins.files import atomic_write, file_hash
@@ -152,8 +153,10 @@ def _measuring(run: Run) -> dict[str, str]:
     """All that decides how a run of many training sets is measured, and on what."""
     if not run.measured:
         return {}
-    files = {name: file_hash(run.files[name]) for name in run.measured.values()}
-    return _flat(run, measuring=True) | {f"{name} sha256": value for name, value in files.items()}
+    files = {f"{name} sha256": file_hash(run.files[name]) for name in run.measured.values()}
+    cfg = get_fundus_cfg(run.config, run.options)  # what "auto" means is another thing on every machine
+    precision = {"TEST.PRECISION": repr(str(prediction_precision(cfg.TEST.PRECISION, cfg.MODEL.DEVICE)))}
+    return _flat(run, measuring=True) | precision | files
 
 
 def _trained_on(run: Run) -> tuple[str, ...]:

@@ -259,7 +259,7 @@ def test_rows_without_a_grade_are_left_out(tmp_path, capsys):
     code, output = convert("graded_sheet", root, *draws)
     told = capsys.readouterr()
     assert code == 0 and grades(output / "train_grading.json") == {"0": "normal", "3": "glaucoma"}
-    assert told.out.count("3 rows of grades.csv have no grade: left out") == 1 and "unknown" not in told.err
+    assert told.out.count("3 photographs of grades.csv have no grade: left out") == 1 and "unknown" not in told.err
     sheet.write_text("\n".join([*rows[:-1], "3.jpg,unclear"]))
     code, output = convert("graded_sheet", root, *draws)
     assert code == 1 and grades(output / "train_grading.json") == {"0": "normal"}

@@ -34,7 +34,7 @@ def list_rows(
 ) -> tuple[Listing, set[Path]]:
     """A record for every photograph that has one grade, and a problem for each row that gives an unknown one.
 
-    Rows whose grade is empty are left out, their number a note.
+    Photographs whose grade is empty are left out, their number a note.
 
     Args:
         find: from a file's cell to the photograph; may raise BadInput.
@@ -48,19 +48,19 @@ def list_rows(
     listing = Listing()
     seen: dict[Path, tuple[int, str]] = {}
     conflicting: set[Path] = set()
-    ungraded = 0
+    ungraded: set[Path] = set()
     for row in rows:
         problem = None
         if row.file is None:
             listing.problems.append(Problem("no photograph", sheet, f"a file in row {row.number}", "none"))
             continue
-        if row.grade is None:
-            ungraded += 1
-            continue
         try:
             file = find(str(row.file).strip())
         except BadInput as error:
-            listing.problems.append(error.problem)
+            listing.problems += [error.problem] if row.grade is not None else []
+            continue
+        if row.grade is None:
+            ungraded.add(file)
             continue
         grade = grade_of(row.grade)
         split = "" if row.split is None else split_named(row.split)
@@ -85,8 +85,8 @@ def list_rows(
         listing.records.append(record(split, file, grade, given, pattern))
     listing.records = [x for x in listing.records if x.photograph not in conflicting]
     if ungraded:
-        listing.notes.append(f"{ungraded} rows of {sheet.name} have no grade: left out")
-    return listing, set(seen)
+        listing.notes.append(f"{len(ungraded)} photographs of {sheet.name} have no grade: left out")
+    return listing, set(seen) | ungraded
 
 
 def record(split: str, file: Path, grade: str, patient: str | None, pattern: str) -> Record:
