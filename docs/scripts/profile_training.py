@@ -35,7 +35,7 @@ from fundus_plugins.files import atomic_write  # noqa: E402
 from fundus_plugins.provenance import command_line, current_commit  # noqa: E402
 
 FORWARDS = ("aten::mkldnn_convolution", "aten::_slow_conv2d_forward", "aten::addmm", "aten::mm")
-BACKWARDS = ("aten::convolution_backward", "aten::mkldnn_convolution_backward")
+BACKWARDS = ("aten::convolution_backward", "aten::mkldnn_convolution_backward", "aten::_slow_conv2d_backward")
 PROFILED = 5  # steps
 
 
