@@ -143,6 +143,9 @@ def test_optimizer_by_name(small_cfg):
     assert type(build(small_cfg, model)).__name__ == "SGD"
     small_cfg.SOLVER.FUNDUS_OPTIMIZER = "AdamW"
     assert type(build(small_cfg, model)).__name__ == "AdamW"
+    assert build(small_cfg, model).defaults["fused"]
+    small_cfg.MODEL.DEVICE = "cuda"  # GradScaler and clipping want the gradients unscaled before the step
+    assert not build(small_cfg, model).defaults["fused"]
     small_cfg.SOLVER.FUNDUS_OPTIMIZER = "ADAMW"
     assert type(build(small_cfg, model)).__name__ == "AdamW"
     small_cfg.SOLVER.FUNDUS_OPTIMIZER = "RMSprop"

@@ -3,7 +3,8 @@
     python docs/scripts/precision.py refuge-14/images idrid-disc/images > docs/results/precision.md
     python docs/scripts/precision.py refuge-14/images:5 --precisions bfloat16      # the first five alone
 
-Compared with PyTorch in float32. FOLDER:N takes a folder's first N photographs by name.
+Compared with PyTorch in float32. FOLDER:N takes a folder's first N photographs by name. The points above the tables of
+precision.md were written by hand.
 """
 
 import argparse

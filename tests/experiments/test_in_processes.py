@@ -86,3 +86,15 @@ def runs(pid):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def threads(_):
+    return os.environ["OMP_NUM_THREADS"]
+
+
+def test_processes_share_the_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("fundus_plugins.experiments.in_processes.cores", lambda: 6)
+    assert dict(each_in_processes(threads, [0, 1], jobs=2)) == {0: "3", 1: "3"}
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert dict(each_in_processes(threads, [0], jobs=2)) == {0: "5"}
