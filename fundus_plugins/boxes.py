@@ -9,7 +9,9 @@ def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:
 
     x1 and y1 are the first pixels beyond it.
     """
-    x, y, width, height = cv2.boundingRect((np.asarray(mask) != 0).view(np.uint8))
+    mask = np.asarray(mask)
+    inside = mask if mask.dtype == bool else mask != 0
+    x, y, width, height = cv2.boundingRect(inside.view(np.uint8))
     return (x, y, x + width, y + height) if width else None
 
 

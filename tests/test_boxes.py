@@ -30,3 +30,4 @@ def test_of_a_view_that_is_not_contiguous():
     mask = np.zeros((20, 30), bool)
     mask[4:10:2, 6:12:3] = True
     assert box_of(mask[::2, ::3]) == (2, 2, 4, 5)
+    assert box_of(mask.T) == (4, 6, 9, 10) == box_of(mask.T.astype(float))

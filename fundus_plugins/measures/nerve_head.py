@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
+from fundus_plugins.boxes import window_of
+
 from .morphometry import horizontal_diameter, vertical_diameter
 from .rim import ddls_stage, isnt_holds, measure_rim
 
@@ -92,6 +94,8 @@ def measure_nerve_head(
         raise ValueError(f"eye {eye!r}: expected one of {', '.join(EYES)}, or nothing")
     if mm_per_pixel is not None and not mm_per_pixel > 0:
         raise ValueError(f"{mm_per_pixel} millimetres a pixel: expected more than 0")
+    rows, columns = window_of(disc)  # a disc is a small part of a photograph
+    disc, cup = disc[rows, columns], cup[rows, columns]
     rim = measure_rim(disc, cup)
     sides = rim.quadrants
     # The right eye's nose is at the picture's right.
@@ -100,7 +104,8 @@ def measure_nerve_head(
     narrowest, angle = rim.narrowest
     height, width, area = vertical_diameter(disc), horizontal_diameter(disc), int(np.count_nonzero(disc))
     cup_height, cup_width, cup_area = vertical_diameter(cup), horizontal_diameter(cup), int(np.count_nonzero(cup))
-    tilt, orientation, middle = _axes(disc)
+    tilt, orientation, (x, y) = _axes(disc)
+    middle = x + columns.start, y + rows.start
 
     def mm(pixels: int, power: int = 1) -> float | None:
         return None if mm_per_pixel is None else pixels * mm_per_pixel**power

@@ -83,10 +83,10 @@ def _regular(mask: np.ndarray, sigma: float) -> np.ndarray:
 
 def _convex(mask: np.ndarray) -> np.ndarray:
     """The pixels whose middles are within the hull of the mask's; OpenCV's filling draws its outline as well."""
-    points = cv2.findNonZero(mask.astype(np.uint8))
-    if points is None:
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not outlines:
         return mask
-    hull = cv2.convexHull(points)[:, 0]
+    hull = cv2.convexHull(np.concatenate(outlines))[:, 0]
     hull = np.roll(hull, -int(hull[:, 1].argmin()), axis=0)
     lowest = int(hull[:, 1].argmax())
     sides = hull[: lowest + 1], np.vstack([hull[lowest:], hull[:1]])[::-1]  # both from top to bottom

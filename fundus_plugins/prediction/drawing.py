@@ -16,7 +16,8 @@ def at_most(image: np.ndarray, side: int | None) -> np.ndarray:
     if scale >= 1:
         return image
     size = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    # Of a picture that is more than half as large every pixel counts between its neighbours, too, and faster.
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA)
 
 
 def draw_outlines(image: np.ndarray, disc: np.ndarray, cup: np.ndarray, side: int | None = None) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fundus_plugins.files import refuse_changed
 from fundus_plugins.photographs.appearance import DISC_FEATURES, FIELD_FEATURES, describe_disc, describe_field
-from fundus_plugins.photographs.field import find_field
+from fundus_plugins.photographs.field import Field
 
 FILE = Path(__file__).parents[1] / "weights" / "gradability.json"
 NO_FUNDUS, NO_LIGHT = "no fundus with a disc", "too dark"
@@ -53,14 +53,14 @@ class Judgement:
     doubtful: bool = False
 
 
-def judge(photograph: np.ndarray, disc: np.ndarray, signals: Mapping[str, float]) -> Judgement:
+def judge(photograph: np.ndarray, field: Field | None, disc: np.ndarray, signals: Mapping[str, float]) -> Judgement:
     """Whether an (H, W, 3) uint8 RGB photograph can be graded with this disc, (H, W) bool, which may be empty.
 
     Args:
+        field: of view, by `find_field`.
         signals: SIGNALS of the prediction; one that is nan with a disc, such as the agreement of a single look, says
             nothing.
     """
-    field = find_field(photograph)
     if field is None:
         return Judgement(0.0, NO_LIGHT if photograph.mean() < 128 else NO_FUNDUS)
     values = dict(zip(FIELD_FEATURES, describe_field(photograph, field)))

@@ -9,6 +9,7 @@ import numpy as np
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.measures.nerve_head import NerveHead, measure_nerve_head
 from fundus_plugins.measures.shape import ellipse_iou, regular_disc_and_cup, towards_ellipses
+from fundus_plugins.photographs.field import Field, find_field
 from fundus_plugins.prediction.contours import contours_of
 from fundus_plugins.prediction.gradability import Judgement, judge
 from fundus_plugins.prediction.grading import Grade
@@ -42,6 +43,7 @@ class FundusPrediction:
         box: (4,) float64 XYXY, of the detection, pixels of the photograph; nan where nothing was detected.
         gradability: 0 to 1, of `judge`; nan for weights without TEST.FLAG_BELOW, whose doubts nobody has measured.
         ungradable: whether it is too low, or this is no photograph of a fundus; there is no `vcdr` then.
+        field: of view, where the photograph was judged; None where it was not, or has none.
         grade: of glaucoma; None without a disc, where it is `ungradable`, and of a predictor without a grader.
     """
 
@@ -56,6 +58,7 @@ class FundusPrediction:
     box: np.ndarray
     gradability: float = math.nan
     ungradable: bool = False
+    field: Field | None = None
     grade: Grade | None = None
 
     @property
@@ -141,9 +144,10 @@ def measure(found: Found, settings: Settings, photograph: np.ndarray | None = No
     if settings.ellipse_weight:
         disc, cup = towards_ellipses(disc, cup, settings.ellipse_weight)
     signals = {"score": found.score, "agreement": found.agreement, "ellipse": ellipse}
-    judgement = Judgement(math.nan, "")
+    judgement, field = Judgement(math.nan, ""), None
     if settings.flag_below and photograph is not None:
-        judgement = judge(photograph, disc, signals)
+        field = find_field(photograph)
+        judgement = judge(photograph, field, disc, signals)
     ungradable = bool(judgement.reason)
     vcdr = vertical_cup_to_disc_ratio(disc, cup) if disc.any() and not ungradable else math.nan
     at_edge = bool(disc[[0, -1]].any() or disc[:, [0, -1]].any())
@@ -169,6 +173,7 @@ def measure(found: Found, settings: Settings, photograph: np.ndarray | None = No
         found.box,
         judgement.gradability,
         ungradable,
+        field,
     )
 
 

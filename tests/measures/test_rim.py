@@ -170,3 +170,13 @@ def test_plain_values():
 def test_what_is_no_eye_or_scale_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         measure_nerve_head(DISC, DISC, **wrong)
+
+
+@given(top=st.integers(0, 200), left=st.integers(0, 200))
+@settings(max_examples=20, deadline=None)
+def test_where_in_the_photograph_they_are_changes_no_measure_but_the_foveas_angle(top, left):
+    disc, cup = ellipse(MIDDLE, MIDDLE, 90, 70, 20), circle(MIDDLE + 10, MIDDLE - 5, 40)
+    fovea = (MIDDLE - 120.0, MIDDLE + 60.0)
+    moved = [np.pad(x, ((top, 0), (left, 30))) for x in (disc, cup)]
+    there = measure_nerve_head(*moved, eye="OD", fovea=(fovea[0] + left, fovea[1] + top))
+    assert there.as_dict() == measure_nerve_head(disc, cup, eye="OD", fovea=fovea).as_dict()

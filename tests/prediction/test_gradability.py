@@ -32,6 +32,13 @@ def test_drawn_eyes_can_be_graded(predictor):
     assert all(0.5 <= x.gradability <= 1 and np.isfinite(x.vcdr) for x in found if not x.ungradable)
 
 
+def test_a_prediction_keeps_the_field_that_was_judged(predictor, detecting_cfg):
+    image = phantom(0).image
+    assert predictor(image).field == find_field(image) is not None
+    assert predictor(np.zeros_like(image)).field is None
+    assert fundus_plugins.FundusPredictor(detecting_cfg)(image).field is None  # these weights' are not judged
+
+
 def test_pictures_of_other_things_are_refused(predictor):
     found = {name: predictor(draw(name)) for name in PICTURES}
     passed = [name for name, x in found.items() if x.to_dict()["status"] == "measured"]

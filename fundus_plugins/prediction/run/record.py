@@ -8,7 +8,7 @@ import numpy as np
 
 from fundus_plugins.measures.morphometry import vertical_diameter
 from fundus_plugins.measures.nerve_head import NerveHead
-from fundus_plugins.photographs.field import find_field
+from fundus_plugins.photographs.field import Field, find_field
 from fundus_plugins.photographs.laterality import eye_of_place
 from fundus_plugins.photographs.sources import CONTRADICTION, Known, Source, place_of
 from fundus_plugins.prediction.result import MEASURED, FundusPrediction
@@ -53,7 +53,7 @@ def make_record(source: Source, known: Known, image: np.ndarray, prediction: Fun
     about = about_source(source) | about_photograph(known, image)
     doubts = []
     if prediction.status == MEASURED:  # the disc of what cannot be graded may be anywhere
-        about |= _eye(known, image, prediction.disc)
+        about |= _eye(known, prediction.field or find_field(image), prediction.disc)
         if known.mm_per_pixel and not _likely(vertical_diameter(prediction.disc) * known.mm_per_pixel):
             about |= {"mm_per_pixel": None, "scale_source": ""}
             doubts.append(SCALE)
@@ -67,9 +67,8 @@ def make_record(source: Source, known: Known, image: np.ndarray, prediction: Fun
     return record
 
 
-def _eye(known: Known, image: np.ndarray, disc: np.ndarray) -> dict[str, Any]:
+def _eye(known: Known, field: Field | None, disc: np.ndarray) -> dict[str, Any]:
     """Which eye it is, by what is known and by the disc's place; nobody knows where these contradict each other."""
-    field = find_field(image)
     if field is None or known.eye_source == CONTRADICTION:
         return {}
     eye, distance = eye_of_place(float(np.flatnonzero(disc.any(axis=0)).mean()), field)
