@@ -34,6 +34,7 @@ from fundus_plugins.engine.before import check_batch, check_best_metric, check_p
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, checkpoints, refuse_earlier_run
 from fundus_plugins.engine.failures import told
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves, MakeUpForEvaluation, SaveBeforeEvaluation
+from fundus_plugins.engine.layout import channels_last
 from fundus_plugins.engine.memory import keep_freed_memory
 from fundus_plugins.engine.optimizer import build_optimizer
 from fundus_plugins.engine.order import ContinueOrder, KnownBatches, WholeBatches, training_sampler
@@ -107,7 +108,7 @@ class FundusTrainer(DefaultTrainer):
     @classmethod
     def build_model(cls, cfg):
         model = super().build_model(cfg)
-        return model.to(memory_format=torch.channels_last) if cfg.MODEL.CHANNELS_LAST else model
+        return channels_last(model) if cfg.MODEL.CHANNELS_LAST else model
 
     @classmethod
     def build_optimizer(cls, cfg, model):
