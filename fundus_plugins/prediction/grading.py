@@ -142,19 +142,20 @@ def mean_map(maps: np.ndarray, grade: int) -> np.ndarray:
     return np.mean(stretched, axis=0).astype(np.float32)
 
 
-def draw_cam(photograph: np.ndarray, grade: Grade, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The part of an (H, W, 3) uint8 RGB photograph in `box`, XYXY, under its class activation map in colours."""
-    x0, y0, x1, y1 = box
+def draw_cam(picture: np.ndarray, grade: Grade, box: tuple[int, int, int, int]) -> np.ndarray:
+    """A picture, (h, w, 3) uint8 RGB, of the photograph in `box`, XYXY, under its class activation map in colours."""
     left, top, right, bottom = grade.square
     scale = grade.cam.shape[1] / (right - left)
-    # Pixel (x, y) of the part is at ((x + x0 + .5 - left) scale - .5) of the map.
-    shift = [(start + 0.5 - first) * scale - 0.5 for start, first in ((x0, left), (y0, top))]
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    height, width = picture.shape[:2]
+    # Pixel (x, y) of the picture is at ((x + .5) zoom + x0 - left) scale - .5 of the map.
+    zooms = (box[2] - box[0]) / width, (box[3] - box[1]) / height
+    shifts = [(zoom / 2 + start - first) * scale - 0.5 for zoom, start, first in zip(zooms, box, (left, top))]
+    matrix = np.array([[zooms[0] * scale, 0, shifts[0]], [0, zooms[1] * scale, shifts[1]]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    values = cv2.warpAffine(grade.cam, matrix, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+    values = cv2.warpAffine(grade.cam, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT)
     colours = cv2.applyColorMap(np.rint(values * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     strength = 0.6 * values[..., None]
-    return np.rint(photograph[y0:y1, x0:x1] * (1 - strength) + colours * strength).astype(np.uint8)
+    return np.rint(picture * (1 - strength) + colours * strength).astype(np.uint8)
 
 
 @lru_cache

@@ -128,11 +128,14 @@ def test_the_map_is_drawn_where_it_was_seen():
     cam[1, 2] = 1  # of a square of 40 pixels at (10, 20): pixels 30 to 39, 30 to 39
     grade = Grade("normal", {}, {}, False, {}, cam, (10, 20, 50, 60))
     photograph = np.full((80, 80, 3), 100, np.uint8)
-    drawn = draw_cam(photograph, grade, (5, 5, 75, 75))
+    drawn = draw_cam(photograph[5:75, 5:75], grade, (5, 5, 75, 75))
     changed = np.abs(drawn.astype(int) - 100).sum(2) > 60
     rows, columns = (np.flatnonzero(changed.any(axis)) + 5 for axis in (1, 0))
     assert abs(rows.mean() - 34.5) < 1 and abs(columns.mean() - 34.5) < 1
-    assert (draw_cam(photograph, grade, (60, 60, 80, 80)) == 100).all()
+    half = draw_cam(photograph[:35, :35], grade, (5, 5, 75, 75))  # the same part, at half its size
+    rows, columns = (2 * np.flatnonzero((half != 100).any(2).any(axis)) + 5.5 for axis in (1, 0))
+    assert abs(rows.mean() - 34.5) < 1 and abs(columns.mean() - 34.5) < 1
+    assert (draw_cam(photograph[60:, 60:], grade, (60, 60, 80, 80)) == 100).all()
 
 
 def test_a_predictor_grades_what_was_measured_and_nothing_else():

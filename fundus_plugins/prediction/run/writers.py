@@ -109,20 +109,21 @@ def _report(folder, source, record, image, prediction, options):
     pictures: dict[str, Any] = {"photograph": whole, "disc": None, "disc_box": None, "cam": None}
     _save(folder, record, "picture", whole, _jpeg(at_most(image, PHOTOGRAPH_SIDE)))
     if prediction.disc.any():
-        x0, y0, x1, y1 = close_up(prediction.disc)
-        pictures |= {"disc": f"pictures/disc/{name}.jpg", "disc_box": [x0, y0, x1, y1]}
-        _save(folder, record, "disc", pictures["disc"], _jpeg(at_most(image[y0:y1, x0:x1], CLOSE_SIDE)))
+        box = close_up(prediction.disc)
+        close = at_most(_part(image, box), CLOSE_SIDE)
+        pictures |= {"disc": f"pictures/disc/{name}.jpg", "disc_box": list(box)}
+        _save(folder, record, "disc", pictures["disc"], _jpeg(close))
         if prediction.grade is not None:
             pictures["cam"] = f"pictures/cam/{name}.jpg"
-            drawn = draw_cam(image, prediction.grade, (x0, y0, x1, y1))
-            _save(folder, record, "cam", pictures["cam"], _jpeg(at_most(drawn, CLOSE_SIDE)))
+            _save(folder, record, "cam", pictures["cam"], _jpeg(draw_cam(close, prediction.grade, box)))
     record["pictures"] = pictures
 
 
 def _cams(folder, source, record, image, prediction, options):
     if prediction.grade is not None:
-        drawn = draw_cam(image, prediction.grade, close_up(prediction.disc))
-        _save(folder, record, "cams", f"cams/{output_name(source.id)}.jpg", _jpeg(at_most(drawn, OVERLAY_SIDE)))
+        box = close_up(prediction.disc)
+        drawn = draw_cam(at_most(_part(image, box), OVERLAY_SIDE), prediction.grade, box)
+        _save(folder, record, "cams", f"cams/{output_name(source.id)}.jpg", _jpeg(drawn))
 
 
 def _dicom_seg(folder, source, record, image, prediction, options):
@@ -160,6 +161,11 @@ def close_up(disc: np.ndarray) -> tuple[int, int, int, int]:
     assert box is not None
     left, top, right, bottom = disc_square(box, CLOSE)
     return max(0, int(left)), max(0, int(top)), min(width, int(right)), min(height, int(bottom))
+
+
+def _part(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    x0, y0, x1, y1 = box
+    return image[y0:y1, x0:x1]
 
 
 def _jpeg(image: np.ndarray) -> bytes:
