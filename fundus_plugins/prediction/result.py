@@ -43,8 +43,8 @@ class FundusPrediction:
         box: (4,) float64 XYXY, of the detection, pixels of the photograph; nan where nothing was detected.
         gradability: 0 to 1, of `judge`; nan for weights without TEST.FLAG_BELOW, whose doubts nobody has measured.
         ungradable: whether it is too low, or this is no photograph of a fundus; there is no `vcdr` then.
-        field: of view, where the photograph was judged; None where it was not, or has none.
         grade: of glaucoma; None without a disc, where it is `ungradable`, and of a predictor without a grader.
+        field: of view, where the photograph was judged; None where it was not, or has none.
     """
 
     disc: np.ndarray
@@ -58,8 +58,8 @@ class FundusPrediction:
     box: np.ndarray
     gradability: float = math.nan
     ungradable: bool = False
-    field: Field | None = None
     grade: Grade | None = None
+    field: Field | None = None
 
     @property
     def flagged(self) -> bool:
@@ -173,7 +173,7 @@ def measure(found: Found, settings: Settings, photograph: np.ndarray | None = No
         found.box,
         judgement.gradability,
         ungradable,
-        field,
+        field=field,
     )
 
 
