@@ -26,6 +26,18 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         # Fused it goes over memory once. Not on CUDA, where GradScaler would leave a fused one's gradients scaled, and
         # clipping, which is in the step, would clip those.
         optimizer = torch.optim.AdamW(parameters, fused=cfg.MODEL.DEVICE == "cpu", **options)
+        optimizer.register_load_state_dict_post_hook(_as_the_parameters_lie)
     else:
         optimizer = torch.optim.RMSprop(parameters, alpha=0.9, eps=1e-7, **options)  # as in Keras, the paper's
     return maybe_add_gradient_clipping(cfg, optimizer)
+
+
+def _as_the_parameters_lie(optimizer: torch.optim.Optimizer) -> None:
+    """What was loaded, in the layout of its parameter: on a CPU a fused AdamW reads both in the order of memory.
+
+    A checkpoint has the layout of the processor that trained it (engine/layout.py).
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if torch.is_tensor(value) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
