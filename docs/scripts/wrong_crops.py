@@ -52,12 +52,14 @@ def main() -> None:
     for run in sorted(chosen.true.glob("*/result.json")):
         collect(found, REFERENCE, run.parent, ["INPUT.DISC_CROP.ABOUT", "true"])
         about(found, "about the disc that RF-Net finds", run.parent, chosen.discs)
-        boxes = true_boxes(get_fundus_cfg(str(run.parent / "config.yaml")).DATASETS.TEST[0])
+        dataset = get_fundus_cfg(str(run.parent / "config.yaml")).DATASETS.TEST[0]
+        boxes = true_boxes(dataset)
         for part in MOVED:
-            wrong(found, f"moved by {part:g} of the disc's diameter", run.parent, moved(boxes, part))
+            wrong(found, f"moved by {part:g} of the disc's diameter", run.parent, dataset, moved(boxes, part))
         for factor in SCALED:
-            wrong(found, f"{factor:g} times as large", run.parent, scaled(boxes, factor))
-        wrong(found, "no disc found: the photograph as the square", run.parent, {name: None for name in boxes})
+            wrong(found, f"{factor:g} times as large", run.parent, dataset, scaled(boxes, factor))
+        none = {name: None for name in boxes}
+        wrong(found, "no disc found: the photograph as the square", run.parent, dataset, none)
     with atomic_write(chosen.output.with_suffix(".md")) as file:
         file.write(page(found))
 
@@ -91,9 +93,10 @@ def scaled(boxes: dict, factor: float) -> dict:
     return found
 
 
-def wrong(found: dict, name: str, run: Path, boxes: dict) -> None:
+def wrong(found: dict, name: str, run: Path, dataset: str, boxes: dict) -> None:
     """Measure with these boxes as the detected discs; None: none was found."""
-    images = [{"id": i, "file_name": x, "height": 1, "width": 1} for i, x in enumerate(boxes)]
+    sizes = {Path(x["file_name"]).name: (x["height"], x["width"]) for x in DatasetCatalog.get(dataset)}
+    images = [{"id": i, "file_name": x, "height": sizes[x][0], "width": sizes[x][1]} for i, x in enumerate(boxes)]
     annotations = [
         {"id": i, "image_id": i, "category_id": 1, "bbox": [*map(float, (*x[:2], *(x[2:] - x[:2])))], "score": 1.0}
         for i, x in enumerate(boxes.values())

@@ -1,7 +1,8 @@
 """What INPUT.DISC_CROP asks for, and the detected discs that it names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from detectron2.config import CfgNode
@@ -34,11 +35,18 @@ def check_disc_crop(cfg: CfgNode) -> None:
         )
 
 
-def detected_discs(path: str | Path) -> dict[str, np.ndarray]:
-    """The boxes (4,), XYXY in pixels of the photograph, of the discs in a COCO JSON, by the photographs' file names.
+class DetectedDisc(NamedTuple):
+    """What was found in a photograph of so many pixels: a box (4,), XYXY in these pixels, or None."""
 
-    Of several discs of a photograph the one of the highest score counts. A photograph without one is not in it. The
-    file names are without their folders.
+    box: np.ndarray | None
+    height: int
+    width: int
+
+
+def detected_discs(path: str | Path) -> dict[str, DetectedDisc]:
+    """The discs in a COCO JSON, by the file names, without their folders, of all photographs in it.
+
+    Of several discs of a photograph the one of the highest score counts.
 
     Raises:
         BadInput: no such document, photographs of the same name, or discs without a box.
@@ -59,4 +67,23 @@ def detected_discs(path: str | Path) -> dict[str, np.ndarray]:
             raise BadInput("no box", path, f"a bbox of the disc of {name}", repr(x.get("bbox")))
         if name not in best or x.get("score", 0) > best[name].get("score", 0):
             best[name] = x
-    return {name: np.array(x["bbox"], float) + [0, 0, *x["bbox"][:2]] for name, x in best.items()}
+    boxes = {name: np.array(x["bbox"], float) + [0, 0, *x["bbox"][:2]] for name, x in best.items()}
+    return {
+        names[x["id"]]: DetectedDisc(boxes.get(names[x["id"]]), x["height"], x["width"]) for x in document["images"]
+    }
+
+
+def check_detected(discs: Mapping[str, DetectedDisc], records: Iterable[Mapping]) -> None:
+    """Raise BadInput where one of Detectron2's records is of a photograph in which no disc was looked for.
+
+    That is one that is not in `discs`, or that has another size there.
+    """
+    for record in records:
+        path = Path(record["file_name"])
+        if path.name not in discs:
+            found = f"it is not among {len(discs)} photographs"
+            raise BadInput("no detection", path, "it in the JSON that INPUT.DISC_CROP.DISCS names", found)
+        _, height, width = discs[path.name]
+        if (height, width) != (record["height"], record["width"]):
+            found = f"{record['width']} x {record['height']}"
+            raise BadInput("no detection", path, f"{width} x {height} pixels, as in INPUT.DISC_CROP.DISCS", found)

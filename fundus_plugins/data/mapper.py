@@ -17,7 +17,7 @@ from fundus_plugins.data.annotations import CUP, DISC, disc_and_cup, parse_categ
 from fundus_plugins.data.augmentation import build_fundus_augmentations
 from fundus_plugins.data.augmentation.cup_size import mark
 from fundus_plugins.data.cache import ArrayCache, file_state
-from fundus_plugins.data.detected_discs import check_disc_crop, detected_discs
+from fundus_plugins.data.detected_discs import DetectedDisc, check_detected, check_disc_crop, detected_discs
 from fundus_plugins.data.reading import read_record
 from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.data.structures import DiscCupMasks
@@ -180,11 +180,12 @@ class DiscCropMapper(DiscCupMapper):
 
     In training about the true disc (`RandomDiscCrop` is among the augmentations). At inference it cuts the photograph
     itself, about the true or a detected disc, and adds `from_photograph`, (2, 3) float64, from pixels of the photograph
-    to pixels of the picture, by which the model pastes back. Where no disc is known it is the whole photograph.
+    to pixels of the picture, by which the model pastes back. Where no disc is known it is the whole photograph; where
+    none was looked for, BadInput is raised (`check_detected`).
 
     Args:
         diameters, side: as of RandomDiscCrop.
-        discs: boxes of detected discs by file names, as `detected_discs` gives them; None: the true discs.
+        discs: detected discs by file names, as `detected_discs` gives them; None: the true discs.
         settings: as of DiscCupMapper; `structures` are those of the data set at inference, too.
     """
 
@@ -195,7 +196,7 @@ class DiscCropMapper(DiscCupMapper):
         *,
         diameters: float,
         side: int,
-        discs: Mapping[str, np.ndarray] | None = None,
+        discs: Mapping[str, DetectedDisc] | None = None,
         **settings,
     ):
         super().__init__(is_train, **settings)
@@ -215,7 +216,8 @@ class DiscCropMapper(DiscCupMapper):
         image = read_record(dataset_dict, self.image_format)
         size = image.shape[0], image.shape[1]
         if self.discs is not None:
-            box: Sequence[float] | np.ndarray | None = self.discs.get(Path(dataset_dict["file_name"]).name)
+            check_detected(self.discs, [dataset_dict | {"height": size[0], "width": size[1]}])
+            box: Sequence[float] | np.ndarray | None = self.discs[Path(dataset_dict["file_name"]).name].box
         else:
             found = disc_and_cup(annotations, self.structures, size, dataset_dict["file_name"])
             box = box_of(found[DISC]) if DISC in found else None

@@ -1,15 +1,20 @@
 """What can be known to go wrong before the first iteration, rather than at an evaluation hours later."""
 
 import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.utils import comm
 
+from fundus_plugins.config import flatten
 from fundus_plugins.data.annotations import DISC, parse_categories
 from fundus_plugins.data.registration import disc_cup_structures
+from fundus_plugins.engine.checkpoint import checkpoints
+from fundus_plugins.engine.run_record import FILE, read_starts
 from fundus_plugins.engine.schedule import is_grading
 from fundus_plugins.evaluation.disc_cup import metric_names
 from fundus_plugins.measures.grading import grading_metrics
@@ -64,8 +69,33 @@ def check_batch(cfg: CfgNode) -> None:
         )
 
 
+def check_goes_on(cfg: CfgNode, stages: Sequence[CfgNode]) -> None:
+    """Raise ValueError where a run that is resumed would not heed what `cfg` says: its checkpoint has the optimizer."""
+    if not any(checkpoints(stage.OUTPUT_DIR) for stage in stages) or not Path(cfg.OUTPUT_DIR, FILE).is_file():
+        return
+    before = flatten(CfgNode.load_cfg(read_starts(cfg.OUTPUT_DIR)[-1]["config"]))
+    for key, value in flatten(cfg).items():
+        if key in _OF_THE_OPTIMIZER and before.get(key, value) != value:
+            raise ValueError(
+                f"{key} {value}: the run in {cfg.OUTPUT_DIR} was started with {before[key]}, and --resume goes on "
+                "with that; leave it as it was, or choose another OUTPUT_DIR"
+            )
+
+
+_OF_THE_OPTIMIZER = {
+    f"SOLVER.{key}"
+    for key in (
+        *("FUNDUS_OPTIMIZER", "BASE_LR", "MOMENTUM", "NESTEROV"),
+        *("WEIGHT_DECAY", "WEIGHT_DECAY_NORM", "WEIGHT_DECAY_BIAS", "BIAS_LR_FACTOR"),
+    )
+}
+
+
 def check_best_metric(cfg: CfgNode) -> None:
-    """Raise ValueError for a TEST.BEST_METRIC that no evaluation gives; `cfg` has its schedule in iterations."""
+    """Raise ValueError for a TEST.BEST_METRIC that no evaluation gives, and where TEST.BEST_IS_LOWEST keeps the worst.
+
+    `cfg` has its schedule in iterations.
+    """
     if not cfg.DATASETS.TEST or cfg.TEST.EVAL_PERIOD < 1:
         return
     group, _, name = cfg.TEST.BEST_METRIC.partition("/")
@@ -80,6 +110,18 @@ def check_best_metric(cfg: CfgNode) -> None:
     if group != expected or name not in names:
         some = ", ".join(f"{expected}/{x}" for x in names[:6])
         raise ValueError(f"TEST.BEST_METRIC {cfg.TEST.BEST_METRIC}: expected a metric such as {some}")
+    if re.match(_NO_BEST, name):
+        raise ValueError(f"TEST.BEST_METRIC {cfg.TEST.BEST_METRIC}: neither its highest nor its lowest value is best")
+    lowest = re.match(_LOWEST_IS_BEST, name) is not None
+    if cfg.TEST.BEST_IS_LOWEST != lowest:
+        raise ValueError(
+            f"TEST.BEST_IS_LOWEST {cfg.TEST.BEST_IS_LOWEST}: expected {lowest} with TEST.BEST_METRIC "
+            f"{cfg.TEST.BEST_METRIC}, whose {'lowest' if lowest else 'highest'} value is best"
+        )
+
+
+_LOWEST_IS_BEST = r"(loss|contradictions|(vcdr_)?mae)\b|(hd95|asd|ece)_"  # with -low and -high
+_NO_BEST = r"vcdr_(bias|limit_)"
 
 
 def _grading_names(grades: Sequence[str]) -> list[str]:

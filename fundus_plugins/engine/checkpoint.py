@@ -103,15 +103,21 @@ def is_whole(path: str | os.PathLike) -> bool:
     return True
 
 
-def refuse_earlier_run(stages: Iterable[CfgNode], *, overwrite: bool) -> None:
-    """Raise ValueError where a stage's OUTPUT_DIR holds checkpoints; with `overwrite` these are removed."""
+def remove_earlier_run(stages: Iterable[CfgNode]) -> None:
+    """Remove the checkpoints of stages' OUTPUT_DIR, and the metrics, to which Detectron2 would add the next run's."""
+    for stage in stages:
+        folder = Path(stage.OUTPUT_DIR)
+        noted = [folder / "metrics.json", *folder.glob("events.out.tfevents.*")]
+        for path in [folder / POINTER, *checkpoints(folder), *noted]:  # the pointer may not outlive what it names
+            path.unlink(missing_ok=True)
+
+
+def refuse_earlier_run(stages: Iterable[CfgNode]) -> None:
+    """Raise ValueError where a stage's OUTPUT_DIR holds checkpoints."""
     for stage in stages:
         found = checkpoints(stage.OUTPUT_DIR)
         pointer = Path(stage.OUTPUT_DIR, POINTER)
-        if overwrite:
-            for path in [pointer, *found]:  # the pointer first: it may not outlive what it names
-                path.unlink(missing_ok=True)
-        elif found or pointer.is_file():
+        if found or pointer.is_file():
             what = found[-1].name if found else POINTER
             raise ValueError(
                 f"{stage.OUTPUT_DIR} holds an earlier run, with {what}: --resume goes on with it, --overwrite removes "

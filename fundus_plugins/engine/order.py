@@ -12,6 +12,7 @@ from detectron2.config import CfgNode
 from detectron2.data.samplers import InferenceSampler, RepeatFactorTrainingSampler, TrainingSampler
 from detectron2.engine import HookBase
 from detectron2.utils import comm
+from detectron2.utils.env import seed_all_rng
 from torch.utils.data import Sampler
 
 SAMPLERS = ("TrainingSampler", "RepeatFactorTrainingSampler")
@@ -110,6 +111,8 @@ class KnownBatches:
 
     def __iter__(self) -> Iterator[list[dict]]:
         with torch.random.fork_rng(devices=[]):  # a loader draws a number, which a resumed run would draw once more
+            if self.sampler.start:  # else processes that load would draw what they drew at the run's beginning
+                torch.manual_seed(torch.initial_seed() + self.sampler.start)
             batches = iter(self.loader)
         for batch in batches:
             own = [str(x.get("file_name", "")) for x in batch]
@@ -137,8 +140,10 @@ class ContinueOrder(HookBase):
         # Checkpoints of before know no number.
         self.seen = self.seen or self.trainer.start_iter * self.batch
         self.sampler.start = self.seen // comm.get_world_size()
-        if self._random is not None and comm.get_world_size() == 1:  # others would all draw the same
+        if self._random is not None and comm.get_world_size() == 1:
             set_random_state(self._random)
+        elif self.seen:  # several would all draw the same; each goes on otherwise than it began
+            seed_all_rng(torch.initial_seed() % 2**31 + self.seen)
 
     def after_step(self) -> None:
         self.seen += self.batch

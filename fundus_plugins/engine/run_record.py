@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -48,6 +49,7 @@ def describe(cfg: CfgNode) -> dict[str, Any]:
 
     The data sets of `cfg` are registered; its SEED is not negative, so that it says all.
     """
+    values = flatten(cfg)
     return {
         "command": command_line(),
         "config": cfg.dump(),
@@ -56,7 +58,7 @@ def describe(cfg: CfgNode) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "environment": _environment(),
         "data": {name: _data_hash(name) for name in dict.fromkeys([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])},
-        "files": _file_hashes(cfg),
+        "files": {values[key]: file_hash(path) for key, path in named_files(cfg).items()},
     }
 
 
@@ -139,7 +141,7 @@ def compare_metrics(first: str | os.PathLike, second: str | os.PathLike) -> str:
     if not both:
         return "nothing to compare: no value of metrics.json is in both runs"
     far = [(_distance(one[key], other[key]), key) for key in both]
-    same = sum(one[key] == other[key] or one[key] != one[key] for key in both)
+    same = sum(distance == 0 for distance, _ in far)
     if same == len(both):
         return f"the same to the bit: all {same} values of metrics.json"
     most, (iteration, name) = max(far)
@@ -150,7 +152,10 @@ def compare_metrics(first: str | os.PathLike, second: str | os.PathLike) -> str:
 
 
 def _distance(one: float, other: float) -> float:
-    return abs(one - other) / max(abs(one), abs(other), 1e-12) if one == one and other == other else 0.0
+    if one == other or (math.isnan(one) and math.isnan(other)):
+        return 0.0
+    far = abs(one - other) / max(abs(one), abs(other), 1e-12)
+    return far if math.isfinite(far) else math.inf
 
 
 def _metrics(path: Path) -> dict[tuple[int, str], float]:
@@ -187,7 +192,7 @@ def _processor() -> str:
 
 
 def _data_hash(name: str) -> str:
-    """Of the annotations, and of every photograph and file of masks that they name, in their order."""
+    """Of the annotations, which hold the masks, and of every photograph that they name, in their order."""
     records = DatasetCatalog.get(name)
     total = hashlib.sha256()
     annotations = MetadataCatalog.get(name).get("json_file")
@@ -198,13 +203,8 @@ def _data_hash(name: str) -> str:
     return total.hexdigest()
 
 
-def _file_hashes(cfg: CfgNode) -> dict[str, str]:
-    """Of every file that a value of the config names: weights, discs, a detector."""
-    found = {}
-    for value in flatten(cfg).values():
-        if not isinstance(value, str) or not value:
-            continue
-        path = local_weights(value) if value.startswith(PREFIX) else value
-        if os.path.isfile(path):
-            found[value] = file_hash(path)
-    return found
+def named_files(cfg: CfgNode) -> dict[str, str]:
+    """The key and the path of every file that a value of the config names: weights, discs, a detector."""
+    values = {key: value for key, value in flatten(cfg).items() if isinstance(value, str) and value}
+    paths = {key: local_weights(value) if value.startswith(PREFIX) else value for key, value in values.items()}
+    return {key: path for key, path in paths.items() if os.path.isfile(path)}

@@ -25,13 +25,20 @@ from detectron2.utils.logger import setup_logger
 from fundus_plugins.config import parse_readers
 from fundus_plugins.data.annotations import CUP, DISC, parse_categories
 from fundus_plugins.data.checks.check import require_sound
+from fundus_plugins.data.detected_discs import check_detected
 from fundus_plugins.data.grading_mapper import GradingMapper
-from fundus_plugins.data.mapper import build_fundus_mapper
+from fundus_plugins.data.mapper import DiscCropMapper, build_fundus_mapper
 from fundus_plugins.data.registration import disc_cup_dataset, disc_cup_structures, read_grading_set
 from fundus_plugins.data.shares import parse_shares, share_factors
 from fundus_plugins.engine.autocast import CPUAutocastTrainer
-from fundus_plugins.engine.before import check_batch, check_best_metric, check_photographs, check_schedule
-from fundus_plugins.engine.checkpoint import FundusCheckpointer, checkpoints, refuse_earlier_run
+from fundus_plugins.engine.before import (
+    check_batch,
+    check_best_metric,
+    check_goes_on,
+    check_photographs,
+    check_schedule,
+)
+from fundus_plugins.engine.checkpoint import FundusCheckpointer, checkpoints, refuse_earlier_run, remove_earlier_run
 from fundus_plugins.engine.failures import told
 from fundus_plugins.engine.hooks import BestCheckpointer, LossCurves, MakeUpForEvaluation, SaveBeforeEvaluation
 from fundus_plugins.engine.layout import channels_last
@@ -125,6 +132,8 @@ class FundusTrainer(DefaultTrainer):
             records = disc_cup_dataset(cfg.DATASETS.TRAIN, parse_categories(cfg.DATASETS.CATEGORIES))
             if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
                 records = filter_images_with_only_crowd_annotations(records)
+            # Where a cup alone was drawn, the disc is not known; without a row it would be learned as none.
+            records = [x for x in records if not x["annotations"] or _shows(x, DISC)]
             _require_cups(cfg, records)
             mapper = build_fundus_mapper(cfg, is_train=True, structures=(DISC, CUP))
             factors = share_factors(records, cfg.DATASETS.TRAIN, cfg.DATASETS.SHARES)
@@ -149,6 +158,8 @@ class FundusTrainer(DefaultTrainer):
             return build_detection_test_loader(cfg, dataset_name, mapper=mapper, batch_size=batch, sampler=sampler)
         structures = disc_cup_structures(dataset_name, parse_categories(cfg.DATASETS.CATEGORIES))
         mapper = build_fundus_mapper(cfg, is_train=False, structures=structures)
+        if isinstance(mapper, DiscCropMapper) and mapper.discs is not None:
+            check_detected(mapper.discs, DatasetCatalog.get(dataset_name))
         return build_detection_test_loader(cfg, dataset_name, mapper=mapper)
 
     @classmethod
@@ -222,9 +233,13 @@ def _require_cups(cfg, records: Sequence[dict]) -> None:
     rfnet = heads and cfg.MODEL.MASK_ON and "cup" in cfg.MODEL.RFNET.CLASSES
     if not rfnet and cfg.MODEL.META_ARCHITECTURE != "DiscCupSegmentor":
         return
-    if not any(x["category_id"] == CUP for record in records for x in record["annotations"]):
+    if not any(_shows(record, CUP) for record in records):
         what = "the disc alone is learned by RF-Net with MODEL.RFNET.CLASSES ['disc'] and MODEL.ROI_HEADS.NUM_CLASSES 1"
         raise ValueError(f"{', '.join(cfg.DATASETS.TRAIN)}: no cup is annotated; {what}")
+
+
+def _shows(record: dict, structure: int) -> bool:
+    return any(x["category_id"] == structure for x in record["annotations"])
 
 
 def _refuse_proposal_files(cfg) -> None:
@@ -256,7 +271,7 @@ def refuse_folder(cfg, resume: bool = False, overwrite: bool = False) -> None:
         if os.path.isdir(stage.OUTPUT_DIR):
             with FolderLock(stage.OUTPUT_DIR):
                 if not (resume or overwrite):
-                    refuse_earlier_run([stage], overwrite=False)
+                    refuse_earlier_run([stage])
 
 
 def train(cfg, resume: bool = False, overwrite: bool = False, again: str | None = None) -> None:
@@ -264,10 +279,10 @@ def train(cfg, resume: bool = False, overwrite: bool = False, again: str | None 
 
     With `resume`, go on where an interrupted run in OUTPUT_DIR stopped, in whichever stage that was; a stage that was
     trained to its end is evaluated once more, for it may have been interrupted there. Without it, a folder that holds
-    checkpoints is refused, unless `overwrite` says that they may be removed. With DATASETS.CHECK all photographs and
-    masks are looked at first. No other training can use the folder meanwhile. What made the run is in OUTPUT_DIR's
-    run.json; a SEED below 0 becomes a number there. `again` is the folder of an earlier run with which this one is
-    compared.
+    checkpoints is refused, unless `overwrite` says that they may be removed, with the metrics beside them. With
+    DATASETS.CHECK all photographs and masks are looked at first. No other training can use the folder meanwhile. What
+    made the run is in OUTPUT_DIR's run.json; a SEED below 0 becomes a number there. `again` is the folder of an earlier
+    run with which this one is compared.
 
     Raises FileNotFoundError, OSError, ValueError: what a config names is not there, cannot be fetched, makes no sense,
     or has errors in its data, or other data than the run that is done again; another run is in the folder.
@@ -284,15 +299,20 @@ def train(cfg, resume: bool = False, overwrite: bool = False, again: str | None 
         check_batch(stage)
         check_best_metric(stage)
         for name in stage.DATASETS.TEST:
-            FundusTrainer.build_evaluator(stage, name)  # raises what it would raise at the first evaluation
+            FundusTrainer.build_evaluator(stage, name)  # these raise what they would at the first evaluation
+            FundusTrainer.build_test_loader(stage, name)
     with ExitStack() as locks:
         if comm.is_main_process():
             for stage in stages:
                 os.makedirs(stage.OUTPUT_DIR, exist_ok=True)
                 locks.enter_context(FolderLock(stage.OUTPUT_DIR))
                 remove_leftovers(Path(stage.OUTPUT_DIR), below=False)  # of a run that was killed while it wrote
-            if not resume:
-                refuse_earlier_run(stages, overwrite=overwrite)
+            if resume:
+                check_goes_on(cfg, stages)
+            else:
+                if not overwrite:
+                    refuse_earlier_run(stages)
+                remove_earlier_run(stages)
             start = describe(cfg)
             if again:
                 _log.warning(f"{again} is done again. " + _told("Not as it was", refuse_other_data(again, start)))

@@ -36,6 +36,7 @@ class ReaderScores:
         path = Path(MetadataCatalog.get(dataset_name).get("json_file", ""))
         split = path.stem.partition(_FOLD)[0]
         files = sorted(path.parent.glob(f"{split}{READER}*.json")) if split and READER not in path.stem else []
+        files = [file for file in files if _FOLD not in file.stem]  # folds of a reader's own set are no readers
         self._readers = {
             file.stem.partition(READER)[2]: {
                 _place(x["file_name"]): x for x in disc_cup_records(str(file), str(file.parent), categories)

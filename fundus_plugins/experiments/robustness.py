@@ -17,7 +17,7 @@ from fundus_plugins.measures.shape import is_regular
 from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.prediction.predictor import FundusPredictor
 
-TEXTS = ("run", "alteration", "file_name")  # the columns that hold no number
+TEXTS = ("run", "alteration", "file_name", "image_id")  # the columns that hold no number
 METRICS = ("dice_od", "dice_oc", "vcdr_mae", "detection_rate", "regular")
 
 
@@ -64,15 +64,16 @@ def summarise(rows: Sequence[dict]) -> list[dict]:
     return [
         {"alteration": alteration, "level": level, "photographs": len(photographs)}
         | {metric: mean_interval([row[metric] for row in photographs.values()]) for metric in METRICS}
-        for (alteration, level), photographs in _by_photograph(rows).items()
+        for (alteration, level), photographs in _by_photograph(rows, _key(rows)).items()
     ]
 
 
 def differences(rows: Sequence[dict], reference: Sequence[dict]) -> list[dict]:
     """As `summarise`, of `rows` minus `reference`, photograph by photograph, over what both have."""
-    others = _by_photograph(reference)
+    known_by = _key([*rows, *reference])
+    others = _by_photograph(reference, known_by)
     result = []
-    for key, photographs in _by_photograph(rows).items():
+    for key, photographs in _by_photograph(rows, known_by).items():
         both = [(row, others[key][name]) for name, row in photographs.items() if name in others.get(key, {})]
         if both:
             means = {metric: mean_interval([a[metric] - b[metric] for a, b in both]) for metric in METRICS}
@@ -88,16 +89,21 @@ def read_rows(path: str) -> list[dict]:
         ]
 
 
-def _by_photograph(rows: Sequence[dict]) -> dict[tuple, dict[str, dict[str, float]]]:
-    """(alteration, level) -> file name -> METRICS, the means of the rows of one photograph."""
+def _key(rows: Sequence[dict]) -> str:
+    """What tells photographs apart: two may have one name. Tables of before have nothing else."""
+    return "image_id" if all("image_id" in row for row in rows) else "file_name"
+
+
+def _by_photograph(rows: Sequence[dict], key: str) -> dict[tuple, dict[str, dict[str, float]]]:
+    """(alteration, level) -> photograph -> METRICS, the means of the rows of one photograph."""
     groups: dict[tuple, dict[str, list[dict]]] = {}
     for row in rows:
         photographs = groups.setdefault((row["alteration"], row["level"]), {})
-        photographs.setdefault(row["file_name"], []).append(row)
+        photographs.setdefault(str(row[key]), []).append(row)
     return {
-        key: {
+        group: {
             name: {metric: statistics.fmean(row[metric] for row in same) for metric in METRICS}
             for name, same in photographs.items()
         }
-        for key, photographs in groups.items()
+        for group, photographs in groups.items()
     }

@@ -21,6 +21,7 @@ from detectron2.modeling import build_model
 from fundus_plugins.config import OLD_NAMES, flatten, get_fundus_cfg, without_weights
 from fundus_plugins.data.registration import register_fundus_datasets
 from fundus_plugins.engine.precision import prediction_precision
+from fundus_plugins.engine.run_record import named_files
 from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.experiments.robustness import measure
 from fundus_plugins.files import atomic_write, file_hash
@@ -142,11 +143,12 @@ def _settings(run: Run) -> dict:
     """
     flat = _flat(run, measuring=False) if run.measured else _deciding(_flatten(get_fundus_cfg(run.config, run.options)))
     trained = [part for part in run.files if not run.measured or part in _trained_on(run)]
-    flat |= {f"{part} sha256": file_hash(run.files[part]) for part in trained}
-    weights = get_fundus_cfg(run.config, run.options).MODEL.WEIGHTS
-    if os.path.isfile(weights):
-        flat["MODEL.WEIGHTS sha256"] = file_hash(weights)
-    return flat
+    named = named_files(get_fundus_cfg(run.config, run.options))
+    return (
+        flat
+        | {f"{key} sha256": file_hash(path) for key, path in named.items() if key in flat}
+        | {f"{part} sha256": file_hash(run.files[part]) for part in trained}
+    )
 
 
 def _measuring(run: Run) -> dict[str, str]:
@@ -183,8 +185,8 @@ def _check_settings(run: Run, old: dict, new: dict) -> None:
     if run.measured:
         measured = [f"{name} sha256" for name in run.measured.values()]
         old = {key: value for key, value in old.items() if not re.match(MEASURING, key) and key not in measured}
-    old = {"MODEL.WEIGHTS sha256": new.get("MODEL.WEIGHTS sha256")} | old  # not told by runs of before
-    new = {"MODEL.WEIGHTS sha256": None} | new
+    # Nor was the content of every file told by runs of before.
+    old = {key: value for key, value in new.items() if key.endswith(" sha256") and key[:-7] in new} | old
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
         key = differing[0]

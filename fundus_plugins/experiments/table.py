@@ -144,6 +144,8 @@ def plan_runs(
                 }
                 own = _words(row.overrides | keys)
                 cfg = get_fundus_cfg(row.config, [*options, *own])
+                if cfg.SOLVER.EPOCHS:
+                    raise ValueError(f"row {row.name}: SOLVER.EPOCHS evaluates every epoch; SOLVER.MAX_ITER does not")
                 if cfg.DATASETS.SHARES or cfg.MODEL.RFNET.READERS:
                     raise ValueError(f"row {row.name}: a config of many sets wants a table that names them as held_out")
                 files = {"fit": fit, "val": val}

@@ -1,6 +1,7 @@
 """INPUT.DISC_CROP: squares about the true or the detected disc, in training and back to the photograph."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,8 +114,31 @@ def test_detected_discs_decide_where_it_is(records, tmp_path):
     x1, _, x2, _ = box_of(masks_of(records[0])[0])
     expected = float(true["from_photograph"][0, 2]) - 0.25 * (x2 - x1) * float(moved[0, 0])
     assert float(moved[0, 2]) == pytest.approx(expected)
-    missed = seen(predictions(tmp_path / "missed.json", records[1:]))["from_photograph"].numpy()
+    document = json.loads((tmp_path / "exact.json").read_text())
+    document["annotations"] = [x for x in document["annotations"] if x["image_id"] != 0]
+    (tmp_path / "missed.json").write_text(json.dumps(document))
+    missed = seen(str(tmp_path / "missed.json"))["from_photograph"].numpy()
     assert np.array_equal(missed, crop_about(None, (records[0]["height"], records[0]["width"]), 2, SIDE))
+
+
+def test_where_no_disc_was_looked_for_is_told(records, tmp_path):
+    """The whole photograph would be seen, or another place of it."""
+    path, record = tmp_path / "other.json", records[0]
+    name, height, width = Path(record["file_name"]).name, record["height"], record["width"]
+    document = json.loads(Path(predictions(path, records)).read_text())
+    first = document["images"].pop(0)
+    found = [x for x in document["annotations"] if x["image_id"] != first["id"]]
+    larger = [first | {"height": 2 * height, "width": 2 * width}, *document["images"]]
+    for changed, message in (
+        (document | {"annotations": found}, f"it in the JSON .* found it is not among {len(records) - 1} photographs"),
+        (document | {"images": larger}, f"{2 * width} x {2 * height} pixels.* found {width} x {height}"),
+    ):
+        path.write_text(json.dumps(changed))
+        cfg = config("INPUT.DISC_CROP.ABOUT", "detected", "INPUT.DISC_CROP.DISCS", str(path))
+        with pytest.raises(BadInput, match=f"{name}: expected {message}"):
+            build_fundus_mapper(cfg, False)(record)
+        with pytest.raises(BadInput, match=f"{name}: expected {message}"):  # a training makes it before its first step
+            fundus_plugins.FundusTrainer.build_test_loader(cfg, "phantom_val")
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,45 @@ def test_a_resumed_run_draws_what_it_would_have_drawn(config, steps, order):
         assert all(torch.equal(whole[key], killed[key]) for key in whole)
 
 
+def test_processes_that_load_go_on_with_other_numbers(config, monkeypatch):
+    """A network that draws nothing leaves the numbers from which theirs are made as they were at the beginning."""
+    from fundus_plugins.data.mapper import DiscCupMapper
+
+    monkeypatch.setattr(DiscCupMapper, "__call__", lambda self, record: record | {"drawn": torch.rand(1).item()})
+
+    def drawn(start):
+        torch.manual_seed(1)
+        batches = FundusTrainer.build_train_loader(config("DATALOADER.NUM_WORKERS", 1))
+        batches.sampler.start = start
+        before = torch.get_rng_state()
+        batch = next(iter(batches))
+        assert torch.equal(torch.get_rng_state(), before)
+        return [x["drawn"] for x in batch]
+
+    assert drawn(0) == drawn(0) and drawn(4) == drawn(4)
+    assert not set(drawn(0)) & set(drawn(4))
+
+
+def test_where_a_cup_alone_is_drawn_nothing_is_learned(config, phantoms, tmp_path):
+    """That photograph's disc is not known; without a row it would be learned as none."""
+
+    def no_disc_of_the_first(document):
+        first = document["images"][0]["id"]
+        drawn = document["annotations"]
+        document["annotations"] = [x for x in drawn if (x["image_id"], x["category_id"]) != (first, 1)]
+
+    name = changed_val(phantoms, tmp_path / "val.json", no_disc_of_the_first)
+    records = records_of(name)
+    assert [len(x["annotations"]) for x in records] == [1, 2]
+    for kept in (True, False):
+        loader = FundusTrainer.build_train_loader(
+            config("DATASETS.TRAIN", (name,), "DATALOADER.FILTER_EMPTY_ANNOTATIONS", kept, "SOLVER.IMS_PER_BATCH", 1)
+        )
+        batches = iter(loader)
+        seen = {x["file_name"] for _ in range(6) for x in next(batches)}
+        assert seen == {records[1]["file_name"]}
+
+
 def test_a_run_without_a_seed_goes_on_with_its_own(config, steps):
     cfg = config("SEED", -1, "DATASETS.TEST", ())
     steps.stop_at = 2
@@ -345,6 +384,9 @@ def test_an_earlier_run_is_not_written_over_unasked(trained, steps):
     with pytest.raises(Stopped):
         train(trained, overwrite=True)
     assert {x.name for x in checkpoints(trained.OUTPUT_DIR)} == {"model_0000000.pth"}
+    lines = Path(trained.OUTPUT_DIR, "metrics.json").read_text().splitlines()
+    assert [json.loads(line)["iteration"] for line in lines] == [0]
+    assert len(list(Path(trained.OUTPUT_DIR).glob("events.out.tfevents.*"))) == 1
 
 
 def test_weights_of_another_model_are_not_resumed(trained):
@@ -403,14 +445,56 @@ def test_what_evaluations_give_are_the_names_that_are_allowed(trained, phantoms)
     lines = [json.loads(line) for line in Path(trained.OUTPUT_DIR, "metrics.json").read_text().splitlines()]
     for name in (key for line in lines for key in line if key.startswith("disc_cup/")):
         trained.TEST.BEST_METRIC = name
-        check_best_metric(trained)
+        _takes_one_direction(trained)
     cfg = grading_config("ranking_cnn", "DATASETS.TEST", ("phantom_val_grading",), "TEST.EVAL_PERIOD", 1)
     for name in ("grading/loss", "grading/kappa"):
         cfg.TEST.BEST_METRIC = name
-        check_best_metric(cfg)
+        assert _takes_one_direction(cfg) == (name == "grading/loss")
     cfg.TEST.BEST_METRIC = "grading/kapa"
     with pytest.raises(ValueError, match="TEST.BEST_METRIC grading/kapa: expected a metric such as grading/loss"):
         check_best_metric(cfg)
+
+
+def _takes_one_direction(cfg) -> bool | None:
+    """TEST.BEST_IS_LOWEST of the metric; None: it has no best."""
+    from fundus_plugins.engine.before import check_best_metric
+
+    taken = []
+    for lowest in (True, False):
+        cfg.TEST.BEST_IS_LOWEST = lowest
+        try:
+            check_best_metric(cfg)
+            taken.append(lowest)
+        except ValueError as error:
+            told = str(error)
+    if not taken:
+        assert told.endswith("neither its highest nor its lowest value is best") and "vcdr_" in told
+        return None
+    assert len(taken) == 1 and f"expected {taken[0]} with TEST.BEST_METRIC" in told
+    return taken[0]
+
+
+@pytest.mark.parametrize(
+    "metric, lowest",
+    [
+        ("vcdr_mae", True), ("hd95_oc_dd-high", True), ("asd_od", True), ("dice_oc", False), ("vcdr_auc-low", False),
+        ("vcdr_pearson", False), ("detection_rate", False), ("vcdr_bias", None), ("vcdr_limit_low-low", None),
+    ],
+)  # fmt: skip
+def test_the_worst_is_not_kept_as_the_best(config, metric, lowest):
+    assert _takes_one_direction(config("TEST.BEST_METRIC", f"disc_cup/{metric}")) is lowest
+
+
+def test_a_learning_rate_that_a_resumed_run_would_not_heed_is_told(config, steps):
+    steps.stop_at = 2
+    with pytest.raises(Stopped):
+        train(config("DATASETS.TEST", ()))
+    steps.stop_at = None
+    with pytest.raises(ValueError, match="SOLVER.BASE_LR 0.5: the run in .* was started with 0.01, and --resume goes"):
+        train(config("DATASETS.TEST", (), "SOLVER.BASE_LR", 0.5), resume=True)
+    cfg = config("DATASETS.TEST", (), "SOLVER.MAX_ITER", 3)
+    train(cfg, resume=True)
+    assert len(steps) == 3 and Path(cfg.OUTPUT_DIR, "model_final.pth").is_file()
 
 
 def changed_val(phantoms, path, change):

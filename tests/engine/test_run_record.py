@@ -130,6 +130,16 @@ def test_metrics_are_compared_where_both_have_them(tmp_path):
     assert compare_metrics(tmp_path / "a", tmp_path / "c").startswith("nothing to compare")
 
 
+def test_what_is_no_number_is_the_same_only_in_both(tmp_path):
+    for name, value in {"a": "NaN", "b": "NaN", "c": "0.25"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.json").write_text(f'{{"iteration": 3, "hd95": {value}, "dice": 0.5}}')
+    assert compare_metrics(tmp_path / "a", tmp_path / "b").startswith("the same to the bit: all 2")
+    for one, other in ("ac", "ca"):
+        told = compare_metrics(tmp_path / one, tmp_path / other)
+        assert told.startswith("1 of 2 values") and told.endswith("is inf (hd95, iteration 3)")
+
+
 def test_differences_of_every_kind_are_listed(first):
     (start,) = read_starts(first)
     other = json.loads(json.dumps(start))

@@ -10,6 +10,7 @@ from detectron2.data.datasets import load_coco_json
 from fundus_plugins.data.annotations import disc_and_cup
 from fundus_plugins.data.coco import AnnotatedImage, build_segmentation, mask_to_rle, reader_file, write_json
 from fundus_plugins.data.coco_file import disc_cup_records
+from fundus_plugins.data.folds import write_folds
 from fundus_plugins.data.registration import register_fundus_datasets, require_dataset
 from fundus_plugins.evaluation import DiscCupEvaluator
 from fundus_plugins.evaluation.readers import ReaderScores
@@ -84,6 +85,8 @@ def test_a_readers_own_file_is_a_data_set_and_folds_know_their_readers(folder):
         fold = ReaderScores(f"{folder.name}_train_fold0of2_seed0_val")
         assert "dice_oc_between_readers" in fold.metrics and len(fold.metrics) == 12
         assert fold.scores(str(folder / "1.jpg"), square(18), square(12))["dice_oc_reader_2"] == 1
+        write_folds(folder / "train_reader_1.json", 2, 0)  # as fundus table does with a reader's own set
+        assert ReaderScores(f"{folder.name}_train_fold0of2_seed0_val").metrics == fold.metrics
     finally:
         for name in [x for x in DatasetCatalog.list() if x.startswith(folder.name)]:
             DatasetCatalog.remove(name)

@@ -59,13 +59,17 @@ def test_summary_averages_runs_before_photographs():
 
 def test_differences_are_photograph_by_photograph(tmp_path):
     rest = "0.5,0.1,1.0,1.0"
-    header = "run,alteration,level,file_name,dice_od,dice_oc,vcdr_mae,detection_rate,regular\n"
+    header = "run,alteration,level,file_name,image_id,dice_od,dice_oc,vcdr_mae,detection_rate,regular\n"
     (tmp_path / "new.csv").write_text(
-        f"{header}x,gamma,2.0,a,0.9,{rest}\nx,gamma,2.0,b,0.7,{rest}\nx,blur,1,a,1,{rest}\n"
+        f"{header}x,gamma,2.0,a,1,0.9,{rest}\nx,gamma,2.0,a,2,0.7,{rest}\nx,blur,1,a,1,1,{rest}\n"
     )
     (tmp_path / "old.csv").write_text(
-        f"{header}y,gamma,2,a,0.4,{rest}\ny,gamma,2,a,0.8,{rest}\ny,gamma,2,c,0.1,{rest}\n"
+        f"{header}y,gamma,2,a,1,0.4,{rest}\ny,gamma,2,a,1,0.8,{rest}\ny,gamma,2,a,x3,0.1,{rest}\n"
     )
+    (tmp_path / "older.csv").write_text(header.replace("image_id,", "") + f"y,gamma,2,a,0.4,{rest}\n")
+    (line,) = differences(*(read_rows(tmp_path / name) for name in ("new.csv", "older.csv")))  # by name, then
+    assert line["dice_od"][0] == pytest.approx(0.4)
+    assert [x["photographs"] for x in summarise(read_rows(tmp_path / "new.csv"))] == [2, 1]  # alike in name alone
     (line,) = differences(*(read_rows(tmp_path / name) for name in ("new.csv", "old.csv")))
     assert (line["alteration"], line["level"], line["photographs"]) == ("gamma", 2, 1)
     assert line["dice_od"] == pytest.approx((0.3, 0.3, 0.3)) and line["dice_oc"] == (0, 0, 0)

@@ -106,6 +106,22 @@ def test_other_settings_are_refused(run, trainer, finished):
     assert calls(run) == 1
 
 
+def test_a_file_that_the_config_names_is_a_setting(run, trainer, tmp_path):
+    """Discs that were looked for anew are not those of before."""
+    (tmp_path / "discs.json").write_text("{}")
+    options = (*run.options, "INPUT.DISC_CROP.DISCS", str(tmp_path / "discs.json"))
+    run = dataclasses.replace(run, options=options)
+    execute(run, trainer)
+    assert execute(run, trainer)[1] is False
+    (tmp_path / "discs.json").write_text("{ }")
+    with pytest.raises(RunFailed, match="other settings: INPUT.DISC_CROP.DISCS sha256"):
+        execute(run, trainer)
+    started = json.loads((run.folder / "started.json").read_text())
+    del started["settings"]["INPUT.DISC_CROP.DISCS sha256"]  # as runs of before
+    (run.folder / "started.json").write_text(json.dumps(started))
+    assert execute(run, trainer)[1] is False
+
+
 def test_a_training_that_outlived_its_starter_is_waited_for(run, trainer, capsys):
     run.folder.mkdir()
     with open(run.folder / ".lock", "w") as file:

@@ -115,6 +115,8 @@ def test_runs(table, phantoms, tmp_path):
         plan_runs(table, **arguments, seeds=[0], options=["SOLVER.ITERS", "9"])
     with pytest.raises(ValueError, match="data set coco_2017_val: not one that fundus_plugins registers"):
         plan_runs(table, **arguments | {"dataset": "coco_2017_val"}, seeds=[0])
+    with pytest.raises(ValueError, match="row a: SOLVER.EPOCHS evaluates every epoch"):
+        plan_runs(table, **arguments, seeds=[0], options=["SOLVER.EPOCHS", "2"])
     assert MetadataCatalog.get("phantom_train").json_file
 
 

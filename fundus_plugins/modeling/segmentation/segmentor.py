@@ -68,6 +68,8 @@ class DiscCupSegmentor(nn.Module):
         node, rfnet = cfg.MODEL.SEGMENTOR, cfg.MODEL.RFNET
         if cfg.INPUT.TARGETS != "disc_cup":
             raise ValueError(f"DiscCupSegmentor learns from INPUT.TARGETS disc_cup, found {cfg.INPUT.TARGETS}")
+        if list(rfnet.CLASSES) != ["disc", "cup"]:
+            raise ValueError(f"DiscCupSegmentor outlines disc and cup; found MODEL.RFNET.CLASSES {rfnet.CLASSES}")
         if node.POLAR and cfg.INPUT.DISC_CROP.ABOUT == "none":
             raise ValueError(
                 "MODEL.SEGMENTOR.POLAR wants the disc in the middle: INPUT.DISC_CROP.ABOUT true or detected"

@@ -193,6 +193,11 @@ def test_polar_pictures_are_squares_without_padding():
     "name, options, message",
     [
         ("unet_drishti", ["INPUT.TARGETS", "instances"], "learns from INPUT.TARGETS disc_cup, found instances"),
+        (
+            "unet_drishti",
+            ["MODEL.RFNET.CLASSES", ["disc"]],
+            "outlines disc and cup; found MODEL.RFNET.CLASSES",
+        ),
         ("mnet_drishti", ["MODEL.SEGMENTOR.POLAR", True], "POLAR wants the disc in the middle"),
         ("unet_drishti", ["MODEL.SEGMENTOR.LOSS", "l2"], "mask loss 'l2': expected one of .*lovasz"),
     ],
