@@ -19,7 +19,9 @@ LOUD = ("detectron2.engine.train_loop",)  # loggers that show a traceback of an 
     "--from-run", metavar="FOLDER", help="do the run in this folder again, in another OUTPUT_DIR, and compare"
 )
 @click.option("--resume", is_flag=True, help="go on from the last checkpoint in OUTPUT_DIR, if there is one")
-@click.option("--overwrite", is_flag=True, help="begin anew where OUTPUT_DIR holds a run: its checkpoints and metrics are removed")
+@click.option(
+    "--overwrite", is_flag=True, help="begin anew: checkpoints and metrics of a run in OUTPUT_DIR are removed"
+)
 @click.option("--eval-only", is_flag=True, help="evaluate MODEL.WEIGHTS on DATASETS.TEST, train nothing")
 @click.option(
     "--num-gpus", type=click.IntRange(min=0), default=1, show_default=True, help="on each machine, a process each"
