@@ -193,7 +193,8 @@ def command(
     photographs = f"{result.predicted} photograph{'s' * (result.predicted != 1)}"
     before = f" ({result.before} done before)" if result.before else ""
     by_person = f"{result.corrected} with a person's outlines, " if masks_from else ""
-    doubts = f"{result.missed} without a detected disc, {result.ungradable} ungradable"
+    cupless = f", {result.cupless} without a detected cup" if result.cupless else ""
+    doubts = f"{result.missed} without a detected disc{cupless}, {result.ungradable} ungradable"
     print(f"{photographs}{before}, {by_person}{doubts}, {result.flagged} flagged for review -> {output}")
     if result.unused:
         print(f"not used: {result.unused} of {masks_from}, which are of no photograph that is given", file=sys.stderr)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from fundus_plugins.boxes import window_of
-from fundus_plugins.prediction.result import FundusPrediction
+from fundus_plugins.prediction.result import CUPLESS, MISSED, UNGRADABLE, FundusPrediction
 
 DISC_COLOR, CUP_COLOR = (0, 220, 0), (255, 210, 0)  # RGB
 _FRACTION = 4  # bits of a pixel, in which OpenCV draws
@@ -45,8 +45,10 @@ def draw_disc_and_cup(image: np.ndarray, prediction: FundusPrediction, side: int
     drawn = draw_outlines(image, prediction.disc, prediction.cup, side)
     scale = max(drawn.shape[:2]) / 1000
     sure = "" if np.isnan(prediction.score) else f"  score {prediction.score:.2f}"  # a person's outlines have none
-    text = f"vCDR {prediction.vcdr:.2f}{sure}" if prediction.disc.any() else "no disc found"
-    if prediction.ungradable:
+    text = {MISSED: "no disc found", CUPLESS: "no cup found"}.get(
+        prediction.status, f"vCDR {prediction.vcdr:.2f}{sure}"
+    )
+    if prediction.status == UNGRADABLE:
         text = f"ungradable: {prediction.flags[0]}"
     place = (round(12 * scale), round(32 * scale))
     for color, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # a dark edge keeps it legible on any ground

@@ -113,6 +113,26 @@ def test_doubts_and_interval():
     assert missed.flags == ("no disc",) and np.isnan([missed.vcdr, missed.ellipse, *missed.vcdr_interval]).all()
 
 
+def test_the_cup_beyond_the_disc_is_none():
+    """Every measure, outline and mask is of the same cup, whatever the model drew."""
+    disc, cup = disk(60, 90, 30, 40, 20), disk(60, 90, 40, 40, 15)
+    found = measure(Found(np.zeros(4), 0.9, disc, cup, float("nan")), SETTINGS)
+    assert np.array_equal(found.cup, cup & disc) and (cup & ~disc).any()
+    assert found.vcdr == found.nerve_head().vcdr == pytest.approx(26 / 41)  # rows 25 to 50 of 10 to 50
+
+
+def test_a_cup_that_was_not_found_is_no_ratio_of_zero():
+    disc = disk(60, 90, 30, 40, 20)
+    for cup in (np.zeros_like(disc), disk(60, 90, 30, 75, 5)):  # none, and one elsewhere
+        found = measure(Found(np.zeros(4), 0.9, disc, cup, 1.0), replace(SETTINGS, vcdr_margin=0.1))
+        assert found.status == "no cup" and found.flags == ("no cup",) and found.nerve_head() is None
+        assert np.isnan([found.vcdr, *found.vcdr_interval]).all() and not found.cup.any()
+        plain = found.to_dict()
+        assert (plain["status"], plain.get("vcdr"), plain["vcdr_low"]) == ("no cup", None, None)
+        assert plain["contours"]["disc"] and not plain["contours"]["cup"]
+        assert [x["category_id"] for x in found.to_coco()] == [1]  # an empty cup would say that there is none
+
+
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto"])  # with a map at stride 2, and without
 def test_another_backbone_in_bfloat16(cfg, photograph, tmp_path, name):
     cfg.MODEL.FUNDUS_TIMM.NAME = name

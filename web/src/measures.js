@@ -3,6 +3,7 @@
 import { area, touchesEdge } from "./masks.js";
 
 export const NO_DISC = "no disc";
+export const NO_CUP = "no cup";
 export const AT_EDGE = "cut off by the edge";
 export const AGREEMENT = "views disagree";
 export const SHAPE = "not the shape of a disc";
@@ -16,10 +17,10 @@ export function verticalDiameter({ width, height, data }) {
   return sums.reduce((largest, x) => Math.max(largest, x), 0);
 }
 
-/** The vertical cup-to-disc ratio; NaN without a disc. */
+/** The vertical cup-to-disc ratio; NaN without a disc, and without a cup, which may have been missed. */
 export function verticalRatio(disc, cup) {
-  const diameter = verticalDiameter(disc);
-  return diameter ? verticalDiameter(cup) / diameter : NaN;
+  const [diameter, inner] = [verticalDiameter(disc), verticalDiameter(cup)];
+  return diameter && inner ? inner / diameter : NaN;
 }
 
 /**
@@ -35,6 +36,7 @@ export function measure(disc, cup, size, { agreement, ellipse }, settings) {
   const margin = atEdge ? NaN : settings.vcdr_margin || NaN;
   const flags = [];
   if (!area(disc)) flags.push(NO_DISC);
+  else if (!area(cup)) flags.push(NO_CUP);
   if (atEdge) flags.push(AT_EDGE);
   if (agreement < settings.flag_below) flags.push(AGREEMENT);
   if (ellipse < settings.flag_ellipse_below) flags.push(SHAPE);

@@ -1,9 +1,10 @@
 // Numbers and flags as people read them.
 
-import { AGREEMENT, AT_EDGE, NO_DISC, SHAPE } from "./measures.js";
+import { AGREEMENT, AT_EDGE, NO_CUP, NO_DISC, SHAPE } from "./measures.js";
 
 const DOUBTS = {
   [NO_DISC]: "No disc found",
+  [NO_CUP]: "No cup found",
   [AT_EDGE]: "Cut off by the edge",
   [AGREEMENT]: "Looks disagree",
   [SHAPE]: "Not disc-shaped",

@@ -2,6 +2,7 @@
 
 _SENTENCES = {
     "no disc": "No optic disc was found in this photograph.",
+    "no cup": "No optic cup was found in this disc: the eye may have none, or it was missed. There is no ratio.",
     "cut off by the edge": "The disc reaches the edge of the picture; a part of it is not seen.",
     "views disagree": "Two looks at the same photograph gave outlines that agree too little.",
     "not the shape of a disc": "The outline of the disc is too unlike an ellipse.",

@@ -61,7 +61,7 @@ def make_record(source: Source, known: Known, image: np.ndarray, prediction: Fun
         doubts.append(EYES)
     record = about | prediction.to_dict(eye=about["eye"], mm_per_pixel=about["mm_per_pixel"], fovea=known.fovea)
     if prediction.status != MEASURED:
-        record["grade_reason"] = prediction.flags[0] if prediction.flags else prediction.status
+        record["grade_reason"] = prediction.flags[0] if prediction.ungradable else prediction.status
     if doubts:
         record |= {"flagged": True, "reasons": [*record["reasons"], *doubts]}
     return record

@@ -17,7 +17,7 @@ from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import Known, Source, place_of, read_source
 from fundus_plugins.prediction.looks import Prepared
 from fundus_plugins.prediction.predictor import FundusPredictor
-from fundus_plugins.prediction.result import MISSED, UNGRADABLE
+from fundus_plugins.prediction.result import CUPLESS, MISSED, UNGRADABLE
 from fundus_plugins.prediction.run.journal import Journal, Line
 from fundus_plugins.prediction.run.options import Options
 from fundus_plugins.prediction.run.person import PERSON, person_first
@@ -49,6 +49,7 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     corrected: int = 0
     unused: int = 0
+    cupless: int = 0
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,7 @@ def count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: Container
             outcome.failures.append(record["error"])
         outcome.predicted += 1
         outcome.missed += record["status"] == MISSED
+        outcome.cupless += record["status"] == CUPLESS
         outcome.ungradable += record["status"] == UNGRADABLE
         outcome.flagged += record["flagged"]
         outcome.corrected += record.get("outlines") == PERSON

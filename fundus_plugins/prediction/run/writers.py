@@ -100,7 +100,8 @@ def _coco(folder, source, record, image, prediction, options):
     if prediction.disc.any():
         from fundus_plugins.data.coco import mask_to_rle
 
-        record["rle"] = {"disc": mask_to_rle(prediction.disc), "cup": mask_to_rle(prediction.cup)}
+        cup = mask_to_rle(prediction.cup) if prediction.knows_cup else None
+        record["rle"] = {"disc": mask_to_rle(prediction.disc), "cup": cup}
 
 
 def _report(folder, source, record, image, prediction, options):

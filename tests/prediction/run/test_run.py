@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import time
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -257,6 +258,37 @@ def test_a_photograph_without_a_disc_has_no_measures(tmp_path):
     assert (outcome.ungradable, row["status"], row["reasons"]) == (1, "ungradable", "too dark; no disc")
     assert row["vcdr"] == row["disc_height"] == "" and row["gradability"] == "0.0"
     assert json.loads((tmp_path / "out" / "predictions.coco.json").read_text())["annotations"] == []
+
+
+def without_cups():
+    predictor = fundus_plugins.FundusPredictor(threads=1)
+    find = predictor.finder.find
+    predictor.finder.find = lambda batch: [replace(x, cup=np.zeros_like(x.cup)) for x in find(batch)]
+    return predictor
+
+
+def test_a_cup_that_was_not_found_gives_no_number_and_no_grade(tmp_path):
+    (path,) = draw(tmp_path / "in", 1)
+    everything = replace(EVERYTHING, write=(*EVERYTHING.write, "report", "cams"))
+    outcome = run(list_sources([path]), tmp_path / "out", everything, without_cups)
+    (row,) = rows(tmp_path / "out")
+    assert (outcome.predicted, outcome.cupless, outcome.flagged) == (1, 1, 1)
+    assert (row["status"], row["grade_reason"]) == ("no cup", "no cup") and "no cup" in row["reasons"].split("; ")
+    measured = (
+        "vcdr",
+        "vcdr_low",
+        "acdr",
+        "cup_height",
+        "rim_narrowest",
+        "rim_000",
+        "grade",
+        "p_glaucoma",
+        "screen_85",
+    )
+    assert [row[x] for x in measured] == [""] * len(measured)
+    document = json.loads((tmp_path / "out" / "predictions.coco.json").read_text())
+    assert [x["category_id"] for x in document["annotations"]] == [1]
+    assert "No optic cup was found" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_parquet_has_the_columns_with_their_types(tmp_path):

@@ -21,8 +21,8 @@ function verdict(eye, { compared }) {
   const value = vcdrOf(eye);
   const made = element("section", { class: "verdict", "aria-label": "Vertical cup-to-disc ratio" });
   if (value === null) {
-    const instead =
-      { ungradable: "Ungradable", "no disc": "No disc found", failed: "Failed" }[eye.status] ?? "Not measured";
+    const words = { ungradable: "Ungradable", "no disc": "No disc found", "no cup": "No cup found", failed: "Failed" };
+    const instead = words[eye.status] ?? "Not measured";
     made.append(element("p", { class: "instead" }, instead));
     if (eye.status === "failed") made.append(element("p", { class: "error" }, eye.error || "It could not be read."));
     if (eye.status === "ungradable") made.append(element("p", { class: "soft" }, eye.reasons[0] ?? ""));

@@ -68,5 +68,5 @@ function patientWords(eye) {
 /** What stands instead of a vCDR where there is none. */
 function insteadOfRatio(eye) {
   if (eye.status === "ungradable") return eye.reasons[0] ?? "ungradable";
-  return eye.status === "no disc" ? "no disc" : eye.status === "failed" ? "failed" : "";
+  return ["no disc", "no cup", "failed"].includes(eye.status) ? eye.status : "";
 }
