@@ -10,29 +10,20 @@ grade and a disc a square of 2.6 disc diameters, of at most 320 pixels, goes to 
 import argparse
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
 from fundus_plugins.data.coco import AnnotatedImage, build_grading, write_json
 from fundus_plugins.data.coco_file import grading_records
 from fundus_plugins.data.reading import read_record
-from fundus_plugins.photographs.squares import crop_square, disc_square
-
-DIAMETERS, SIDE, QUALITY = 2.6, 320, 90
+from fundus_plugins.photographs.squares import KEPT_DIAMETERS, keep_square
 
 
 def cut(record: dict, path: Path) -> tuple[int, list[float]]:
     """Write the square about a record's disc; its side, and the disc's box in it, XYWH."""
-    x0, y0, x1, y1 = record["disc_box"]
-    square = disc_square((x0, y0, x1, y1), DIAMETERS)
-    image = Image.fromarray(crop_square(read_record(record, "RGB"), square))
-    side = min(SIDE, image.width)
-    scale = side / image.width
-    if scale < 1:
-        image = image.resize((side, side), Image.Resampling.BILINEAR)
-    image.save(path, quality=QUALITY)
-    left, top = round(square[0]), round(square[1])  # as crop_square does
-    return side, [(x0 - left) * scale, (y0 - top) * scale, (x1 - x0) * scale, (y1 - y0) * scale]
+    kept = keep_square(read_record(record, "RGB"), record["disc_box"])
+    path.write_bytes(kept.jpeg)
+    x0, y0, x1, y1 = kept.box
+    return len(kept.pixels), [x0, y0, x1 - x0, y1 - y0]
 
 
 def main() -> None:
@@ -62,7 +53,7 @@ def main() -> None:
             grade = grades[record["annotations"][0]["category_id"]]
             patient = f"{name}_{record.get('patient') or stem}"
             images.append(AnnotatedImage(path, side, side, None, None, None, grade, patient))
-    source = f"squares of {DIAMETERS} disc diameters of {', '.join(map(str, chosen.files))}"
+    source = f"squares of {KEPT_DIAMETERS} disc diameters of {', '.join(map(str, chosen.files))}"
     document = build_grading(images, chosen.output, {"source": source}, grades)
     for entry, box in zip(document["images"], boxes.values(), strict=True):
         entry["disc_box"] = box

@@ -285,7 +285,9 @@ def list_unused(paths: list[Path], files: list[Path], output: Path | None, recur
     for root in (path for path in dict.fromkeys(paths) if path.is_dir()):
         ours = {file.relative_to(root) for file in files if file.is_relative_to(root)}
         found = [
-            x for x in walk_files(root) if not output or not Path(os.path.realpath(root / x)).is_relative_to(output)
+            x
+            for x in walk_files(root, everything=recursive)
+            if not output or not Path(os.path.realpath(root / x)).is_relative_to(output)
         ]
         problems = unused_pictures(root, found, ours, "")
         lines += [str(x) for x in problems if x.kind != "unused folder" and (recursive or x.file == root)]

@@ -70,7 +70,7 @@ def measure_rim(disc: np.ndarray, cup: np.ndarray) -> Rim:
     return Rim(
         _smooth(rim / height),
         _smooth(rim) / _smooth(outer + np.roll(outer, 180)),
-        int(np.count_nonzero(rim <= max(_NO_RIM * height, 1))),
+        int(np.count_nonzero(rim <= _NO_RIM * height)),
     )
 
 

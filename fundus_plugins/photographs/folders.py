@@ -56,14 +56,17 @@ _STRUCTURES = dict.fromkeys(("disc", "discs", "disk", "disks", "od"), "disc") | 
 )
 _BESIDE_STRUCTURES = re.compile("optic|masks?|gt|groundtruths?|seg(?:mentations?)?|annotations?|labels?")
 
-_MAX_DEPTH = 8  # a root that is no data set (a home folder) must not be searched for minutes
+_MAX_DEPTH = 8
 _SKIPPED_FOLDERS = re.compile(r"^(\.|__MACOSX$)", re.IGNORECASE)
 _COPIED_FOLDERS = re.compile(r"_(cropped|square)$", re.IGNORECASE)
 _SKIPPED_FILES = re.compile(r"^(\.|~\$)", re.IGNORECASE)
 
 
-def walk_files(root: Path) -> list[Path]:
-    """Files below `root`, relative to it, sorted; without hidden files, `__MACOSX`, cropped copies.
+def walk_files(root: Path, *, everything: bool = False) -> list[Path]:
+    """Files below `root`, relative to it, sorted; without hidden files and `__MACOSX`.
+
+    Nor, but for `everything`, cropped copies (`X_Cropped` and `X_Square` beside `X`), and what is over _MAX_DEPTH
+    folders deep: a data set has the former, and a folder that is none must not be searched for minutes.
 
     Links to folders are followed where they lead to what is not here anyway, and once. A broken link is a file, which
     cannot be read. Raises OSError for a folder that may not be read: what is in it would be missed in silence.
@@ -79,9 +82,9 @@ def walk_files(root: Path) -> list[Path]:
             relative = Path(folder).relative_to(root)
             entered.add(os.path.realpath(folder))
             there = {name.lower() for name in subfolders}
-            wanted = [name for name in sorted(subfolders) if not _is_skipped(name, there)]
+            wanted = [x for x in sorted(subfolders) if not (_is_hidden(x) or not everything and _is_copy(x, there))]
             links = [name for name in wanted if os.path.islink(os.path.join(folder, name))]
-            deep = len(relative.parts) >= _MAX_DEPTH
+            deep = len(relative.parts) >= _MAX_DEPTH and not everything
             waiting += [] if deep else [relative / name for name in links]
             subfolders[:] = [] if deep else [name for name in wanted if name not in links]
             files += [relative / name for name in names if not _SKIPPED_FILES.search(name)]
@@ -92,10 +95,13 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _is_skipped(name: str, siblings: set[str]) -> bool:
-    """Whether a folder is hidden, or `X_Cropped` or `X_Square` beside the whole photographs in `X`."""
+def _is_hidden(name: str) -> bool:
+    return _SKIPPED_FOLDERS.search(name) is not None
+
+
+def _is_copy(name: str, siblings: set[str]) -> bool:
     copied = _COPIED_FOLDERS.search(name)
-    return bool(_SKIPPED_FOLDERS.search(name) or copied and name[: copied.start()].lower() in siblings)
+    return bool(copied and name[: copied.start()].lower() in siblings)
 
 
 def folder_names(file: Path) -> list[str]:

@@ -6,16 +6,19 @@ from .field import Field
 
 RIGHT, LEFT = "OD", "OS"
 _WORDS = {"od": RIGHT, "right": RIGHT, "os": LEFT, "left": LEFT}
-_LETTERS = {"r": RIGHT, "l": LEFT}  # as a name's first or last part alone
+_LETTERS = {"r": RIGHT, "l": LEFT}
+# Apart from the rest at the name's beginning or end, or after a number that is all else.
+_LETTER = re.compile(r"^[\W_]*([rl])(?=[\W_])|(?<=[\W_])([rl])[\W_]*$|^\d+([rl])$", re.IGNORECASE)
 _FAR = 0.2  # half widths of the field: nearer to its middle, the disc tells nothing
 
 
 def eye_of_name(stem: str) -> str:
     """RIGHT or LEFT where a file's name without suffix has a word for it, such as `P12_OD`, `left-3`, `7R`; else "".
 
-    Words are od, os, right and left; and r and l at either end of the name. Two that disagree say nothing.
+    Words are od, os, right and left; and r and l at either end of the name, apart from the rest, or after a number that
+    is all else: releases and serial numbers begin with letters, too. Two that disagree say nothing.
 
-    >>> eye_of_name("Patient 12 (OS)"), eye_of_name("rightly"), eye_of_name("od_and_os"), eye_of_name("scan_r2")
+    >>> eye_of_name("Patient 12 (OS)"), eye_of_name("rightly"), eye_of_name("od_and_os"), eye_of_name("r2_Im301")
     ('OS', '', '', '')
     """
     found = set(_eye_words(stem).values())
@@ -37,10 +40,10 @@ def patient_of_name(stem: str) -> str:
 
 def _eye_words(stem: str) -> dict[tuple[int, int], str]:
     """Where in a name its words for an eye are, and which eye each means."""
-    parts = list(re.finditer(r"[A-Za-z]+|\d+", stem))
-    found = {x.span(): _WORDS[x[0].lower()] for x in parts if x[0].lower() in _WORDS}
-    ends = parts[:1] + parts[-1:] if len(parts) > 1 else []
-    return found | {x.span(): _LETTERS[x[0].lower()] for x in ends if x[0].lower() in _LETTERS}
+    words = re.finditer(r"[A-Za-z]+", stem)
+    found = {x.span(): _WORDS[x[0].lower()] for x in words if x[0].lower() in _WORDS}
+    letters = {x.span(x.lastindex or 0): x[x.lastindex or 0] for x in _LETTER.finditer(stem)}
+    return found | {span: _LETTERS[letter.lower()] for span, letter in letters.items()}
 
 
 def eye_of_place(disc_x: float, field: Field) -> tuple[str, float]:

@@ -120,7 +120,7 @@ def _listed(path: Path | str, recursive: bool) -> Iterator[Source]:
     if isinstance(path, str):
         yield from _at_url(path, recursive)
     elif path.is_dir():
-        files = [path / x for x in walk_files(path)] if recursive else _folder(path)
+        files = [path / x for x in walk_files(path, everything=True)] if recursive else _folder(path)
         for file in files:
             source = Source(file.relative_to(path).as_posix(), file)
             if file.suffix.lower() in (*PHOTOGRAPH_SUFFIXES, *DICOM_SUFFIXES) or looks_like_dicom(source):

@@ -99,6 +99,8 @@ def _decode_deep(data: bytes, image: Image.Image, path: Path, page: int) -> np.n
         if tags.get(262) not in (1, 2) or set(kinds if isinstance(kinds, tuple) else (kinds,)) != {1}:
             found = f"photometric interpretation {tags.get(262)}, sample format {kinds}"
             raise BadInput(KIND, path, expected, found)
+        if tags.get(284, 1) != 1 and tags.get(277, 1) > 1:  # which OpenCV takes for pixels
+            raise BadInput(KIND, path, "a TIFF whose colours lie pixel by pixel", "one whose colours lie apart")
     else:
         decode_picture(data, image, path, KIND)  # OpenCV does not say what is wrong with a file
     bytes_, as_it_is = np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED

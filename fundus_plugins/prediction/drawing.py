@@ -45,9 +45,8 @@ def draw_disc_and_cup(image: np.ndarray, prediction: FundusPrediction, side: int
     drawn = draw_outlines(image, prediction.disc, prediction.cup, side)
     scale = max(drawn.shape[:2]) / 1000
     sure = "" if np.isnan(prediction.score) else f"  score {prediction.score:.2f}"  # a person's outlines have none
-    text = {MISSED: "no disc found", CUPLESS: "no cup found"}.get(
-        prediction.status, f"vCDR {prediction.vcdr:.2f}{sure}"
-    )
+    instead = {MISSED: "no disc found", CUPLESS: "no cup found"}
+    text = instead.get(prediction.status, f"vCDR {prediction.vcdr:.2f}{sure}")
     if prediction.status == UNGRADABLE:
         text = f"ungradable: {prediction.flags[0]}"
     place = (round(12 * scale), round(32 * scale))

@@ -17,7 +17,7 @@ import numpy as np
 from fundus_plugins.boxes import box_of
 from fundus_plugins.files import refuse_changed
 from fundus_plugins.measures.nerve_head import measure_nerve_head
-from fundus_plugins.photographs.squares import crop_square, disc_square
+from fundus_plugins.photographs.squares import crop_square, disc_square, keep_square
 from fundus_plugins.prediction.onnx_engine import open_session
 
 FOLDER = Path(__file__).parents[1] / "weights"
@@ -97,14 +97,23 @@ class Grader:
         self, photograph: np.ndarray, disc: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:
         """What the network says of the square about a disc: logits (T, 2), maps (T, 2, h, w), and the square."""
+        picture, square = self.square(photograph, disc)
+        logits, maps = self._session.run(["logits", "maps"], {"image": picture.transpose(2, 0, 1)[None]})
+        return logits[0], maps[0], square
+
+    def square(self, photograph: np.ndarray, disc: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+        """What the network sees, (S, S, 3) uint8 RGB, and where it is, XYXY, in pixels of the photograph.
+
+        It comes from a `keep_square`, for so do its training photographs: of others it says something else.
+        """
         box = box_of(disc)
         assert box is not None
-        square = disc_square(box, self._diameters)
-        picture = crop_square(photograph, square)
-        resized = _resize(picture, self._side)
-        logits, maps = self._session.run(["logits", "maps"], {"image": resized.transpose(2, 0, 1)[None]})
-        left, top = round(square[0]), round(square[1])
-        return logits[0], maps[0], (left, top, left + len(picture), top + len(picture))
+        kept = keep_square(photograph, box)
+        inner = disc_square(kept.box, self._diameters)
+        picture = crop_square(kept.pixels, inner)
+        left, top = kept.left + round(inner[0]) / kept.scale, kept.top + round(inner[1]) / kept.scale
+        side = len(picture) / kept.scale
+        return _resize(picture, self._side), (round(left), round(top), round(left + side), round(top + side))
 
 
 def _resize(picture: np.ndarray, side: int) -> np.ndarray:

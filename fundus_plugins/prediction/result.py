@@ -39,8 +39,8 @@ class FundusPrediction:
             disc again; nan without a disc or with one view.
         ellipse: how much like an ellipse the disc was before that, 0 to 1 (`ellipse_iou`); nan without a disc.
         flags: why someone should review it: first the reason of `judge` for which it cannot be graded, or HARD (its
-            gradability is low); then of NO_DISC, NO_CUP, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW), SHAPE (`ellipse` below
-            TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses) and CONTRADICTION (of `grade`).
+            gradability is low); then of NO_DISC, NO_CUP, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW), SHAPE (`ellipse`
+            below TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses) and CONTRADICTION (of `grade`).
         box: (4,) float64 XYXY, of the detection, pixels of the photograph; nan where nothing was detected.
         gradability: 0 to 1, of `judge`; nan for weights without TEST.FLAG_BELOW, whose doubts nobody has measured.
         ungradable: whether it is too low, or this is no photograph of a fundus; there is no `vcdr` then.

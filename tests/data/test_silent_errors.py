@@ -63,6 +63,18 @@ def test_a_date_is_no_patient(tmp_path, capsys, names):
     assert code == 0 and {"normal", "glaucoma"} == set(grades(output / "train_grading.json").values())
 
 
+def test_a_known_patient_does_not_hide_a_guess_that_cannot_be(tmp_path, capsys):
+    """11 photographs of a day, beside the 12 of a patient that the sheet names."""
+    names = [f"20210304_{n:02d}.jpg" for n in range(11)] + [f"x{n:02d}.jpg" for n in range(12)]
+    for name in names:
+        photograph(tmp_path / "in" / name, (8, 8))
+    rows = [f"{x},normal,{'Ann' if x.startswith('x') else ''}" for x in names]
+    (tmp_path / "in" / "grades.csv").write_text("\n".join(["file,grade,patient", *rows]))
+    code, output = convert("graded_sheet", tmp_path / "in", "--sheet", tmp_path / "in" / "grades.csv")
+    assert code == 2 and not output.exists()
+    assert "11 of 23 photographs would be of one patient, 20210304," in capsys.readouterr().err
+
+
 def test_a_given_patient_with_a_large_share_and_a_split_without_a_grade_are_told(tmp_path, capsys):
     for n in range(30):
         photograph(tmp_path / "in" / "normal" / f"a{n}.jpg", (8, 8))

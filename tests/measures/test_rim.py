@@ -60,6 +60,15 @@ def test_without_a_cup_the_rim_is_all_of_the_radius_and_with_a_full_one_there_is
     assert full.widths == pytest.approx(0, abs=1e-9) and full.absent == 360 and full.narrowest[0] == 0
 
 
+@pytest.mark.parametrize("height", [41, 81, 161, 401])
+def test_a_narrow_rim_is_one_however_few_pixels_it_has(height):
+    """A cup of 0.95 of the disc leaves 2.5 % of its height on each side."""
+    y, x = np.indices((height + 20, height + 20)) - (height + 19) / 2
+    disc, cup = (np.hypot(x, y) <= radius for radius in (height / 2, 0.95 * height / 2))
+    rim = measure_rim(disc, cup)
+    assert rim.absent == 0 and ddls_stage(rim.narrowest[0], rim.absent, 1.8) == 5
+
+
 def test_a_crescent_has_no_rim_where_the_cup_touches_the_disc():
     rim = measure_rim(DISC, circle(MIDDLE, MIDDLE + 40, 60) & DISC)  # touches at the bottom
     assert rim.narrowest[1] == pytest.approx(270, abs=6) and 0 < rim.absent < 45

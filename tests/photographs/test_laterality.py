@@ -16,6 +16,8 @@ from tests.conftest import disk
         ("P12_OD", "OD"), ("left-3", "OS"), ("7R", "OD"), ("RightEye 2", ""), ("right eye 2", "OD"), ("IMG_0042", ""),
         ("OD_OS", ""), ("drishtiGS_001", ""), ("L (2)", "OS"), ("1006_left", "OS"), ("od.od", "OD"), ("", ""),
         ("re-scan_12", ""), ("eye_r2", ""), ("le_12", ""), ("scan 3 r", "OD"), ("r", ""), ("rl", ""),
+        ("r2_Im301", ""), ("R0001", ""), ("L12", ""), ("x7k9r", ""), ("P12R", ""), ("l_12", "OS"),
+        ("12-R", "OD"), ("7l", "OS"), ("(R) 12", "OD"),
     ],
 )  # fmt: skip
 def test_names(name, eye):

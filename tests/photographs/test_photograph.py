@@ -205,6 +205,38 @@ def test_a_bomb_is_not_unpacked(tmp_path):
     assert "pixels, found more" in refusal(tmp_path / "bomb.png")
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_tiff_whose_colours_lie_apart_is_read_right_or_not_at_all(tmp_path, bits):
+    """OpenCV takes the planes of 16 bits for pixels, and says nothing."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    planes = (pixels.transpose(2, 0, 1).astype(f"<u{bits // 8}") * (257 if bits == 16 else 1)).tobytes()
+    path = tmp_path / "eye.tif"
+    path.write_bytes(planar_tiff(planes, bits, *pixels.shape[:2]))
+    if bits == 8:
+        assert np.array_equal(read_photograph(path), pixels)
+    else:
+        with pytest.raises(BadInput, match="colours lie pixel by pixel, found one whose colours lie apart"):
+            read_photograph(path)
+
+
+def planar_tiff(planes: bytes, bits: int, height: int, width: int) -> bytes:
+    """Three colours, one after the other, without compression."""
+    entries, more = [], b""
+    size, start = len(planes) // 3, 8 + 2 + 11 * 12 + 4
+    lists = {258: ("H", [bits] * 3), 273: ("I", None), 279: ("I", [size] * 3)}
+    single = {256: width, 257: height, 259: 1, 262: 2, 277: 3, 278: height, 284: 2, 339: 1}
+    data = start + 6 + 12 + 12
+    lists[273] = ("I", [data + k * size for k in range(3)])
+    for tag in sorted({**lists, **single}):
+        if tag in single:
+            entries.append(struct.pack("<HHII", tag, 4, 1, single[tag]))
+        else:
+            kind, values = lists[tag]
+            entries.append(struct.pack("<HHII", tag, 3 if kind == "H" else 4, 3, start + len(more)))
+            more += struct.pack(f"<3{kind}", *values)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + b"\0\0\0\0" + more + planes
+
+
 def test_a_thumbnail_page_of_a_tiff_is_no_second_picture(tmp_path):
     pages = [Image.fromarray(noise(40, 50)), Image.fromarray(noise(4, 5))]
     pages[1].encoderinfo = {"tiffinfo": {254: 1}}

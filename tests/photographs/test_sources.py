@@ -35,6 +35,14 @@ def ids(*paths, **options) -> list[str]:
     return [x.id for x in list_sources(paths, **options)]
 
 
+def test_nothing_below_is_passed_over_that_a_user_names(tmp_path, picture):
+    """In a data set `eyes_square` beside `eyes` holds copies, and folders are not as deep."""
+    deep = "/".join("123456789")
+    for name in ("eyes/a.png", "eyes_square/b.png", f"{deep}/c.png"):
+        save(tmp_path / name, picture)
+    assert ids(tmp_path, recursive=True) == [f"{deep}/c.png", "eyes/a.png", "eyes_square/b.png"]
+
+
 def test_a_folder_gives_its_photographs_and_with_recursive_those_below(tmp_path, picture):
     for name in ("b.png", "a.png", "sub/c.png", "sub/deep/d.png", "._a.png", ".hidden/e.png", "__MACOSX/f.png"):
         save(tmp_path / name, picture)

@@ -15,7 +15,7 @@ from fundus_plugins.data.phantom.drawing import draw_phantom
 from fundus_plugins.data.phantom.sampling import sample_parameters
 from fundus_plugins.files import file_hash
 from fundus_plugins.modeling import ranking_cnn
-from fundus_plugins.photographs.squares import crop_square
+from fundus_plugins.photographs.squares import keep_square
 from fundus_plugins.prediction.grading import FILE, NETWORK, Grade, Grader, draw_cam, mean_map, number_of_successes
 from fundus_plugins.prediction.predictor import PACKAGED
 from fundus_plugins.prediction.result import CONTRADICTION, MEASURED, MISSED, UNGRADABLE
@@ -45,11 +45,9 @@ def test_the_packaged_files_hold_the_same_weights(grader):
     load_trained_weights(model, WEIGHTS)
     drawn = phantom("suspicious")
     logits, maps, square = grader.look(drawn.image, drawn.disc)
-    picture = torch.from_numpy(np.array(crop_square(drawn.image, square)))
-    assert picture.shape[0] == square[2] - square[0]
-    from fundus_plugins.prediction.grading import _resize
-
-    image = torch.from_numpy(_resize(picture.numpy(), 384).copy()).permute(2, 0, 1)[None]
+    picture, where = grader.square(drawn.image, drawn.disc)
+    assert picture.shape == (384, 384, 3) and where == square
+    image = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None]
     with torch.no_grad():
         for number, network in enumerate(model.networks):
             expected, expected_maps = network.logits_and_maps(image)
@@ -57,17 +55,17 @@ def test_the_packaged_files_hold_the_same_weights(grader):
             np.testing.assert_allclose(maps[number], expected_maps[0], atol=2e-2)
 
 
-def test_the_same_square_as_in_training(grader, tmp_path):
-    """What GradingMapper gives the network is what `Grader` does."""
-    import cv2
-
+@pytest.mark.parametrize("size", [512, 1400])  # the square is larger than what is kept of it in the second
+def test_the_same_square_as_in_training(grader, tmp_path, size):
+    """What GradingMapper gives the network, of what docs/scripts/graded_squares.py keeps, is what `Grader` does."""
     from fundus_plugins.boxes import box_of
     from fundus_plugins.data.grading_mapper import GradingMapper
-    from fundus_plugins.prediction import grading
 
-    drawn = phantom("normal")
-    path = str(tmp_path / "eye.png")
-    cv2.imwrite(path, drawn.image[..., ::-1])
+    rng = np.random.default_rng(5)
+    drawn = draw_phantom(sample_parameters(rng, "normal", "disc"), size, rng)
+    kept = keep_square(drawn.image, box_of(drawn.disc))
+    assert (kept.scale < 1) == (size == 1400) and len(kept.pixels) <= 320
+    (tmp_path / "eye.jpg").write_bytes(kept.jpeg)
     mapper = GradingMapper(
         False,
         categories=["normal"],
@@ -77,10 +75,12 @@ def test_the_same_square_as_in_training(grader, tmp_path):
         image_format="RGB",
         crop_diameters=2.5,
     )
-    mapped = mapper({"file_name": path, "disc_box": box_of(drawn.disc)})["image"]
-    _, _, square = grader.look(drawn.image, drawn.disc)
-    ours = grading._resize(crop_square(drawn.image, square), 384).transpose(2, 0, 1)
-    np.testing.assert_array_equal(mapped.numpy(), ours)
+    mapped = mapper({"file_name": str(tmp_path / "eye.jpg"), "disc_box": kept.box})["image"]
+    ours, (left, top, right, bottom) = grader.square(drawn.image, drawn.disc)
+    np.testing.assert_array_equal(mapped.numpy(), ours.transpose(2, 0, 1))
+    x0, y0, x1, y1 = box_of(drawn.disc)
+    assert right - left == bottom - top == pytest.approx(2.5 * max(x1 - x0, y1 - y0), abs=1 / kept.scale)
+    assert [(left + right) / 2, (top + bottom) / 2] == pytest.approx([(x0 + x1) / 2, (y0 + y1) / 2], abs=1 / kept.scale)
 
 
 def test_a_larger_cup_is_never_graded_lower(grader):

@@ -1,6 +1,6 @@
 // A photograph's pixels in; disc, cup and what is measured of them out: what FundusPredictor gives.
 
-import { emptyMask, paste } from "./masks.js";
+import { both, emptyMask, paste } from "./masks.js";
 import { measure } from "./measures.js";
 import { ellipseIou, regularDiscAndCup, towardsEllipses } from "./shape.js";
 import { predictInViews } from "./views.js";
@@ -24,6 +24,7 @@ export async function predict(look, photograph, settings) {
   if (settings.regular_shape) ({ disc, cup } = regularDiscAndCup(disc, cup, size));
   const ellipse = ellipseIou(disc);
   if (settings.ellipse_weight) ({ disc, cup } = towardsEllipses(disc, cup, settings.ellipse_weight, size));
+  cup = both(cup, disc); // a model may draw it beyond
   const agreement = found ? found.agreement : NaN;
   const score = found ? found.score : NaN;
   return { disc, cup, score, agreement, ellipse, ...measure(disc, cup, size, { agreement, ellipse }, settings) };

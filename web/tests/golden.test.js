@@ -5,7 +5,7 @@ import test from "node:test";
 
 import { cropped, towards } from "../src/crop.js";
 import { paste } from "../src/masks.js";
-import { verticalRatio } from "../src/measures.js";
+import { measure, verticalRatio } from "../src/measures.js";
 import { resize, resizedSize } from "../src/resize.js";
 import { ellipseIou, regularDiscAndCup, towardsEllipses } from "../src/shape.js";
 import { agreementOfPasses, samePlace } from "../src/views.js";
@@ -15,6 +15,19 @@ test("photographs get the sides that Detectron2 gives them", () => {
   for (const { size, sides, new: [height, width] } of golden.sizes) {
     assert.deepEqual(resizedSize({ height: size[0], width: size[1] }, sides), { width, height });
   }
+});
+
+test("a cup that was not found is no ratio of zero", () => {
+  const mask = (data) => ({ left: 0, top: 0, width: 3, height: 3, data: Uint8Array.from(data) });
+  const [disc, none] = [mask([0, 1, 0, 1, 1, 1, 0, 1, 0]), mask(Array(9).fill(0))];
+  const size = { width: 30, height: 30 };
+  const sure = { agreement: 1, ellipse: 1 };
+  const settings = { flag_below: 0.5, flag_ellipse_below: 0.5, vcdr_margin: 0.1 };
+  const cupless = measure({ ...disc, left: 9, top: 9 }, none, size, sure, settings);
+  assert.deepEqual(cupless, { vcdr: NaN, interval: [NaN, NaN], flags: ["no cup"] });
+  assert.deepEqual(measure(none, none, size, sure, settings).flags, ["no disc"]);
+  const one = mask([0, 0, 0, 0, 1, 0, 0, 0, 0]);
+  assert.equal(measure({ ...disc, left: 9, top: 9 }, { ...one, left: 9, top: 9 }, size, sure, settings).vcdr, 1 / 3);
 });
 
 test("resizing gives PyTorch's pixels", () => {

@@ -46,7 +46,10 @@ def _settle_patients(listing: Listing, root: Path, guess: bool) -> None:
     if guess:
         listing.records = [x if x.patient else replace(x, patient=_guess(x.photograph)) for x in listing.records]
     numbers = Counter(record.patient for record in listing.records if record.patient)
-    for patient, number in numbers.most_common(1):
+    # A guess that cannot be comes before a known patient with as many photographs.
+    suspects = sorted(numbers, key=lambda x: (numbers[x] - known[x] > MOST_OF_A_GUESS, numbers[x]), reverse=True)
+    for patient in suspects[:1]:
+        number = numbers[patient]
         some = ", ".join([x.photograph.name for x in listing.records if x.patient == patient][:3])
         settled = "--patient REGEX, whose first group is the patient in a file's name (--patient '.+': each its own)"
         if number - known[patient] > MOST_OF_A_GUESS:

@@ -93,6 +93,11 @@ class Journal:
         """The records of photographs of which everything was done."""
         return Records(self._file, {id: line for id, line in self._lines.items() if not line.error})
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """Where the photograph of every record is, failed ones, too, by its id."""
+        return {id: line.path for id, line in self._lines.items()}
+
     def add(self, record: Mapping[str, Any]) -> None:
         """Write a record's line; it survives the end of this process, and at most a second later a power cut."""
         if self._manifest is not None:
@@ -195,11 +200,11 @@ def _found(output: Path) -> dict[str, Any]:
 def refuse_another(output: str, found: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
     """Raise ValueError where records were made, as `found` says, in another way than by the manifest."""
     found, wanted = _flat(found), _flat(json.loads(json.dumps(manifest)))
-    different = [name for name in wanted if name not in found or found[name] != wanted[name]]
+    different = [name for name in {**wanted, **found} if found.get(name) != wanted.get(name)]
     if different:
         name = different[0]
         raise ValueError(
-            f"{output} holds a run with other {name}: {_short(found.get(name))}, now {_short(wanted[name])}; "
+            f"{output} holds a run with other {name}: {_short(found.get(name))}, now {_short(wanted.get(name))}; "
             "choose another --output, or --overwrite to begin anew"
         )
 

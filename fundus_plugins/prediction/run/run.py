@@ -156,9 +156,11 @@ def predict_sources(
     outcome = Outcome(unused=unused)
     job = Job(output, options, facts, corrections)
     with Journal(output, manifest, overwrite=overwrite) as journal:
-        done = journal.done.lines
+        done, paths = journal.done.lines, journal.paths
         if not corrections:  # which know photographs by their ids
-            sources = with_known_ids(sources, {line.path: id for id, line in done.items()})
+            sources = with_known_ids(sources, {path: id for id, path in paths.items()})
+        for source in sources:
+            refuse_taken(source, paths.get(source.id), output)
         todo = [x for x in sources if not is_done(x, done.get(x.id), job)]
         outcome.before = len(sources) - len(todo)
         if workers == 1:
@@ -212,15 +214,19 @@ def with_known_ids(sources: Sequence[Source], ids: Mapping[str, str]) -> list[So
     return [replace(x, id=ids.get(place_of(x), x.id)) for x in sources]
 
 
+def refuse_taken(source: Source, path: str | None, output: Path) -> None:
+    """Raise ValueError where the record of a photograph's id, failed or not, is of another photograph."""
+    if path not in (None, place_of(source)):
+        raise ValueError(
+            f"{output} holds a photograph {source.id!r} of {path}, and this is {source.where}; choose another --output"
+        )
+
+
 def is_done(source: Source, done: Line | None, job: Job) -> bool:
     """Whether a record is there that still counts. Raises ValueError where it is of another photograph."""
     if done is None:
         return False
-    if done.path != place_of(source):
-        raise ValueError(
-            f"{job.output} holds a photograph {source.id!r} of {done.path}, and this is {source.where}; "
-            "choose another --output"
-        )
+    refuse_taken(source, done.path, job.output)
     return done.stamp == job.stamp(source) and all((job.output / x).exists() for x in done.files)
 
 

@@ -393,6 +393,20 @@ def test_both_eyes_stand_side_by_side_with_their_difference(page, drawn):
     assert page.is_hidden("#patient")
 
 
+def test_patients_of_one_name_in_two_folders_are_two(browser, drawn):
+    """The id of a photograph is of the folder that was named in its run, and a name is no register of patients."""
+    folder, records = drawn
+    one, other, third = (dict(copy.deepcopy(records[i]), id="abc"[i], patient="P1") for i in range(3))
+    one |= {"eye": "OD", "patient_source": "name", "path": "/photographs/a/P1_OD.jpg"}
+    other |= {"eye": "OS", "patient_source": "name", "path": "/photographs/b/P1_OS.jpg"}
+    third |= {"eye": "OS", "patient_source": "list", "path": "/photographs/a/x.jpg"}
+    with opened(browser, write_report(folder / "named", [one, other, third]).as_uri() + "#eye=a") as page:
+        assert page.is_hidden("#patient")
+    other["path"] = "/photographs/a/P1_OS.jpg"
+    with opened(browser, write_report(folder / "one", [one, other, third]).as_uri() + "#eye=a") as page:
+        assert "Difference of vCDR" in page.inner_text("#patient") and page.locator(".small-eye").count() == 2
+
+
 def test_there_is_no_asymmetry_where_it_cannot_be_told(browser, drawn):
     folder, records = drawn
     eyes = [dict(copy.deepcopy(records[0]), id="a", eye="OD"), dict(copy.deepcopy(records[1]), id="b", eye="")]

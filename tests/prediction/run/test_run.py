@@ -193,6 +193,16 @@ def test_a_photograph_of_the_same_id_from_elsewhere_is_not_taken_for_it(tmp_path
         run([Source("eye", other)], tmp_path / "out")
 
 
+def test_nor_does_it_take_the_place_of_one_that_failed(tmp_path):
+    (path,) = draw(tmp_path / "b", 1)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / path.name).write_bytes(b"no photograph")
+    run([Source("eye", tmp_path / "a" / path.name)], tmp_path / "out")
+    with pytest.raises(ValueError, match="holds a photograph 'eye' of .*a/eye0.png, and this is .*b/eye0.png"):
+        run([Source("eye", path)], tmp_path / "out")
+    assert [x["status"] for x in rows(tmp_path / "out")] == ["failed"]
+
+
 def test_photographs_are_added_to_a_folder_of_results(tmp_path):
     first, second = draw(tmp_path / "in", 2)
     run(list_sources([second]), tmp_path / "out")

@@ -2,12 +2,18 @@
 
 const BY_PATIENT = new Map();
 for (const eye of EYE_LIST) {
-  if (eye.patient) BY_PATIENT.set(eye.patient, [...(BY_PATIENT.get(eye.patient) ?? []), eye]);
+  if (eye.patient) BY_PATIENT.set(personOf(eye), [...(BY_PATIENT.get(personOf(eye)) ?? []), eye]);
+}
+
+/** What tells patients apart: one that a file's name tells is of its folder alone. */
+function personOf(eye) {
+  const named = eye.patient_source === "name";
+  return JSON.stringify([eye.patient, named, named ? eye.path.replace(/[^/\\]*$/, "") : ""]);
 }
 
 /** Show the patient's eyes, where there is more than this one. */
 function showPatient(current) {
-  const eyes = BY_PATIENT.get(current.patient) ?? [];
+  const eyes = BY_PATIENT.get(personOf(current)) ?? [];
   $("patient").hidden = eyes.length < 2;
   if (eyes.length < 2) return $("patient").replaceChildren();
   const of = (side) => eyes.filter((eye) => eye.eye === side);
