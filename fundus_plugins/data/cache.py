@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from fundus_plugins.files import atomic_write
+from fundus_plugins.photographs.photograph import READING
 
 
 class ArrayCache:
     """Keeps what is slow to make (a 2000-pixel photograph decoded and resized) as one .npz file an entry.
 
-    An entry's name is the hash of its key, so an entry is never out of date: whatever is made from something else has
-    another name. Nothing is ever deleted; the folder may be, at any time. Processes may share it.
+    An entry's name is the hash of its key and of READING, so an entry is never out of date: whatever is made from
+    something else has another name. Nothing is ever deleted; the folder may be, at any time. Processes may share it.
 
     Args:
         folder: made when needed; "" to keep nothing.
@@ -29,7 +30,7 @@ class ArrayCache:
         """The arrays kept under `key` (anything whose JSON tells it apart), or those of `make`, which are then kept."""
         if not self.folder:
             return make()
-        name = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+        name = hashlib.sha256(json.dumps([READING, key], sort_keys=True, default=str).encode()).hexdigest()
         path = os.path.join(self.folder, f"{name[:32]}.npz")
         try:
             with np.load(path, allow_pickle=False) as file:

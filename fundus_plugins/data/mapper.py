@@ -122,7 +122,14 @@ class DiscCupMapper:
         dataset_dict = copy.deepcopy(dataset_dict)
         annotations = dataset_dict.pop("annotations", []) if self.is_train else dataset_dict.pop("annotations", None)
         size = [dataset_dict.get("height"), dataset_dict.get("width")]
-        key = [file_state(dataset_dict["file_name"]), size, self.image_format, repr(self.fixed), annotations]
+        key = [
+            file_state(dataset_dict["file_name"]),
+            size,
+            self.image_format,
+            repr(self.fixed),
+            self.structures,
+            annotations,
+        ]
         kept = self.cache.get(key, lambda: self._read_and_resize(dataset_dict, annotations or []))
 
         marks = mark(*kept["masks"]) if self.is_train else None  # for the augmentations that must know where it is

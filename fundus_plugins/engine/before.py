@@ -11,7 +11,7 @@ from detectron2.data import DatasetCatalog
 from detectron2.utils import comm
 
 from fundus_plugins.config import flatten
-from fundus_plugins.data.annotations import DISC, parse_categories
+from fundus_plugins.data.annotations import CUP, DISC, parse_categories
 from fundus_plugins.data.registration import disc_cup_structures
 from fundus_plugins.engine.checkpoint import checkpoints
 from fundus_plugins.engine.run_record import FILE, read_starts
@@ -110,6 +110,11 @@ def check_best_metric(cfg: CfgNode) -> None:
     if group != expected or name not in names:
         some = ", ".join(f"{expected}/{x}" for x in names[:6])
         raise ValueError(f"TEST.BEST_METRIC {cfg.TEST.BEST_METRIC}: expected a metric such as {some}")
+    if not is_grading(cfg) and re.match(_OF_CUPS, name) and not _has_cups(cfg, cfg.DATASETS.TEST[0]):
+        raise ValueError(
+            f"TEST.BEST_METRIC {cfg.TEST.BEST_METRIC}: data set {cfg.DATASETS.TEST[0]} has no cup, without which it is "
+            "no number; choose one of the disc, such as disc_cup/dice_od"
+        )
     if re.match(_NO_BEST, name):
         raise ValueError(f"TEST.BEST_METRIC {cfg.TEST.BEST_METRIC}: neither its highest nor its lowest value is best")
     lowest = re.match(_LOWEST_IS_BEST, name) is not None
@@ -122,6 +127,13 @@ def check_best_metric(cfg: CfgNode) -> None:
 
 _LOWEST_IS_BEST = r"(loss|contradictions|(vcdr_)?mae)\b|(hd95|asd|ece)_"  # with -low and -high
 _NO_BEST = r"vcdr_(bias|limit_)"
+_OF_CUPS = r"miou|iou_cup|vcdr_|\w+_oc\b|\w+_oc_"
+
+
+def _has_cups(cfg: CfgNode, name: str) -> bool:
+    structures = disc_cup_structures(name, parse_categories(cfg.DATASETS.CATEGORIES))
+    annotations = (x for record in DatasetCatalog.get(name) for x in record.get("annotations", ()))
+    return any(structures[x["category_id"]] == CUP for x in annotations)
 
 
 def _grading_names(grades: Sequence[str]) -> list[str]:

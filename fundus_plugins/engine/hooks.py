@@ -57,6 +57,8 @@ class BestCheckpointer(HookBase):
         value, iteration = self.trainer.storage.latest().get(self.metric, (None, None))
         if value is None:
             raise KeyError(f"TEST.BEST_METRIC: the evaluation gives no {self.metric}")
+        if np.isnan(value):
+            logging.getLogger(__name__).warning(f"{self.metric} is not a number: no weights are kept as the best")
         if value < self.best_metric if self.lowest else value > self.best_metric:
             self.best_metric = float(value)  # before saving, so that the checkpoint knows it
             # The last evaluation comes after the last step, when the storage counts on.

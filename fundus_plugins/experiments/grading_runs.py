@@ -16,6 +16,7 @@ from detectron2.utils.logger import setup_logger
 from fundus_plugins.config import get_fundus_cfg, without_weights
 from fundus_plugins.data.registration import datasets_root, register_fundus_datasets, require_dataset
 from fundus_plugins.engine.trainer import FundusTrainer, train
+from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.evaluation.plots import draw_confusion, draw_loss_curves, read_curve
 from fundus_plugins.experiments.in_processes import each_in_processes
 from fundus_plugins.experiments.table import Row
@@ -68,7 +69,7 @@ class GradingStudy:
     def result(self, row: str, seed: int, split: int) -> dict | None:
         """What the evaluator wrote for a run's test set, and the commits it was made by; None if it is not done."""
         folder = self.folder(row, seed, split)
-        path = folder / "evaluation" / f"{self.splits[split].test}_metrics.json"
+        path = folder / "evaluation" / f"{file_stem(self.splits[split].test)}_metrics.json"
         if not path.is_file():
             return None
         commits = json.loads((folder / "started.json").read_text(encoding="utf-8"))
@@ -98,6 +99,8 @@ def run(study: GradingStudy, row: Row, seed: int, split: int) -> None:
         load_trained_weights(model, str(folder / "model_best.pth"))
         cfg.DATASETS.TEST = (study.splits[split].test,)
         FundusTrainer.test(cfg, model)
+        if study.result(row.name, seed, split) is None:
+            raise RuntimeError(f"{folder}: the evaluation wrote no figures of {cfg.DATASETS.TEST[0]}")
         for path in folder.rglob("*.pth"):
             if path.name != "model_best.pth":  # of many runs they would fill the disk
                 path.unlink()
@@ -189,7 +192,7 @@ def write_comparison(study: GradingStudy, results: Results, command: str, about:
         method: read_runs(
             [
                 [
-                    study.folder(method, seed, split) / "evaluation" / f"{sets.test}_images.csv"
+                    study.folder(method, seed, split) / "evaluation" / f"{file_stem(sets.test)}_images.csv"
                     for split, sets in enumerate(study.splits)
                 ]
                 for seed in seeds

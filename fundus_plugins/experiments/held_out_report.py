@@ -94,7 +94,7 @@ def held_out_markdown(report: dict) -> str:
         )
     found = report["intervals"]
     if found["margin"] is not None and len(found["covered"]) > 1:
-        covered = ", ".join(f"{name} {part:.0%}" for name, part in found["covered"].items())
+        covered = ", ".join(f"{name} {part:.0%}" for name, part in found["covered"].items() if part is not None)
         parts.append(
             f"Interval of the vCDR ({report['reference']}): {found['margin']:.3f} to either side holds the truth of "
             f"nine in ten photographs of every set; {found['worst']} asks for it. With the margin of the others it "
@@ -124,7 +124,8 @@ def _intervals(results: Sequence[dict], row: str, sets: Sequence[str]) -> dict:
     """`margin_over_sources` of the photographs' mean errors over the runs that measured them."""
     rows = [{"set": name} | x for name in sets for x in _by_photograph(results, row, name).values()]
     found = margin_over_sources(rows)
-    return found | {"margin": found["margin"] if np.isfinite(found["margin"]) else None}
+    covered = {name: part if np.isfinite(part) else None for name, part in found["covered"].items()}
+    return found | {"margin": found["margin"] if np.isfinite(found["margin"]) else None, "covered": covered}
 
 
 def _by_photograph(results: Sequence[dict], row: str, name: str) -> dict[int, dict[str, float]]:
@@ -134,8 +135,8 @@ def _by_photograph(results: Sequence[dict], row: str, name: str) -> dict[int, di
         found.setdefault(image["image_id"], []).append(image)
     return {
         image_id: {
-            metric: float(np.mean([np.nan if x[metric] is None else x[metric] for x in same]))
-            for metric in (*METRICS, "detection_rate")
+            metric: float(np.mean([np.nan if x.get(metric) is None else x[metric] for x in same]))
+            for metric in (*METRICS, "detection_rate", "vcdr_predicted")
         }
         for image_id, same in found.items()
     }

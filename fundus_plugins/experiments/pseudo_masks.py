@@ -56,6 +56,7 @@ class Limits:
             "not the size of a disc": not smallest <= diameter <= largest,
             "dark": share < self.lit,
             "no cup": not found.cup.any(),
+            "ungradable": found.ungradable,
             "cut off by the edge": "cut off by the edge" in found.flags,
         }
         return [reason for reason, there in reasons.items() if there]

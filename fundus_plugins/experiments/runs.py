@@ -25,6 +25,7 @@ from fundus_plugins.engine.run_record import named_files
 from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.experiments.robustness import measure
 from fundus_plugins.files import atomic_write, file_hash
+from fundus_plugins.prediction import gradability
 from fundus_plugins.prediction.predictor import FundusPredictor
 from fundus_plugins.provenance import current_commit
 
@@ -158,7 +159,7 @@ def _measuring(run: Run) -> dict[str, str]:
     files = {f"{name} sha256": file_hash(run.files[name]) for name in run.measured.values()}
     cfg = get_fundus_cfg(run.config, run.options)  # what "auto" means is another thing on every machine
     precision = {"TEST.PRECISION": repr(str(prediction_precision(cfg.TEST.PRECISION, cfg.MODEL.DEVICE)))}
-    return _flat(run, measuring=True) | precision | files
+    return _flat(run, measuring=True) | precision | files | {"gradability sha256": file_hash(gradability.FILE)}
 
 
 def _trained_on(run: Run) -> tuple[str, ...]:
@@ -233,7 +234,9 @@ def _evaluated(run: Run, dataset: str) -> list[dict]:
 
 def _measured(run: Run) -> list[dict]:
     weights = ["MODEL.WEIGHTS", str(run.folder / "model_final.pth")]
-    no_limits = [x for key in LIMITS for x in (key, 0.0)]
+    # Limits can be chosen afterwards; whether photographs are judged, which is with a limit, cannot.
+    judged = 1e-9 if get_fundus_cfg(run.config, run.options).TEST.FLAG_BELOW else 0.0
+    no_limits = [x for key in LIMITS for x in (key, judged if key == "TEST.FLAG_BELOW" else 0.0)]
     predictor = FundusPredictor(get_fundus_cfg(run.config, [*run.options, *weights, *no_limits]))
     return [
         {"set": label} | _numbers({key: value for key, value in row.items() if key not in ("alteration", "level")})

@@ -66,13 +66,13 @@ def cross_validated_margin(rows: Sequence[dict], coverage: float = 0.9) -> dict[
     """How far an interval about the predicted cup-to-disc ratio must reach to hold the true one.
 
     Split conformal prediction: the margin is the `coverage` quantile (n + 1 corrected) of the absolute errors of rows
-    with a found disc and a known cup. Each run is held to the margin of the others.
+    with a found disc, a found cup and a known one. Each run is held to the margin of the others.
 
     Returns:
         `margin`, of all rows, and `covered`, the part of the rows that the others' margins hold. A margin is infinite
         where there are too few rows for the coverage (fewer than 9 for 0.9).
     """
-    rows = [row for row in rows if np.isfinite(row["vcdr_mae"]) and row["detection_rate"]]
+    rows = [row for row in rows if np.isfinite(row["vcdr_mae"]) and _has_ratio(row)]
     covered = [
         row["vcdr_mae"] <= _margin(others, coverage) for run, others in _each_and_the_others(rows) for row in run
     ]
@@ -91,7 +91,7 @@ def margin_over_sources(rows: Sequence[dict], coverage: float = 0.9) -> dict:
         its rows that the margin of the others holds, nan where there are no others.
     """
     rows = [row for row in rows if row["vcdr_mae"] is not None and np.isfinite(row["vcdr_mae"])]
-    sources = {name: [x for x in rows if x["set"] == name and x["detection_rate"]] for name in _sets(rows)}
+    sources = {name: [x for x in rows if x["set"] == name and _has_ratio(x)] for name in _sets(rows)}
     margins = {name: _margin(found, coverage) for name, found in sources.items() if found}
     covered = {}
     for name in margins:
@@ -100,6 +100,11 @@ def margin_over_sources(rows: Sequence[dict], coverage: float = 0.9) -> dict:
         covered[name] = float(np.mean(held)) if not math.isnan(others) else math.nan
     worst = max(margins, key=lambda name: margins[name], default=None)
     return {"margin": margins[worst] if worst else math.inf, "worst": worst, "covered": covered}
+
+
+def _has_ratio(row: dict) -> bool:
+    """Whether a disc and a cup were found: without, a photograph has no ratio and no interval."""
+    return bool(row["detection_rate"]) and row.get("vcdr_predicted") != 0
 
 
 def _sets(rows: Sequence[dict]) -> list[str]:

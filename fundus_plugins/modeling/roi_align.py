@@ -133,9 +133,9 @@ class ROIAlign(nn.Module):
         """(N, C, H, W) features and (R, 5) rois, as for `roi_align`, to (R, C, output, output)."""
         if features.is_cpu and self.sampling_ratio > 0:
             return roi_align(features, rois, self.output_size, self.spatial_scale, self.sampling_ratio)
-        return torchvision_roi_align(
-            features, rois.to(features.dtype), self.output_size, self.spatial_scale, self.sampling_ratio, aligned=True
-        )
+        # In float32: bfloat16 knows coordinates of some hundred pixels to one or two.
+        where = self.output_size, self.spatial_scale, self.sampling_ratio
+        return torchvision_roi_align(features.float(), rois.float(), *where, aligned=True).to(features.dtype)
 
     def extra_repr(self) -> str:
         return (

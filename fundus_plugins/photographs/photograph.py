@@ -11,6 +11,7 @@ from .picture import decode_picture, open_bytes, open_picture, orientation, png_
 from .problems import BadInput
 
 KIND = "unreadable photograph"
+READING = 2  # another number where pixels are read otherwise than before: what was kept of them is void then
 MODES = ("RGB", "RGBA", "RGBX", "RGBa", "L", "LA", "La", "1", "P", "PA", "CMYK", "YCbCr")  # of 8 bits, and fewer
 
 

@@ -9,6 +9,7 @@ import torch
 from detectron2.data import detection_utils
 from detectron2.structures import BitMasks, BoxMode
 
+from fundus_plugins.data.annotations import IGNORED
 from fundus_plugins.data.augmentation import build_fundus_augmentations
 from fundus_plugins.data.mapper import DiscCupMapper, build_fundus_mapper
 from tests.conftest import disk
@@ -139,6 +140,10 @@ def test_cache_gives_the_same_and_follows_changes(tmp_path, monkeypatch):
     for path in (tmp_path / "cache").iterdir():
         path.write_bytes(b"damaged")
     assert same(entry) == 3
+    monkeypatch.setattr("fundus_plugins.data.cache.READING", 999)  # a reader that reads otherwise
+    assert same(entry) == 4
+    plain.structures = cached.structures = (0, IGNORED)  # other names of categories
+    assert same(entry) == 5
 
 
 def test_cache_needs_one_size(tmp_path):

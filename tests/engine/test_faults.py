@@ -485,6 +485,20 @@ def test_the_worst_is_not_kept_as_the_best(config, metric, lowest):
     assert _takes_one_direction(config("TEST.BEST_METRIC", f"disc_cup/{metric}")) is lowest
 
 
+def test_a_metric_of_cups_where_there_are_none_is_told(config, phantoms, tmp_path, steps):
+    """It would be no number, and no weights would be kept as the best."""
+
+    def no_cups(document):
+        document["annotations"] = [x for x in document["annotations"] if x["category_id"] != 2]
+
+    name = changed_val(phantoms, tmp_path / "val.json", no_cups)
+    for metric in ("miou", "dice_oc", "hd95_oc_dd-low", "vcdr_mae"):
+        with pytest.raises(ValueError, match=f"TEST.BEST_METRIC disc_cup/{metric}: .*val.json has no cup.*dice_od"):
+            train(config("DATASETS.TEST", (name,), "TEST.BEST_METRIC", f"disc_cup/{metric}"))
+    assert not steps
+    assert _takes_one_direction(config("DATASETS.TEST", (name,), "TEST.BEST_METRIC", "disc_cup/hd95_od_dd"))
+
+
 def test_a_learning_rate_that_a_resumed_run_would_not_heed_is_told(config, steps):
     steps.stop_at = 2
     with pytest.raises(Stopped):

@@ -4,11 +4,16 @@ import os
 import signal
 
 import pytest
+import torch
 
 import fundus_plugins
+from fundus_plugins.data.registration import require_dataset
+from fundus_plugins.evaluation import GradingEvaluator
 from fundus_plugins.experiments import grading_runs
 from fundus_plugins.experiments.table import Row
 from tests.conftest import grading_config
+
+GRADES = ["normal", "suspicious", "glaucoma"]
 
 
 class Study(grading_runs.GradingStudy):
@@ -52,6 +57,28 @@ def test_nor_does_it_in_a_process_of_its_own(results):
     failures = []
     assert results(["diverges"], 2, failures) == [{}]
     assert failures == ["diverges, seed 0, split 0: the loss is nan"]
+
+
+def test_a_set_may_be_a_path(phantoms, tmp_path):
+    """What the evaluator writes of it is found again, whatever the path holds."""
+    path = tmp_path / "my set+" / "test.json"
+    path.parent.mkdir()
+    path.write_bytes((phantoms / "phantom" / "test_grading.json").read_bytes())
+    require_dataset(str(path))
+    study = grading_runs.GradingStudy(
+        "Study", [Row("a", "", {}, {})], [grading_runs.Split("x", "y", str(path))], tmp_path
+    )
+    folder = study.folder("a", 0, 0)
+    assert study.result("a", 0, 0) is None
+    evaluator = GradingEvaluator(str(path), GRADES, str(folder / "evaluation"))
+    evaluator.reset()
+    for number in range(len(GRADES)):
+        record = {"image_id": number, "file_name": f"{number}.png", "grade": number}
+        scores, above = torch.eye(3)[number], torch.tensor([number > 0, number > 1]).float()
+        evaluator.process([record], [{"grade": number, "scores": scores, "above": above, "loss": torch.tensor(0.0)}])
+    evaluator.evaluate()
+    (folder / "started.json").write_text('["abc"]')
+    assert study.result("a", 0, 0)["commits"] == ["abc"]
 
 
 def test_another_error_is_raised(results):

@@ -195,6 +195,15 @@ def test_the_interval_of_the_reference_over_sets():
     assert "With the margin of the others it holds, of each: a 100%, b 0%." in held_out_markdown(report)
 
 
+def test_one_set_alone_has_an_interval_and_no_coverage():
+    images = [image(str(i), 0.9, bias=0.01 * i) for i in range(12)]
+    one = Table("T", "r", "", [Row("r", "rfnet_refuge.yaml", {}, {})])
+    report = report_held_out(one, [result("r", "all", *images)], seeds=[0], command="c")
+    assert report["intervals"]["margin"] is not None and report["intervals"]["covered"] == {"s": None}
+    json.dumps(report, allow_nan=False)
+    assert "nan" not in held_out_markdown(report)
+
+
 def test_a_table_names_its_sets(tmp_path):
     path = tmp_path / "t.yaml"
     row = {"name": "r", "config": "rfnet_refuge.yaml"}

@@ -39,6 +39,7 @@ def found(**changes):
         ({"cup": np.zeros((200, 220), bool)}, ["no cup"]),
         ({"disc": np.zeros((200, 220), bool)}, ["no disc"]),
         ({"flags": (AT_EDGE,)}, ["cut off by the edge"]),
+        ({"ungradable": True, "vcdr": float("nan"), "flags": ("too dark",)}, ["ungradable"]),
     ],
 )
 def test_why(changes, doubts):

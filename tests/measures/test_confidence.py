@@ -70,6 +70,8 @@ def test_each_run_is_judged_by_the_others():
     assert margin == {"margin": pytest.approx(0.1), "covered": 0.5}
     assert cross_validated_margin(rows)["margin"] == np.inf  # 90 % of four errors cannot be had
     assert cross_validated_margin([])["margin"] == np.inf
+    cupless = {"run": "a", "vcdr_mae": 0.9, "detection_rate": 1.0, "vcdr_predicted": 0.0}
+    assert cross_validated_margin([*rows, cupless], 0.5) == margin
 
 
 def of(source, *errors):
@@ -85,6 +87,8 @@ def test_the_interval_holds_on_the_worst_source():
     assert found["margin"] == pytest.approx(0.19) and found["worst"] == "b"
     assert found["covered"] == {"a": 1.0, "b": 0.5}  # a's 0.10 holds ten of b's twenty
     assert margin_over_sources(a + of("b", 0.2))["margin"] == np.inf  # of one photograph nine in ten cannot be had
+    cupless = [row | {"vcdr_predicted": 0.0} for row in of("a", 0.6, 0.7)]  # which have no ratio, and no interval
+    assert margin_over_sources([row | {"vcdr_predicted": 0.5} for row in a] + cupless)["margin"] == pytest.approx(0.1)
     alone = margin_over_sources(a)
     assert alone["margin"] == pytest.approx(0.1) and np.isnan(alone["covered"]["a"])
     assert margin_over_sources([]) == {"margin": np.inf, "worst": None, "covered": {}}

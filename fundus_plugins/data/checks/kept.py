@@ -8,6 +8,7 @@ from pathlib import Path
 from fundus_plugins.data.cache import file_state
 from fundus_plugins.data.checks.examine import Examined, as_row, from_row
 from fundus_plugins.files import atomic_write
+from fundus_plugins.photographs.photograph import READING
 
 VERSION = 2  # of what is examined: another one makes what was kept void
 
@@ -20,7 +21,7 @@ class Kept:
         self.key = ""
         if self.path:
             states = [_state(record["file_name"]) for record in records]
-            text = json.dumps([key, file_state(str(json_file)), states])
+            text = json.dumps([READING, key, file_state(str(json_file)), states])
             self.key = hashlib.sha256(text.encode()).hexdigest()
 
     def read(self) -> list[Examined] | None:
