@@ -176,8 +176,7 @@ def command(
     from fundus_plugins.prediction import gradability, grading
 
     made["gradability"] = hash_of(gradability.FILE)
-    if grade:
-        made["grader"] = hash_of(grading.FILE) + hash_of(grading.NETWORK)
+    made["grader"] = hash_of(grading.FILE) + hash_of(grading.NETWORK) if grade else None
     chosen = tuple(dict.fromkeys(write)) or (() if ray else DEFAULT)
     options = Options(chosen, mask_coding, mm_per_pixel, os.path.abspath(masks_from) if masks_from else None)
     if ray:

@@ -200,11 +200,11 @@ def _found(output: Path) -> dict[str, Any]:
 def refuse_another(output: str, found: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
     """Raise ValueError where records were made, as `found` says, in another way than by the manifest."""
     found, wanted = _flat(found), _flat(json.loads(json.dumps(manifest)))
-    different = [name for name in {**wanted, **found} if found.get(name) != wanted.get(name)]
+    different = [name for name in wanted if found.get(name) != wanted[name]]
     if different:
         name = different[0]
         raise ValueError(
-            f"{output} holds a run with other {name}: {_short(found.get(name))}, now {_short(wanted.get(name))}; "
+            f"{output} holds a run with other {name}: {_short(found.get(name))}, now {_short(wanted[name])}; "
             "choose another --output, or --overwrite to begin anew"
         )
 

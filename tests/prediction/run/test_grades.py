@@ -34,6 +34,13 @@ def rows(done):
         return {x["id"]: x for x in csv.DictReader(file)}
 
 
+def test_rows_without_a_grade_do_not_come_beside_rows_with_one(done, capsys):
+    photographs, output = done
+    words = ["predict", photographs, "--output", output, "--write", "csv", "--write", "cams", "--no-grade"]
+    assert main([str(word) for word in words]) == 2
+    assert f"{output} holds a run with other grader: " in capsys.readouterr().err
+
+
 def test_an_eye_has_a_grade_and_what_led_to_it(rows):
     eye = rows["eye0.png"]
     grades = GRADER["grades"]

@@ -52,14 +52,6 @@ def test_what_a_power_cut_left_of_a_block_is_cut_off_and_added_to(tmp_path):
     assert kept(tmp_path) == ["a", "b"]
 
 
-def test_a_key_that_is_no_longer_there_is_another_way(tmp_path):
-    """Without a grader rows would have no grade, beside rows that have one."""
-    with Journal(tmp_path, MADE | {"grader": "abc"}) as journal:
-        journal.add(record("a"))
-    with pytest.raises(ValueError, match="holds a run with other grader: abc, now null; choose another --output"):
-        Journal(tmp_path, MADE)
-
-
 def test_a_photograph_that_failed_is_there_once_when_it_is_done_again(tmp_path):
     write(tmp_path, record("a", "failed"), record("b"), record("a"))
     assert kept(tmp_path, ["a", "b"]) == ["a", "b"]
