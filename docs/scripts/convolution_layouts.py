@@ -2,8 +2,8 @@
 
     python docs/scripts/convolution_layouts.py > docs/results/convolution_layouts.md
 
-The 3 x 3 convolutions of rfnet_drishti_cpu.yaml, four photographs of 512 pixels, float32; one thread unless
-OMP_NUM_THREADS says otherwise. Medians of 9 rounds, layout after layout.
+Those of 3 x 3 of rfnet_drishti_cpu.yaml, and one of rfnet_drishti.yaml, four photographs of 512 pixels, float32;
+one thread unless OMP_NUM_THREADS says otherwise. Medians of 9 rounds, layout after layout.
 """
 
 import os
@@ -23,6 +23,7 @@ from fundus_plugins.provenance import current_commit  # noqa: E402
 SHAPES = {  # maps, channels, side
     "FPN's finest output": (4, 64, 128),
     "FPN's next output": (4, 64, 64),
+    "FPN's finest output and RPN, in the paper's width": (4, 256, 128),
     "mask head, 56": (24, 64, 56),
     "mask head, 28": (24, 64, 28),
 }
