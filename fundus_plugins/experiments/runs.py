@@ -159,7 +159,13 @@ def _measuring(run: Run) -> dict[str, str]:
     files = {f"{name} sha256": file_hash(run.files[name]) for name in run.measured.values()}
     cfg = get_fundus_cfg(run.config, run.options)  # what "auto" means is another thing on every machine
     precision = {"TEST.PRECISION": repr(str(prediction_precision(cfg.TEST.PRECISION, cfg.MODEL.DEVICE)))}
-    return _flat(run, measuring=True) | precision | files | {"gradability sha256": file_hash(gradability.FILE)}
+    judge = {"gradability sha256": file_hash(gradability.FILE)} if _judged(run) else {}
+    return _flat(run, measuring=True) | precision | files | judge
+
+
+def _judged(run: Run) -> bool:
+    """Limits can be chosen afterwards; whether photographs are judged, which is with a limit, cannot."""
+    return get_fundus_cfg(run.config, run.options).TEST.FLAG_BELOW > 0
 
 
 def _trained_on(run: Run) -> tuple[str, ...]:
@@ -234,9 +240,8 @@ def _evaluated(run: Run, dataset: str) -> list[dict]:
 
 def _measured(run: Run) -> list[dict]:
     weights = ["MODEL.WEIGHTS", str(run.folder / "model_final.pth")]
-    # Limits can be chosen afterwards; whether photographs are judged, which is with a limit, cannot.
-    judged = 1e-9 if get_fundus_cfg(run.config, run.options).TEST.FLAG_BELOW else 0.0
-    no_limits = [x for key in LIMITS for x in (key, judged if key == "TEST.FLAG_BELOW" else 0.0)]
+    least = {"TEST.FLAG_BELOW": 1e-9 if _judged(run) else 0.0}
+    no_limits = [x for key in LIMITS for x in (key, least.get(key, 0.0))]
     predictor = FundusPredictor(get_fundus_cfg(run.config, [*run.options, *weights, *no_limits]))
     return [
         {"set": label} | _numbers({key: value for key, value in row.items() if key not in ("alteration", "level")})

@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from detectron2.data import DatasetCatalog
@@ -310,6 +312,25 @@ def test_the_order_goes_on_with_another_number_of_processes(config, monkeypatch)
         drawn = iter(hook.sampler)
         found.append([next(drawn) for _ in range(8)])
     assert [x for pair in zip(*found) for x in pair] == expected[8:]
+
+
+def test_resumed_processes_draw_other_numbers_than_each_other_and_than_at_the_start(config, monkeypatch):
+    from detectron2.utils import comm
+    from detectron2.utils.env import seed_all_rng
+
+    from fundus_plugins.engine.order import ContinueOrder, random_state, training_sampler
+
+    hook = ContinueOrder(training_sampler(config(), records_of("phantom_train"), seed=0), 4)
+    monkeypatch.setattr(comm, "get_world_size", lambda: 2)
+    drawn = []
+    for rank in (0, 1):
+        for seen in (0, 8):  # at the start, and resumed from a checkpoint that the first process wrote
+            seed_all_rng(7 + rank)
+            hook.load_state_dict({"seed": 5, "seen": seen, "random": random_state()})
+            hook.trainer = type("Trainer", (), {"start_iter": seen // 4})
+            hook.before_train()
+            drawn.append((random.random(), np.random.rand(), torch.rand(1).item()))
+    assert all(len(set(numbers)) == 4 for numbers in zip(*drawn))
 
 
 @pytest.mark.parametrize("when", ["failed", "killed"])

@@ -5,12 +5,14 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from fundus_plugins.config import get_fundus_cfg
 from fundus_plugins.data.registration import register_fundus_datasets
+from fundus_plugins.experiments import runs
 from fundus_plugins.experiments.held_out import HeldOut, folds_of_each, without_each
 from fundus_plugins.experiments.held_out_report import held_out_markdown, report_held_out
 from fundus_plugins.experiments.table import Row, Table, plan_held_out, read_table
@@ -180,6 +182,24 @@ def test_limits_chosen_afterwards_flag_what_was_measured():
     for asked, flagged in ((one, 0.5), (none, 0.75)):
         (row,) = report_held_out(asked, [result("r", "all", *images)], seeds=[0], command="c", options=higher)["rows"]
         assert row["metrics"]["flagged"]["of"][0] == flagged
+
+
+@pytest.mark.parametrize("limit, judged", [(0.9, True), (0.0, False)])
+def test_photographs_are_judged_where_the_row_flags(tmp_path, monkeypatch, limit, judged):
+    """The limits are left to whoever reads the figures, but for whether there is one."""
+    asked = []
+    monkeypatch.setattr(runs, "FundusPredictor", lambda cfg: asked.append(cfg.TEST))
+    found = {"file_name": "/x/a.jpg", "vcdr": 0.5, "alteration": "", "level": 0}
+    monkeypatch.setattr(runs, "measure", lambda *_: [found])
+    options = ["TEST.FLAG_BELOW", limit, "TEST.FLAG_ELLIPSE_BELOW", 0.95, "TEST.VCDR_MARGIN", 0.1]
+    run = runs.Run("r", 0, 0, tmp_path, "rfnet_refuge.yaml", tuple(options), {}, "all", {"phantom": "phantom_test"})
+    assert runs._measured(run) == [{"set": "phantom", "file_name": "a.jpg", "vcdr": 0.5}]
+    (test,) = asked
+    assert (0 < test.FLAG_BELOW < 1e-6) == judged
+    assert test.FLAG_ELLIPSE_BELOW == test.VCDR_MARGIN == 0
+    (tmp_path / "test.json").write_text("{}")  # and it is measured anew where that changes
+    measured_with = runs._measuring(replace(run, files={"phantom_test": tmp_path / "test.json"}))
+    assert ("gradability sha256" in measured_with) == judged
 
 
 def test_the_interval_of_the_reference_over_sets():

@@ -301,6 +301,18 @@ def test_a_cup_that_was_not_found_gives_no_number_and_no_grade(tmp_path):
     assert "No optic cup was found" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_a_cup_that_was_not_found_gives_no_dicom_objects(tmp_path):
+    pytest.importorskip("highdicom", reason="highdicom is not installed")
+    from tests.photographs import dicom_files
+
+    image = read_photograph(draw(tmp_path / "png", 1)[0])
+    (tmp_path / "eye.dcm").write_bytes(dicom_files.to_bytes(dicom_files.photograph(image)))
+    options = Options(("csv", "dicom-seg", "dicom-sr"))
+    outcome = run(list_sources([tmp_path / "eye.dcm"]), tmp_path / "out", options, without_cups)
+    assert (outcome.cupless, outcome.failures) == (1, []) and rows(tmp_path / "out")[0]["error"] == ""
+    assert not list((tmp_path / "out").rglob("*.dcm"))
+
+
 def test_parquet_has_the_columns_with_their_types(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     run(list_sources(draw(tmp_path / "in", 2)), tmp_path / "out", Options(("csv", "parquet")))
