@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .data.mapper import DiscAndCupMapper, DiscCupMapper, build_fundus_mapper
     from .data.registration import register_fundus_datasets
     from .data.structures import DiscCupMasks
-    from .engine.trainer import FundusTrainer, train
+    from .engine.train import train
+    from .engine.trainer import FundusTrainer
     from .evaluation import DiscCupEvaluator, GradingEvaluator, RefugeMaskWriter
     from .modeling import (
         DISC_CUP_NETWORK_REGISTRY,
@@ -50,7 +51,8 @@ _MODULES = {
     "data.mapper": ("DiscAndCupMapper", "DiscCupMapper", "build_fundus_mapper"),
     "data.registration": ("register_fundus_datasets",),
     "data.structures": ("DiscCupMasks",),
-    "engine.trainer": ("FundusTrainer", "train"),
+    "engine.train": ("train",),
+    "engine.trainer": ("FundusTrainer",),
     "evaluation": ("DiscCupEvaluator", "GradingEvaluator", "RefugeMaskWriter"),
     "modeling": (
         "DISC_CUP_NETWORK_REGISTRY",

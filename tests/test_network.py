@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 import fundus_plugins
 from fundus_plugins.config import without_weights
-from fundus_plugins.engine.trainer import train
+from fundus_plugins.engine.train import train
 from fundus_plugins.experiments.table import read_table
 from fundus_plugins.prediction.release import PACKAGED, release_cfg, write_release
 from fundus_plugins.weights.loading import local_weights

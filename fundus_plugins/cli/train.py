@@ -123,8 +123,10 @@ def train_or_evaluate(args: argparse.Namespace) -> None:
 
     from fundus_plugins.config import get_fundus_cfg, without_weights
     from fundus_plugins.data.registration import register_fundus_datasets, require_dataset
+    from fundus_plugins.engine.before import check_data
     from fundus_plugins.engine.run_record import recorded_cfg
-    from fundus_plugins.engine.trainer import FundusTrainer, check_data, refuse_folder, train
+    from fundus_plugins.engine.train import refuse_folder, train
+    from fundus_plugins.engine.trainer import FundusTrainer
     from fundus_plugins.weights.loading import load_trained_weights
 
     cfg = recorded_cfg(args.from_run, args.opts) if args.from_run else get_fundus_cfg(args.config_file, args.opts)

@@ -10,9 +10,11 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.utils import comm
 
-from fundus_plugins.config import flatten
+from fundus_plugins.config import flatten, parse_readers
 from fundus_plugins.data.annotations import CUP, DISC, parse_categories
+from fundus_plugins.data.checks.check import require_sound
 from fundus_plugins.data.registration import disc_cup_structures
+from fundus_plugins.data.shares import parse_shares
 from fundus_plugins.engine.checkpoint import checkpoints
 from fundus_plugins.engine.run_record import FILE, read_starts
 from fundus_plugins.engine.schedule import is_grading
@@ -142,3 +144,19 @@ def _grading_names(grades: Sequence[str]) -> list[str]:
     above = (number[:, None] > number[None, :-1]).astype(float)
     with np.errstate(all="ignore"):
         return list(grading_metrics(number, number, np.eye(len(grades)), above, list(grades)))
+
+
+def check_sources(cfg: CfgNode) -> None:
+    """Raise ValueError where DATASETS.SHARES or MODEL.RFNET.READERS do not fit DATASETS.TRAIN."""
+    parse_shares(cfg.DATASETS.SHARES, cfg.DATASETS.TRAIN)
+    drawn = list(parse_readers(cfg.MODEL.RFNET.READERS).values())
+    for name in drawn:
+        if name not in cfg.DATASETS.TRAIN or drawn.count(name) > 1:
+            raise ValueError(f"MODEL.RFNET.READERS: expected one reader at most of each training set, found {name}")
+
+
+def check_data(cfg: CfgNode, names: Sequence[str]) -> None:
+    """With DATASETS.CHECK, `require_sound` of these sets, in the main process. Raises ValueError."""
+    if cfg.DATASETS.CHECK and comm.is_main_process():
+        require_sound(names, cfg.DATASETS.CATEGORIES, os.cpu_count() or 1)
+    comm.synchronize()

@@ -15,7 +15,8 @@ from detectron2.utils.logger import setup_logger
 
 from fundus_plugins.config import get_fundus_cfg, without_weights
 from fundus_plugins.data.registration import datasets_root, register_fundus_datasets, require_dataset
-from fundus_plugins.engine.trainer import FundusTrainer, train
+from fundus_plugins.engine.train import train
+from fundus_plugins.engine.trainer import FundusTrainer
 from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.evaluation.plots import draw_confusion, draw_loss_curves, read_curve
 from fundus_plugins.experiments.in_processes import each_in_processes

@@ -17,7 +17,7 @@ from fundus_plugins.data.checks.examine import as_row, examine, from_row
 from fundus_plugins.data.checks.findings import ERROR, NOTE, WARNING, strangest
 from fundus_plugins.data.coco import AnnotatedImage, build_grading, build_segmentation, mask_to_rle, write_json
 from fundus_plugins.data.registration import require_dataset
-from fundus_plugins.engine.trainer import check_data
+from fundus_plugins.engine.before import check_data
 from tests.conftest import ROOT, disk
 
 SIZE = (120, 160)

@@ -12,7 +12,7 @@ import torch
 
 import fundus_plugins
 from fundus_plugins.engine.schedule import in_iterations, training_stages
-from fundus_plugins.engine.trainer import train
+from fundus_plugins.engine.train import train
 from fundus_plugins.evaluation.plots import read_curve
 from tests.cli.run import run
 from tests.conftest import SMALL_GRADING, grading_config

@@ -13,7 +13,8 @@ from fundus_plugins.data.converters import CONVERTERS
 from fundus_plugins.data.converters.convert import convert_dataset
 from fundus_plugins.data.phantom import write_refuge_layout
 from fundus_plugins.engine.statistics import average_statistics
-from fundus_plugins.engine.trainer import FundusTrainer, train
+from fundus_plugins.engine.train import train
+from fundus_plugins.engine.trainer import FundusTrainer
 from fundus_plugins.modeling.roi_heads import RFNetROIHeads
 from tests.conftest import SIDE
 

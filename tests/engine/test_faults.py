@@ -17,7 +17,8 @@ from detectron2.data import DatasetCatalog
 
 import fundus_plugins
 from fundus_plugins.engine.checkpoint import FundusCheckpointer, checkpoints, is_whole
-from fundus_plugins.engine.trainer import FundusTrainer, train
+from fundus_plugins.engine.train import train
+from fundus_plugins.engine.trainer import FundusTrainer
 from fundus_plugins.files import FolderLock
 from tests.conftest import ROOT, SMALL, grading_config
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fundus_plugins.config import get_fundus_cfg
-from fundus_plugins.engine.trainer import check_sources
+from fundus_plugins.engine.before import check_sources
 
 TRAIN = ["DATASETS.TRAIN", ("a_train", "b_train")]
 
