@@ -4,7 +4,8 @@
         --pairs "RF-Net - U-Net" --output docs/results/tables/table1_photographs.csv
 
 RUNS is the folder `runs` of a table's output; a row is a folder with a run for each fold. Without --rows the CSV is
-read. Means and 95 % bootstrap intervals over the photographs that both rows have are printed.
+read; --more adds such folders' runs to it, in place of what it has of the same row and fold. Means and 95 % bootstrap
+intervals over the photographs that both rows have are printed.
 """
 
 import argparse
@@ -23,24 +24,21 @@ METRICS = {"dice_oc": "Dice, cup", "dice_od": "Dice, disc", "miou": "mIoU", "vcd
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--more", nargs="+", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--pairs", nargs="+", required=True, metavar="A - B")
     parser.add_argument("--output", type=Path, required=True)
     chosen = parser.parse_args()
-    if chosen.rows:
-        with atomic_write(chosen.output) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["row", "fold", "image_id", *METRICS])
-            for word in chosen.rows:
-                name, _, folder = word.partition("=")
-                for path in sorted(Path(folder).glob("*/result.json")):
-                    result = json.loads(path.read_text(encoding="utf-8"))
-                    for image in result["images"]:
-                        figures = [f"{image[x]:.5f}" for x in METRICS]
-                        writer.writerow([name, result["fold"], image["image_id"], *figures])
+    images = [] if chosen.rows else read(chosen.output)
+    for word in (*chosen.rows, *chosen.more):
+        name, _, folder = word.partition("=")
+        found = read_runs(name, Path(folder))
+        replaced = {(x["row"], x["fold"]) for x in found}
+        images = [x for x in images if (x["row"], x["fold"]) not in replaced] + found
+    if chosen.rows or chosen.more:
+        write(chosen.output, images)
     rows: dict[str, dict[str, dict]] = {}
-    with open(chosen.output, newline="", encoding="utf-8") as file:
-        for image in csv.DictReader(file):
-            rows.setdefault(image["row"], {})[image["image_id"]] = image
+    for image in images:
+        rows.setdefault(image["row"], {})[image["image_id"]] = image
     lines = []
     for name, images in rows.items():
         found = [mean_interval([float(x[metric]) for x in images.values()]) for metric in METRICS]
@@ -53,6 +51,29 @@ def main() -> None:
         less = [mean_interval([float(one[x][m]) - float(other[x][m]) for x in both]) for m in METRICS]
         lines.append([pair, len(both), *("{:+.3f} ({:+.3f} to {:+.3f})".format(*x) for x in less)])
     print("\n" + tabulate(lines, ["difference", "photographs", *METRICS.values()], "github", disable_numparse=True))
+
+
+def read_runs(name: str, folder: Path) -> list[dict[str, str]]:
+    """The photographs of every finished run in a folder, as the CSV has them."""
+    results = [json.loads(x.read_text(encoding="utf-8")) for x in sorted(folder.glob("*/result.json"))]
+    return [
+        {"row": name, "fold": str(result["fold"]), "image_id": str(image["image_id"])}
+        | {metric: f"{image[metric]:.5f}" for metric in METRICS}
+        for result in results
+        for image in result["images"]
+    ]
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, images: list[dict[str, str]]) -> None:
+    with atomic_write(path) as file:
+        writer = csv.DictWriter(file, ["row", "fold", "image_id", *METRICS], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(images)
 
 
 if __name__ == "__main__":
