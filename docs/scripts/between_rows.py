@@ -40,9 +40,9 @@ def main() -> None:
     for image in images:
         rows.setdefault(image["row"], {})[image["image_id"]] = image
     lines = []
-    for name, images in rows.items():
-        found = [mean_interval([float(x[metric]) for x in images.values()]) for metric in METRICS]
-        lines.append([name, len(images), *("{:.3f} ({:.3f} to {:.3f})".format(*x) for x in found)])
+    for name, own in rows.items():
+        means = [mean_interval([float(x[metric]) for x in own.values()]) for metric in METRICS]
+        lines.append([name, len(own), *("{:.3f} ({:.3f} to {:.3f})".format(*x) for x in means)])
     print(tabulate(lines, ["", "photographs", *METRICS.values()], "github", disable_numparse=True))
     lines = []
     for pair in chosen.pairs:
