@@ -85,7 +85,7 @@ def build_step(
 ) -> Training:
     """The step of our trainer; `stock`: contiguous memory and torchvision's ROIAlign."""
     torch.manual_seed(0)
-    keep_freed_memory()  # as the trainer does; of the whole process, and so for the stock path, too
+    keep_freed_memory(of_any_size=True)  # as the trainer does; of the whole process, and so for the stock path, too
     if stock:
         model = build_model(cfg)
         use_stock_roi_align(model)

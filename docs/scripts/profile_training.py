@@ -49,7 +49,7 @@ def main() -> None:
     register_fundus_datasets()
     own = ["MODEL.DEVICE", "cpu", "DATALOADER.NUM_WORKERS", "0"]
     cfg = get_fundus_cfg(chosen.config_file, [*own, *chosen.keys])
-    keep_freed_memory()  # as the trainer does
+    keep_freed_memory(of_any_size=True)  # as the trainer does
     model = FundusTrainer.build_model(cfg)
     optimizer = FundusTrainer.build_optimizer(cfg, model)
     batches = iter(FundusTrainer.build_train_loader(cfg))

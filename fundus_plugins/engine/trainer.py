@@ -59,7 +59,7 @@ class FundusTrainer(DefaultTrainer):
         for name in cfg.DATASETS.TRAIN + cfg.DATASETS.TEST:  # not at the first evaluation, which may be an hour away
             _require_categories(cfg, name)
         if cfg.MODEL.DEVICE == "cpu":
-            keep_freed_memory()
+            keep_freed_memory(of_any_size=True)
         # Not DefaultTrainer's: it takes a trainer for CUDA alone, and gives a model on the CPU a GPU to be spread over.
         super(DefaultTrainer, self).__init__()
         if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
