@@ -42,7 +42,7 @@ def trained(model, capability: str, monkeypatch):
     return losses, {name: x.grad for name, x in model.named_parameters() if x.grad is not None}, model
 
 
-def test_the_finest_maps_of_fpn_and_rpn_are_in_nchw_with_avx2_alone(small_cfg, monkeypatch, seen):
+def test_the_largest_maps_are_in_nchw_with_avx2_alone(small_cfg, monkeypatch, seen):
     assert small_cfg.MODEL.RPN.IN_FEATURES[0] == "p2"
     torch.manual_seed(0)
     model = build_model(small_cfg)
@@ -55,6 +55,10 @@ def test_the_finest_maps_of_fpn_and_rpn_are_in_nchw_with_avx2_alone(small_cfg, m
     finest = (SIDE // 4) ** 2
     assert [now for _, now in changed if now[0] == finest] == 2 * [(finest, False, False)]  # FPN, RPN
     assert [now for _, now in changed if now[0] < finest] == [(finest // 4**k, True, False) for k in (1, 2, 3)]  # RPN
+    fused = small_cfg.MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION**2
+    assert fused > finest
+    convolutions = len(other.roi_heads.mask_head.fused)
+    assert [now for _, now in changed if now[0] > finest] == convolutions * [(fused, False, False)]
     assert losses.keys() == others.keys() and gradients.keys() == other_gradients.keys()
     for name in losses:
         torch.testing.assert_close(losses[name], others[name])
