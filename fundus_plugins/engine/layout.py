@@ -11,7 +11,7 @@ from fundus_plugins.modeling.mask_head import RFNetMaskHead
 def channels_last(model: nn.Module) -> nn.Module:
     """The model in channels-last, the layout of a CPU's fast convolutions, but for what is slow in it; in place.
 
-    On a CPU with AVX2 alone oneDNN takes three to four times as long in channels-last as in NCHW over the gradient of a
+    On a CPU with AVX2 alone oneDNN takes two to four times as long in channels-last as in NCHW over the gradient of a
     3 x 3 convolution's weights, where the maps are large (docs/results/convolution_layouts.md). The largest are the
     FPN's finest output, what the RPN makes of it, and the fused map of RF-Net's mask head. They are in NCHW there, with
     the same values. So are the RPN's weights, so that each of its maps keeps the layout of its input.
