@@ -37,7 +37,7 @@ def fundus(built, tmp_path_factory):
     environment = folder / "env"
     # Without PYTHONPATH: pip takes the repository's metadata there for an installation.
     clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "DETECTRON2_DATASETS")}
-    clean["OMP_NUM_THREADS"] = "2"
+    clean["OMP_NUM_THREADS"] = "1"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True, env=clean)
     scripts = environment / ("Scripts" if os.name == "nt" else "bin")
     wheel = next(built.glob("*.whl"))

@@ -17,8 +17,9 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils import comm
 
-from fundus_plugins.config import flatten, get_fundus_cfg, merge_with_old_names, on_what_there_is
+from fundus_plugins.config import flatten, get_fundus_cfg, on_what_there_is
 from fundus_plugins.files import atomic_write, file_hash
+from fundus_plugins.old_names import merge_with_old_names
 from fundus_plugins.provenance import command_line, current_commit
 from fundus_plugins.weights import PREFIX
 from fundus_plugins.weights.loading import local_weights

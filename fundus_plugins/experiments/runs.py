@@ -18,13 +18,14 @@ import portalocker
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
-from fundus_plugins.config import OLD_NAMES, flatten, get_fundus_cfg, without_weights
+from fundus_plugins.config import flatten, get_fundus_cfg, without_weights
 from fundus_plugins.data.registration import register_fundus_datasets
 from fundus_plugins.engine.precision import prediction_precision
 from fundus_plugins.engine.run_record import named_files
 from fundus_plugins.evaluation.disc_cup import file_stem
 from fundus_plugins.experiments.robustness import measure
 from fundus_plugins.files import atomic_write, file_hash
+from fundus_plugins.old_names import OLD_NAMES
 from fundus_plugins.prediction import gradability
 from fundus_plugins.prediction.predictor import FundusPredictor
 from fundus_plugins.provenance import current_commit

@@ -8,8 +8,9 @@ from detectron2.modeling import build_model
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from fundus_plugins.config import get_fundus_cfg, merge_with_old_names, on_what_there_is, parse_readers, without_weights
+from fundus_plugins.config import get_fundus_cfg, on_what_there_is, parse_readers, without_weights
 from fundus_plugins.files import atomic_write
+from fundus_plugins.old_names import merge_with_old_names
 from fundus_plugins.weights.loading import DIGEST, digest, load_trained_weights, local_weights
 
 PACKAGED = "fundus://rfnet_any_camera.safetensors"

@@ -233,6 +233,7 @@ def test_photographs_of_a_folder(tmp_path, photographs):
         find_photographs(tmp_path / "nowhere", 1)
 
 
+@pytest.mark.slow
 def test_the_tool(photographs, tmp_path):
     folder = str(photographs[0]).rsplit("/", 1)[0]
     common = ["--config-file", CONFIG, "--images", folder, "--threads", 1]

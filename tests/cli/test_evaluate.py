@@ -186,6 +186,7 @@ def run(*arguments):
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_the_tool(refuge, masks, tmp_path):
     other = shutil.copytree(masks, tmp_path / "other")
     (other / "V0003.png").unlink()

@@ -43,6 +43,7 @@ def stages(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_four_grades_from_the_sheet_to_the_table(stages):
     run = stages / "run"
     more = ["DATASETS.TEST", ("stages_val_grading",), "OUTPUT_DIR", run]

@@ -32,6 +32,7 @@ def trained(phantoms, tmp_path_factory):
     return output
 
 
+@pytest.mark.slow
 def test_one_command_trains_both_stages(trained):
     for folder, epochs in ((trained / "stage1", 1), (trained, 2)):
         names = {path.name for path in folder.iterdir()}
@@ -44,6 +45,7 @@ def test_one_command_trains_both_stages(trained):
     assert all(torch.equal(whole[f"stage1.{key}"], value) for key, value in best.items())
 
 
+@pytest.mark.slow
 def test_eval_only_and_pictures(trained, phantoms, tmp_path):
     weights = ["MODEL.WEIGHTS", trained / "model_best.pth", "DATASETS.TEST", ("phantom_test_grading",)]
     config = trained / "config.yaml"
@@ -72,6 +74,7 @@ def test_eval_only_and_pictures(trained, phantoms, tmp_path):
     assert done.returncode == 2 and "does not fit the model" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_comparison_goes_on_where_it_stopped(phantoms, tmp_path):
     sets = [f"--{x}" for x in ("train", "val", "test")]
     names = ["phantom_train_grading", "phantom_val_grading", "phantom_test_grading"]
@@ -96,6 +99,7 @@ class Interrupted(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage, iteration", [("stage1", 4), ("", 4)])
 def test_resuming_in_either_stage_gives_a_whole_run(phantoms, tmp_path, monkeypatch, stage, iteration):
     fundus_plugins.register_fundus_datasets(str(phantoms))
@@ -121,6 +125,7 @@ def test_resuming_in_either_stage_gives_a_whole_run(phantoms, tmp_path, monkeypa
         assert [row["iteration"] for row in read_curve(folder / "loss_curves.json")] == [3, 6]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_an_interrupted_evaluation_is_made_up_for(phantoms, tmp_path, monkeypatch, epochs):
     fundus_plugins.register_fundus_datasets(str(phantoms))
@@ -185,6 +190,7 @@ def test_stage_1_that_is_there_is_not_trained_again(phantoms, trained):
         training_stages(grading_config("2sranking_cnn", *SETS, "DATASETS.TEST", ()))
 
 
+@pytest.mark.slow
 def test_discs_are_found_and_folds_compared_in_two_processes(phantoms, tmp_path):
     datasets = tmp_path / "datasets"
     shutil.copytree(phantoms, datasets)

@@ -79,6 +79,7 @@ def measured(trained) -> dict[int, dict]:
     return {x["iteration"]: x for x in lines if "disc_cup/miou" in x}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, iteration", [("model_0000001", 1), ("model_final", 3)])
 def test_saved_weights_are_those_that_were_measured(trained, tmp_path, name, iteration):
     found = json.loads((evaluate(trained / f"{name}.pth", tmp_path) / "phantom_val_metrics.json").read_text())
@@ -92,6 +93,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(x.relative_to(folder)): x.read_bytes() for x in folder.rglob("*") if x.is_file()}
 
 
+@pytest.mark.slow
 def test_three_processes_measure_what_one_does(five, trained, tmp_path):
     weights = trained / "model_best.pth"
     evaluate(weights, tmp_path / "one")

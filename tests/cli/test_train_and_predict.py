@@ -32,6 +32,7 @@ def trained(phantoms, tmp_path_factory):
     return output
 
 
+@pytest.mark.slow
 def test_training_leaves_what_detectron2_users_expect(trained):
     names = {path.name for path in trained.iterdir()}
     assert {"model_final.pth", "model_0000001.pth", "model_best.pth", "last_checkpoint", "config.yaml"} <= names
@@ -41,6 +42,7 @@ def test_training_leaves_what_detectron2_users_expect(trained):
     assert (trained / "evaluation" / "phantom_val_images.csv").exists()
 
 
+@pytest.mark.slow
 def test_eval_only_on_another_split(trained, phantoms, tmp_path):
     options = ["MODEL.WEIGHTS", trained / "model_best.pth", "DATASETS.TEST", ("phantom_test",), "OUTPUT_DIR", tmp_path]
     done = run("train_net.py", "--config-file", trained / "config.yaml", "--eval-only", *options, datasets=phantoms)
@@ -48,12 +50,14 @@ def test_eval_only_on_another_split(trained, phantoms, tmp_path):
     assert json.loads((tmp_path / "evaluation" / "phantom_test_metrics.json").read_text())["images"] == 2
 
 
+@pytest.mark.slow
 def test_eval_only_without_weights_never_runs_an_untrained_model(trained, phantoms, tmp_path):
     options = ["MODEL.WEIGHTS", "nowhere.pth", "OUTPUT_DIR", tmp_path]
     done = run("train_net.py", "--config-file", trained / "config.yaml", "--eval-only", *options, datasets=phantoms)
     assert done.returncode == 2 and "error: MODEL.WEIGHTS: no file 'nowhere.pth'" in done.stderr
 
 
+@pytest.mark.slow
 def test_missing_data_set_is_one_clear_line(tmp_path):
     done = run("train_net.py", "--config-file", "configs/rfnet_refuge.yaml", "OUTPUT_DIR", tmp_path, datasets=tmp_path)
     assert done.returncode == 2
@@ -62,6 +66,7 @@ def test_missing_data_set_is_one_clear_line(tmp_path):
     assert "fundus convert refuge" in line and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_predict_a_folder_with_a_broken_photograph(trained, phantoms, tmp_path):
     photographs = phantoms / "phantom" / "raw" / "Test400"
     for path in photographs.iterdir():
@@ -148,6 +153,7 @@ def test_best_weights_are_those_of_the_best_evaluation_across_a_resume():
         hook.after_train()
 
 
+@pytest.mark.slow
 def test_released_weights_give_the_same_prediction_without_a_config(trained, phantoms, tmp_path):
     release = tmp_path / "release.safetensors"
     done = run("release_weights.py", "--run", trained, "--output", release, "--command", "as above", datasets=phantoms)
@@ -172,6 +178,7 @@ def test_released_weights_give_the_same_prediction_without_a_config(trained, pha
         fundus_plugins.release_cfg("nowhere.safetensors")
 
 
+@pytest.mark.slow
 def test_measure_robustness(trained, phantoms, tmp_path):
     options = ["--runs", trained, "--dataset", "phantom_test", "--output", tmp_path / "table"]
     done = run("measure_robustness.py", *options, "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0, datasets=phantoms)

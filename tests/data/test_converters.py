@@ -18,6 +18,7 @@ from fundus_plugins.data.converters.convert import hold_out
 from fundus_plugins.data.converters.refuge import list_records
 from fundus_plugins.photographs.folders import walk_files
 from fundus_plugins.photographs.masks import read_disc_and_cup
+from tests.data.converting import convert, grades
 from tests.data.folders import (
     CUP,
     DISC,
@@ -36,19 +37,8 @@ from tests.fuzz.public_sets import SETS
 ROOT = Path(__file__).parents[2]
 
 
-def convert(dataset: str, root: Path, *options: str) -> tuple[int, Path]:
-    output = root.parent / "out"
-    return main(
-        ["convert", dataset, "--root", str(root), "--output", str(output), "--processes", "1", *options]
-    ), output
-
-
 def read(path: Path) -> dict:
     return json.loads(path.read_text())
-
-
-def grades(path: Path) -> dict[str, str | None]:
-    return {Path(image["file_name"]).stem: image["grade"] for image in read(path)["images"]}
 
 
 def masks(document: dict) -> list[np.ndarray]:

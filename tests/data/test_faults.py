@@ -19,8 +19,8 @@ from fundus_plugins.photographs.photograph import read_photograph
 from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sheets import read_sheet
 from tests.conftest import ROOT
+from tests.data.converting import save
 from tests.data.folders import DISC, photograph
-from tests.data.test_silent_errors import save
 
 
 def own(folder, splits=("train",)):

@@ -11,23 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as mask_util
 
-from fundus_plugins.cli.main import main
 from fundus_plugins.data.converters.patients import draw_patients, patient_of
+from tests.data.converting import convert, grades
 from tests.data.folders import CUP, DISC, SHAPE, photograph
 
 ROOT = Path(__file__).parents[2]
 SEGMENTATIONS = "RIM-ONE_DL_reference_segmentations"
-
-
-def convert(dataset, root, *options):
-    output = root.parent / "out"
-    return main(
-        ["convert", dataset, "--root", str(root), "--output", str(output), "--processes", "1", *map(str, options)]
-    ), output
-
-
-def grades(path):
-    return {Path(image["file_name"]).stem: image["grade"] for image in json.loads(path.read_text())["images"]}
 
 
 def rim_one(root, *, train="training_set", test="test_set", graded=True, inverted=False):

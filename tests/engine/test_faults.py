@@ -100,6 +100,7 @@ def flip(path: Path):
 DAMAGE = {"cut": cut, "empty": lambda x: x.write_bytes(b""), "flipped": flip, "gone": Path.unlink}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_checkpoint_is_told_and_the_one_before_is_resumed(trained, damage, steps, caplog):
     before = weights(trained.OUTPUT_DIR)
@@ -461,6 +462,7 @@ def test_a_misspelt_metric_is_told_before_training(config, steps, metric):
     assert not steps
 
 
+@pytest.mark.slow
 def test_what_evaluations_give_are_the_names_that_are_allowed(trained, phantoms):
     from fundus_plugins.engine.before import check_best_metric
 

@@ -46,6 +46,7 @@ def first(data, tmp_path_factory):
     return output
 
 
+@pytest.mark.slow
 def test_a_run_is_done_again_to_the_bit(first, data, tmp_path):
     second = tmp_path / "second"
     done = run("train_net.py", "--from-run", first, "OUTPUT_DIR", second, datasets=data)
@@ -66,6 +67,7 @@ def test_the_record_says_what_made_the_run(first):
     assert int(seed.split()[1]) >= 0
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_seed_and_both_starts(first, data, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(first, again)

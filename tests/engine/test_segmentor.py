@@ -17,6 +17,7 @@ pytest.importorskip("segmentation_models_pytorch")
 RUN = ["SOLVER.MAX_ITER", 2, "SOLVER.STEPS", (), "TEST.EVAL_PERIOD", 2, "DATASETS.CHECK", False, "SEED", 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, options",
     [

@@ -41,6 +41,7 @@ def example(seed=0, n=60, classes=(0, 1, 2)):
     return truth, scores.argmax(1), scores, above
 
 
+@pytest.mark.slow
 def test_every_measure_agrees_with_scikit_learn():
     truth, predicted, scores, above = example()
     metrics = grading_metrics(truth, predicted, scores, above, GRADES)
@@ -249,6 +250,7 @@ def test_comparison_in_markdown():
     assert "se_suspicious" in text and "the paper's" not in text  # of three grades
 
 
+@pytest.mark.slow
 def test_runs_are_read_back(tmp_path):
     truth, predicted, scores, above = example(n=6)
     evaluator = GradingEvaluator("set", GRADES, str(tmp_path))

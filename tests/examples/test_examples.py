@@ -24,6 +24,7 @@ def test_every_example_is_run_and_documented():
     assert all(f"examples/{name}.py" in page for name in SAYS for page in pages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAYS)
 def test_it_runs(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [f"{name}.py", str(tmp_path)])

@@ -53,6 +53,7 @@ def test_a_run_that_diverges_does_not_cost_the_others(results, tmp_path):
     assert (tmp_path / "done" / "seed0" / "sets.json").is_file()  # it was come to
 
 
+@pytest.mark.slow
 def test_nor_does_it_in_a_process_of_its_own(results):
     failures = []
     assert results(["diverges"], 2, failures) == [{}]

@@ -92,6 +92,7 @@ def threads(_):
     return os.environ["OMP_NUM_THREADS"]
 
 
+@pytest.mark.slow
 def test_processes_share_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("fundus_plugins.experiments.in_processes.cores", lambda: 6)

@@ -39,6 +39,7 @@ def half(number, log):
     return os.getcwd(), number // 2
 
 
+@pytest.mark.slow
 def test_each_has_its_result_and_an_error_is_raised_as_it_was(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = dict(each_on_ray(half, [4, 0, 2], str(tmp_path), address=LOCAL))

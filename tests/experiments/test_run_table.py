@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import yaml
 
 from tests.conftest import ROOT, SMALL
@@ -34,11 +35,12 @@ def wait_for(path, process, seconds=240):
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_killed_and_run_again(phantoms, tmp_path):
     config = str(ROOT / "configs" / "baselines" / "mask_rcnn_refuge.yaml")
     table = {"title": "One", "reference": "Mask R-CNN", "rows": [{"name": "Mask R-CNN", "config": config}]}
     (tmp_path / "one.yaml").write_text(yaml.safe_dump(table))
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "DETECTRON2_DATASETS": str(phantoms), "OMP_NUM_THREADS": "2"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DETECTRON2_DATASETS": str(phantoms), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "tools" / "run_table.py"), "--table", str(tmp_path / "one.yaml")]
     command += ["--dataset", "phantom_train", "--folds", "2", "--output", str(tmp_path / "out"), *map(str, OPTIONS)]
     options = {"cwd": ROOT, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

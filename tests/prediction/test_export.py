@@ -117,6 +117,7 @@ def test_the_page_s_example_outlines_a_photograph(released, tmp_path):
     assert cv2.imread(str(tmp_path / "outlined.png")).shape == drawn.image.shape
 
 
+@pytest.mark.slow
 def test_a_small_model_in_several_flips(detecting_cfg, tmp_path, photograph):
     detecting_cfg.TEST.PRECISION = "float32"
     write_onnx(detecting_cfg, tmp_path / "model.onnx", flips="horizontal")
@@ -139,6 +140,7 @@ def test_the_module_itself_gives_what_the_model_gives(detecting_cfg, photograph,
     assert check(outputs, model_of(detecting_cfg), given, flips) == (threshold == 0)
 
 
+@pytest.mark.slow
 def test_released_weights_take_half_the_room_and_lose_nothing(detecting_cfg, tmp_path, photograph):
     """As they are in half precision; where batch norms are folded into them, with a factor for each filter."""
     write_onnx(detecting_cfg, tmp_path / "full.onnx")

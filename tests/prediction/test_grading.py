@@ -169,6 +169,7 @@ def test_a_contradiction_is_flagged(monkeypatch):
         assert found.grade.name == ("suspicious" if contradicts else "glaucoma")
 
 
+@pytest.mark.slow
 def test_a_grader_of_ones_own_is_released_and_exported(tmp_path, capsys):
     import onnxruntime
 

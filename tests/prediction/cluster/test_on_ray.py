@@ -67,6 +67,7 @@ def copied(done, tmp_path):
     return shutil.copytree(done, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_rows_are_those_of_the_plain_command(plain, done, capsys):
     assert rows(done) == rows(plain) and len(rows(done)) == PHOTOGRAPHS + 1
     lines = map(json.loads, (plain / "predictions.jsonl").read_text().splitlines())
@@ -84,6 +85,7 @@ def test_the_rows_are_those_of_the_plain_command(plain, done, capsys):
     assert not list(done.rglob(".*.part"))
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_or_failed_is_done_again(folder, done, tmp_path, capsys):
     output = copied(done, tmp_path)
     before = records(output)
@@ -118,6 +120,7 @@ def test_a_grown_list_and_a_mended_photograph(folder, done, tmp_path, capsys):
     assert {x for x in before if after[x] != before[x]} == {"broken.jpg"}
 
 
+@pytest.mark.slow
 def test_urls_are_read_and_written(folder, plain, tmp_path, capsys):
     text = "".join(f"file://{folder}/in/{x}\n" for x in ("eye1.png", "broken.jpg")) + f"{folder}/in/eye2.png\n"
     (tmp_path / "list.csv").write_text("path\n" + text)
@@ -137,6 +140,7 @@ def test_urls_are_read_and_written(folder, plain, tmp_path, capsys):
     assert set(records(tmp_path / "all")) == set(theirs)
 
 
+@pytest.mark.slow
 def test_files_of_each_photograph_are_written_too(folder, tmp_path):
     output = tmp_path / "out"
     assert (

@@ -219,7 +219,7 @@ def test_an_eye_opens_closes_and_has_an_address(page, drawn):
     assert "0.91" in facts
     page.keyboard.press("Escape")
     page.wait_for_selector("#dialog", state="hidden")
-    page.wait_for_function("!location.hash")
+    wait(page, "!location.hash")
     assert page.evaluate("document.activeElement.textContent") == FIRST
     page.click("#body tr:nth-child(2) .cell-vcdr")
     wait(page, SHOWN, SECOND)
