@@ -1,5 +1,7 @@
 """Shape of the optic nerve head, measured on masks: pure functions of numpy arrays."""
 
+import math
+
 import numpy as np
 
 
@@ -19,6 +21,16 @@ def vertical_diameter(mask: np.ndarray) -> int:
 def horizontal_diameter(mask: np.ndarray) -> int:
     """As `vertical_diameter`, across: the largest row sum of an (H, W) mask, in its pixels."""
     return vertical_diameter(np.asarray(mask).T)
+
+
+def shown_ratio(value: object) -> float | None:
+    """A ratio as every table, picture and page shows it, with two digits; None for no number.
+
+    From four digits, which records have, and a tie goes up, as in browsers: so an eye has one ratio everywhere.
+    """
+    if not isinstance(value, (int, float)) or math.isnan(value):
+        return None
+    return math.floor(round(value, 4) * 100 + 0.5) / 100
 
 
 def vertical_cup_to_disc_ratio(disc: np.ndarray, cup: np.ndarray) -> float:

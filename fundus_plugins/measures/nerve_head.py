@@ -165,5 +165,5 @@ def _upwards(middle: tuple[float, float], fovea: tuple[float, float]) -> float:
 
 def _rounded(value: object) -> object:
     if isinstance(value, float):
-        return round(value, _DIGITS)
+        return round(value, _DIGITS) if np.isfinite(value) else None
     return [_rounded(x) for x in value] if isinstance(value, tuple) else value

@@ -10,6 +10,8 @@ import numpy as np
 
 from fundus_plugins.boxes import window_of
 
+from .shape import largest_region
+
 STEP = 10  # degrees between the widths of a profile
 _SAMPLES = 512  # along a ray
 _NO_RIM = 0.01  # vertical disc diameters; narrower is none
@@ -57,19 +59,22 @@ def measure_rim(disc: np.ndarray, cup: np.ndarray) -> Rim:
     """The rim between two (H, W) bool masks, the cup within the disc, along rays from the disc's centre of mass.
 
     Its width along a ray is what is left of the disc beyond the cup's farthest pixel: all of it where the ray meets no
-    cup. Raises ValueError without a disc.
+    cup. Of a disc in several regions the largest counts. Raises ValueError without a disc.
     """
     if not disc.any():
         raise ValueError("no disc, and so no rim")
     window = window_of(disc)
-    disc, cup = np.pad(disc[window], 2), np.pad(cup[window], 2)
+    disc, cup = largest_region(disc[window]), cup[window]
+    window = window_of(disc)
+    disc, cup = np.pad(disc[window], 2), np.pad((cup & disc)[window], 2)
     y, x = np.argwhere(disc).mean(axis=0)
     outer, inner = (_reach(mask, (float(x), float(y))) for mask in (disc, cup))
     rim = np.maximum(outer - inner, 0)
     height = np.count_nonzero(disc, axis=0).max()
+    rims, diameters = _smooth(rim), _smooth(outer + np.roll(outer, 180))
     return Rim(
         _smooth(rim / height),
-        _smooth(rim) / _smooth(outer + np.roll(outer, 180)),
+        np.divide(rims, diameters, out=np.zeros(360), where=diameters > 0),  # 0: of a crescent about its centre of mass
         int(np.count_nonzero(rim <= _NO_RIM * height)),
     )
 

@@ -51,6 +51,12 @@ def largest_region(mask: np.ndarray) -> np.ndarray:
     return labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
 
 
+def share_beside(mask: np.ndarray) -> float:
+    """The part of an (H, W) bool mask that is not of its largest region; 0 of an empty one."""
+    mask = mask[window_of(mask)]
+    return 1 - np.count_nonzero(largest_region(mask)) / np.count_nonzero(mask) if mask.any() else 0.0
+
+
 def ellipse_iou(mask: np.ndarray) -> float:
     """The IoU of a mask (H, W) bool with the ellipse of its first and second moments; nan of an empty one."""
     window = _around(mask, 0)

@@ -1,6 +1,7 @@
 """Photographs in DICOM files: pixels as the photographs of other files, and what the header says of the eye."""
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ MISSING = "DICOM files need pydicom: pip install 'fundus-plugins[dicom]'"
 _EYES = {"R": RIGHT, "L": LEFT}
 _MAX_FRAMES = 10_000
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
-_OPHTHALMIC = "1.2.840.10008.5.1.4.1.1.77.1.5."  # photographs; a scale of others need not be on the retina
+OPHTHALMIC = "1.2.840.10008.5.1.4.1.1.77.1.5."  # photographs; a scale of others need not be on the retina
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Header:
 
     Attributes:
         eye: "OD" or "OS".
+        other_eye: the other one, where the header names both.
         patient: the patient's ID.
         mm_per_pixel: on the retina, as the camera's maker computes it; of ophthalmic photographs with square pixels.
         field_degrees: horizontal field of view.
@@ -39,6 +41,7 @@ class Header:
     patient: str = ""
     mm_per_pixel: float | None = None
     field_degrees: float | None = None
+    other_eye: str = ""
 
 
 def is_dicom(start: bytes) -> bool:
@@ -104,18 +107,23 @@ def decode_dicom(dataset: "Dataset", path: Path, frame: int = 0) -> np.ndarray:
 
 def read_header(dataset: "Dataset", frame: int = 0) -> Header:
     """What a data set says of the eye in one of its frames."""
-    side = str(dataset.get("ImageLaterality") or dataset.get("Laterality") or "").strip().upper()
     shared = _group(dataset, "SharedFunctionalGroupsSequence", 0)
     own = _group(dataset, "PerFrameFunctionalGroupsSequence", frame)
-    ophthalmic = str(dataset.get("SOPClassUID") or "").startswith(_OPHTHALMIC)
+    ophthalmic = str(dataset.get("SOPClassUID") or "").startswith(OPHTHALMIC)
     spacing = dataset.get("PixelSpacing")
+    sides = [dataset.get("ImageLaterality"), dataset.get("Laterality")]
+    for group in (shared, own):
+        anatomy = group.get("FrameAnatomySequence") if group is not None else None
+        sides.append(anatomy[0].get("FrameLaterality") if anatomy else None)
+    eyes = list(dict.fromkeys(_EYES[x] for x in (str(side or "").strip().upper() for side in sides) if x in _EYES))
+    eye, other = [*eyes, "", ""][:2]
     for group in (shared, own):
         measures = group.get("PixelMeasuresSequence") if group is not None else None
         spacing = (measures[0].get("PixelSpacing") if measures else None) or spacing
-    field = dataset.get("HorizontalFieldOfView")
+    field = float(dataset.get("HorizontalFieldOfView") or 0)
     patient = str(dataset.get("PatientID") or "").strip()
     scale = _square(spacing) if ophthalmic else None
-    return Header(_EYES.get(side, ""), patient, scale, float(field) if field else None)
+    return Header(eye, patient, scale, field if math.isfinite(field) and field > 0 else None, other)
 
 
 def _pixels(dataset: "Dataset", path: Path, frame: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import glob
 import math
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -106,7 +107,7 @@ def _root(path: Path | str) -> Path | None:
 
 
 def _said(source: Source) -> bool:
-    return bool(source.eye or source.patient or source.mm_per_pixel or source.fovea)
+    return bool(source.eye or source.patient or source.mm_per_pixel or source.fovea or source.named)
 
 
 def _expanded(path: Path | str) -> list[tuple[Path | str, bool]]:
@@ -206,9 +207,10 @@ def _of_row(cells: dict, path: Path, number: int, base: str) -> Source:
     numbers = {}
     for key in ("mm_per_pixel", "fovea_x", "fovea_y"):
         try:
-            numbers[key] = None if cells[key] is None else float(str(cells[key]).replace(",", "."))
-            if not math.isfinite(numbers[key] or 0):
-                raise ValueError
+            text = str(cells[key])
+            numbers[key] = None if cells[key] is None else float(text.replace(",", "."))
+            if not math.isfinite(numbers[key] or 0) or key != "mm_per_pixel" and re.search(r",\d{3}$", text):
+                raise ValueError  # of pixels, 1,234 may be thousands
         except ValueError:
             raise BadInput("unreadable list", path, f"a number for {key} in row {number}", str(cells[key])) from None
     scale, x, y = numbers.values()
@@ -216,8 +218,10 @@ def _of_row(cells: dict, path: Path, number: int, base: str) -> Source:
         raise BadInput("unreadable list", path, f"millimetres a pixel between 0 and 1 in row {number}", str(scale))
     if (x is None) != (y is None):
         raise BadInput("unreadable list", path, f"fovea_x and fovea_y in row {number}", "one of them")
-    id, fovea = _text(cells["id"]) or name, None if x is None or y is None else (x, y)
+    given, fovea = _text(cells["id"]), None if x is None or y is None else (x, y)
+    id = given or name
     said: dict[str, Any] = {"eye": eye, "patient": _text(cells["patient"]), "mm_per_pixel": scale, "fovea": fovea}
+    said["named"] = bool(given)
     if is_url(name) or base:
         return _of_url(id, name if is_url(name) else f"{base}{name}", **said)
     return Source(id, path.parent / name, **said)

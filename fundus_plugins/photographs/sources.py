@@ -22,6 +22,7 @@ from .remote import read_url
 
 _SEVERAL = (".tif", ".tiff")  # may hold several pictures
 CONTRADICTION = "contradiction"
+UNLIKE_HEADER = "list, unlike the header"  # a list may name patients anew, or be off by a row
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Source:
         number: of the picture in its file, from 0; None: there is one.
         eye, patient, mm_per_pixel, fovea: what a list says of it; fovea (x, y) in pixels of the photograph.
         url: where it is; empty: on this machine.
+        named: whether the id is a list's own, not one made of the path.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Source:
     mm_per_pixel: float | None = None
     fovea: tuple[float, float] | None = None
     url: str = ""
+    named: bool = False
 
     @property
     def where(self) -> str:
@@ -58,7 +61,8 @@ class Source:
 class Known:
     """What is known of a photograph beside its pixels, and from where: "list", "header", "name", or "" for nothing.
 
-    Where these name different eyes, none is known, by CONTRADICTION.
+    Where these name different eyes, none is known, by CONTRADICTION. A patient whom list and header call differently is
+    UNLIKE_HEADER.
     """
 
     eye: str = ""
@@ -104,13 +108,15 @@ def place_of(source: Source) -> str:
 def what_is_known(source: Source, header: Header) -> Known:
     """As `read_source` gives it, without the pixels."""
     stem = Path(source.member or source.path).stem
-    eyes = (source.eye, "list"), (header.eye, "header"), (eye_of_name(stem), "name")
+    eyes = (source.eye, "list"), (header.eye, "header"), (header.other_eye, "header"), (eye_of_name(stem), "name")
     eye, eye_source = _first(*eyes)
     if len({x for x, _ in eyes if x}) > 1:
         eye, eye_source = "", CONTRADICTION
     patient, patient_source = _first(
         (source.patient, "list"), (header.patient, "header"), (_named_patient(source, stem), "name")
     )
+    if patient_source == "list" and header.patient not in ("", patient):
+        patient_source = UNLIKE_HEADER
     scale, scale_source = source.mm_per_pixel or header.mm_per_pixel, ""
     if scale:
         scale_source = "list" if source.mm_per_pixel else "header"

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from fundus_plugins.boxes import window_of
-from fundus_plugins.prediction.result import CUPLESS, MISSED, UNGRADABLE, FundusPrediction
+from fundus_plugins.measures.morphometry import shown_ratio
+from fundus_plugins.prediction.result import CUPLESS, MEASURED, MISSED, UNGRADABLE, FundusPrediction
 
 DISC_COLOR, CUP_COLOR = (0, 220, 0), (255, 210, 0)  # RGB
 _FRACTION = 4  # bits of a pixel, in which OpenCV draws
@@ -45,10 +46,12 @@ def draw_disc_and_cup(image: np.ndarray, prediction: FundusPrediction, side: int
     drawn = draw_outlines(image, prediction.disc, prediction.cup, side)
     scale = max(drawn.shape[:2]) / 1000
     sure = "" if np.isnan(prediction.score) else f"  score {prediction.score:.2f}"  # a person's outlines have none
-    instead = {MISSED: "no disc found", CUPLESS: "no cup found"}
-    text = instead.get(prediction.status, f"vCDR {prediction.vcdr:.2f}{sure}")
     if prediction.status == UNGRADABLE:
         text = f"ungradable: {prediction.flags[0]}"
+    elif prediction.status == MEASURED:
+        text = f"vCDR {shown_ratio(prediction.vcdr):.2f}{sure}"
+    else:
+        text = {MISSED: "no disc found", CUPLESS: "no cup found"}[prediction.status]
     place = (round(12 * scale), round(32 * scale))
     for color, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # a dark edge keeps it legible on any ground
         width = max(1, round(thickness * scale))

@@ -8,7 +8,7 @@ import numpy as np
 
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
 from fundus_plugins.measures.nerve_head import NerveHead, measure_nerve_head
-from fundus_plugins.measures.shape import ellipse_iou, regular_disc_and_cup, towards_ellipses
+from fundus_plugins.measures.shape import ellipse_iou, regular_disc_and_cup, share_beside, towards_ellipses
 from fundus_plugins.photographs.field import Field, find_field
 from fundus_plugins.prediction.contours import contours_of
 from fundus_plugins.prediction.gradability import Judgement, judge
@@ -20,6 +20,7 @@ NO_DISC, NO_CUP, AT_EDGE = "no disc", "no cup", "cut off by the edge"
 AGREEMENT, SHAPE = "views disagree", "not the shape of a disc"
 HARD = "hard to grade"
 CONTRADICTION = "grade contradicts itself"
+MAX_BESIDE = 0.01  # of a disc, beside its largest region; a disc is one region
 MEASURED, MISSED, CUPLESS, UNGRADABLE = "measured", "no disc", "no cup", "ungradable"
 
 
@@ -39,8 +40,9 @@ class FundusPrediction:
             disc again; nan without a disc or with one view.
         ellipse: how much like an ellipse the disc was before that, 0 to 1 (`ellipse_iou`); nan without a disc.
         flags: why someone should review it: first the reason of `judge` for which it cannot be graded, or HARD (its
-            gradability is low); then of NO_DISC, NO_CUP, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW), SHAPE (`ellipse`
-            below TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses) and CONTRADICTION (of `grade`).
+            gradability is low); then of NO_DISC, NO_CUP, AT_EDGE, AGREEMENT (below TEST.FLAG_BELOW), SHAPE (several
+            regions, or `ellipse` below TEST.FLAG_ELLIPSE_BELOW: other bright things are rarely ellipses) and
+            CONTRADICTION (of `grade`).
         box: (4,) float64 XYXY, of the detection, pixels of the photograph; nan where nothing was detected.
         gradability: 0 to 1, of `judge`; nan for weights without TEST.FLAG_BELOW, whose doubts nobody has measured.
         ungradable: whether it is too low, or this is no photograph of a fundus; there is no `vcdr` then.
@@ -170,7 +172,7 @@ def measure(found: Found, settings: Settings, photograph: np.ndarray | None = No
         NO_CUP: disc.any() and not cup.any(),
         AT_EDGE: at_edge,
         AGREEMENT: found.agreement < settings.flag_below,
-        SHAPE: ellipse < settings.flag_ellipse_below,
+        SHAPE: ellipse < settings.flag_ellipse_below or share_beside(disc) > MAX_BESIDE,
     }
     return FundusPrediction(
         disc,

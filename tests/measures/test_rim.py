@@ -92,6 +92,17 @@ def test_a_quarter_turn_of_the_masks_turns_the_profile(x, y, a, b, turns):
     assert turned.profile == pytest.approx(expected, abs=0.01)
 
 
+def test_an_island_beside_the_disc_changes_no_rim():
+    cup, island = circle(MIDDLE, MIDDLE, 50), circle(20, 20, 15)
+    alone, beside = measure_rim(DISC, cup), measure_rim(DISC | island, cup)
+    assert np.array_equal(alone.widths, beside.widths) and alone.narrowest == beside.narrowest
+
+
+def test_a_crescent_about_its_middle_has_numbers():
+    crescent = DISC & ~circle(MIDDLE + 60, MIDDLE, 110)
+    assert np.isfinite(measure_rim(crescent, np.zeros_like(crescent)).ratios).all()
+
+
 def test_no_disc_has_no_rim():
     with pytest.raises(ValueError, match="no disc, and so no rim"):
         measure_rim(np.zeros((5, 5), bool), np.zeros((5, 5), bool))

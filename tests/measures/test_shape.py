@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -14,6 +15,7 @@ from fundus_plugins.measures.shape import (
     is_regular,
     largest_region,
     regular_disc_and_cup,
+    share_beside,
     towards_ellipses,
 )
 from tests.conftest import disk
@@ -90,6 +92,15 @@ def test_the_largest_region_is_scipys(seed, part):
     sizes = np.bincount(labels.ravel())[1:]
     (own,) = set(labels[found])  # one region, and all of it
     assert own and found.sum() == sizes[own - 1] == sizes.max()
+
+
+def test_the_share_beside_the_largest_region():
+    mask = np.zeros((40, 40), bool)
+    assert share_beside(mask) == 0
+    mask[5:15, 5:14] = True
+    assert share_beside(mask) == 0
+    mask[30, 30:40] = True
+    assert share_beside(mask) == pytest.approx(0.1)
 
 
 def test_a_bridge_that_smoothing_breaks_leaves_the_larger_part():

@@ -11,6 +11,8 @@ from fundus_plugins.photographs.dicom import Header, decode_dicom, open_dicom, r
 from fundus_plugins.photographs.problems import BadInput
 
 pytest.importorskip("pydicom", reason="pydicom is not installed")
+from pydicom import Dataset  # noqa: E402
+
 from tests.photographs.dicom_files import as_jpeg, in_ybr, photograph, to_bytes, with_palette  # noqa: E402
 
 
@@ -56,9 +58,26 @@ def test_what_the_header_says(image):
     assert read_header(photograph(image, PatientID="")) == Header()
     full = photograph(image, Laterality="R", PixelSpacing=[0.01, 0.01], HorizontalFieldOfView=45)
     assert read_header(full) == Header("OD", "P7", 0.01, 45.0)
-    assert read_header(photograph(image, ImageLaterality="L", Laterality="R")).eye == "OS"
+    assert read_header(photograph(image, HorizontalFieldOfView="nan")).field_degrees is None
     assert read_header(photograph(image, ImageLaterality="B")).eye == ""
     assert read_header(photograph(image, PixelSpacing=[0.01, 0.02])).mm_per_pixel is None
+
+
+def test_a_header_that_names_both_eyes(image):
+    both = read_header(photograph(image, ImageLaterality="L", Laterality="R"))
+    assert (both.eye, both.other_eye) == ("OS", "OD")
+    frames = photograph(np.stack([image, image]), ImageLaterality="B")
+    frames.PerFrameFunctionalGroupsSequence = [_frame_of("L"), _frame_of("R")]
+    assert [read_header(frames, x).eye for x in (0, 1)] == ["OS", "OD"]
+    frames.Laterality = "R"
+    assert [read_header(frames, x).other_eye for x in (0, 1)] == ["OS", ""]
+
+
+def _frame_of(side):
+    anatomy, groups = Dataset(), Dataset()
+    anatomy.FrameLaterality = side
+    groups.FrameAnatomySequence = [anatomy]
+    return groups
 
 
 def without_pixels(image):

@@ -119,6 +119,7 @@ def test_a_list_says_what_it_knows(tmp_path, picture, kind):
         ("path,eye\n,left", "a path in row 2"),
         ("path,fovea_x,fovea_y\na.png,inf,3", "a number for fovea_x in row 2"),
         ("path,fovea_x\na.png,3", "fovea_x and fovea_y in row 2"),
+        ('path,fovea_x,fovea_y\na.png,"1,234","1,050"', "a number for fovea_x in row 2"),  # thousands, or thousandths
         ("path,id\na.png,x\nb.png,x", "two photographs have the id 'x'"),
     ],
 )
@@ -185,13 +186,17 @@ def test_a_list_goes_before_a_header_and_that_before_a_name(tmp_path, picture):
     plain.write_bytes(path.read_bytes())
     assert read_source(Source("a", plain))[1].eye_source == "header"
     known = read_source(Source("a", plain, eye="OD", patient="Q"))[1]
-    assert (known.eye, known.eye_source, known.patient, known.patient_source) == ("OD", "list", "Q", "list")
+    assert (known.eye, known.eye_source, known.patient) == ("OD", "list", "Q")
+    assert known.patient_source == "list, unlike the header"  # which says P7
+    assert read_source(Source("a", plain, patient="P7"))[1].patient_source == "list"
 
 
 def test_an_eye_of_which_two_things_are_said_is_none(tmp_path, picture):
     path = tmp_path / "eye_left.dcm"
     path.write_bytes(dicom_files.to_bytes(dicom_files.photograph(picture, ImageLaterality="R")))
-    for source in (Source("a", path), Source("a", path, eye="OD")):
+    both = tmp_path / "a.dcm"
+    both.write_bytes(dicom_files.to_bytes(dicom_files.photograph(picture, ImageLaterality="R", Laterality="L")))
+    for source in (Source("a", path), Source("a", path, eye="OD"), Source("a", both)):
         known = read_source(source)[1]
         assert (known.eye, known.eye_source) == ("", "contradiction")
 
@@ -201,6 +206,9 @@ def test_a_photograph_in_a_folder_and_in_a_list_is_one_and_the_list_counts(tmp_p
     (tmp_path / "list.csv").write_text("path,eye\np/1.png,left\n")
     (source,) = list_sources([tmp_path / "p", tmp_path / "list.csv"])
     assert source.eye == "OS"
+    (tmp_path / "list.csv").write_text("path,id\np/1.png,first\n")
+    (source,) = list_sources([tmp_path / "p", tmp_path / "list.csv"])
+    assert source.id == "first"
     (tmp_path / "list.csv").write_text("path,eye\np/1.png,left\np/1.png,right\n")
     with pytest.raises(ValueError, match="stands twice in the lists"):
         list_sources([tmp_path / "list.csv"])

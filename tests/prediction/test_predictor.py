@@ -104,6 +104,10 @@ def test_doubts_and_interval():
     assert doubtful.vcdr_interval == pytest.approx((doubtful.vcdr - 0.1, doubtful.vcdr + 0.1))
     assert measure(found(disc, agreement=0.95), sure).flags == ()
 
+    beside = found(disc | disk(60, 90, 30, 75, 4))  # two regions
+    assert measure(beside, SETTINGS).flags == ("not the shape of a disc",)
+    assert measure(beside, replace(SETTINGS, regular_shape=True)).flags == ()
+
     shape = replace(sure, flag_ellipse_below=0.93)
     two = disk(60, 90, 30, 30, 10) | disk(60, 90, 30, 48, 10)
     assert measure(found(two), shape).flags == ("not the shape of a disc",)

@@ -70,6 +70,8 @@ def predict_on_ray(
         job = Job(files.absolute(), options, facts, corrections)
         if not corrections and (known := _known(parts, sources)):
             sources = with_known_ids(sources, known)
+            if options.write:
+                refuse_one_name(sources, before=known.values())
         with connected(place.address, place.workers):
             workers, resources = place.processes()
             blocks = found.get("parts") or number_of_blocks(len(sources), workers)

@@ -54,12 +54,6 @@ def read_records(records: Iterable[Mapping[str, Any]]) -> Iterator[Eye]:
         yield eye
 
 
-def shown_ratio(value: object) -> float | None:
-    """A ratio as it is shown, with two digits, so that what is counted is what is read; None for no number."""
-    # Not round(): browsers round a tie up.
-    return math.floor(value * 100 + 0.5) / 100 if isinstance(value, (int, float)) else None
-
-
 def _eye(record: Mapping[str, Any]) -> Eye:
     given = {key: value for key, value in record.items() if key not in ("pictures", "contours", "rim_profile")}
     row = _plain(given)

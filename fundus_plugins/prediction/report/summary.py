@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fundus_plugins.prediction.report.records import shown_ratio
+from fundus_plugins.measures.morphometry import shown_ratio
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import numpy as np
 
 from fundus_plugins.data.polygons import fill_polygons
 from fundus_plugins.measures.morphometry import vertical_cup_to_disc_ratio
-from fundus_plugins.measures.shape import ellipse_iou
+from fundus_plugins.measures.shape import ellipse_iou, share_beside
 from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.prediction.contours import contours_of
-from fundus_plugins.prediction.result import AT_EDGE, NO_DISC, FundusPrediction
+from fundus_plugins.prediction.result import AT_EDGE, MAX_BESIDE, NO_DISC, FundusPrediction
 
 if TYPE_CHECKING:
     from fundus_plugins.data.corrected import Correction
@@ -27,7 +27,7 @@ def person_first(found: FundusPrediction, correction: "Correction | None") -> tu
         With it the record's fields that say whose it is: `outlines`, `model_vcdr` and, for a person's, `compared`.
 
     Raises:
-        BadInput: the correction cannot be read, is not of this size, or has no cup.
+        BadInput: the correction cannot be read, is not of this size, has no cup, or a disc in several regions.
     """
     models = {"outlines": MODEL, "model_vcdr": None}
     if correction is None:
@@ -35,6 +35,9 @@ def person_first(found: FundusPrediction, correction: "Correction | None") -> tu
     disc, cup = correction.masks(found.disc.shape)
     if disc.any() and cup is None:
         raise BadInput("no cup", correction.where, "outlines of the disc and of the cup", "the disc's alone")
+    if (beside := share_beside(disc)) > MAX_BESIDE:
+        found_there = f"several, the largest {1 - beside:.0%} of it"
+        raise BadInput("several discs", correction.where, "a disc of one region", found_there)
     cup = np.zeros_like(disc) if cup is None else cup
     contours = contours_of(found.disc, found.cup)
     if _same(disc, cup, found.disc, found.cup) or _same(disc, cup, *_drawn(contours, disc.shape)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from fundus_plugins.measures.morphometry import vertical_diameter
 from fundus_plugins.measures.nerve_head import NerveHead
 from fundus_plugins.photographs.field import Field, find_field
 from fundus_plugins.photographs.laterality import eye_of_place
+from fundus_plugins.photographs.problems import BadInput
 from fundus_plugins.photographs.sources import CONTRADICTION, Known, Source, place_of
 from fundus_plugins.prediction.result import MEASURED, FundusPrediction
 
@@ -49,9 +51,15 @@ def kind_of(column: str) -> str:
 
 
 def make_record(source: Source, known: Known, image: np.ndarray, prediction: FundusPrediction) -> dict[str, Any]:
-    """The record of a photograph, (H, W, 3) uint8 RGB, that was predicted; docs/predict.md explains its fields."""
+    """The record of a photograph, (H, W, 3) uint8 RGB, that was predicted; docs/predict.md explains its fields.
+
+    Raises BadInput for a fovea that is not in it.
+    """
     about = about_source(source) | about_photograph(known, image)
     doubts = []
+    if known.fovea and not all(0 <= x < size for x, size in zip(known.fovea, image.shape[1::-1])):
+        found = f"({known.fovea[0]:g}, {known.fovea[1]:g}) of {image.shape[1]} x {image.shape[0]} pixels"
+        raise BadInput("fovea of a list", Path(source.where), "a place in the photograph", found)
     if prediction.status == MEASURED:  # the disc of what cannot be graded may be anywhere
         about |= _eye(known, prediction.field or find_field(image), prediction.disc)
         if known.mm_per_pixel and not _likely(vertical_diameter(prediction.disc) * known.mm_per_pixel):
@@ -69,9 +77,14 @@ def make_record(source: Source, known: Known, image: np.ndarray, prediction: Fun
 
 def _eye(known: Known, field: Field | None, disc: np.ndarray) -> dict[str, Any]:
     """Which eye it is, by what is known and by the disc's place; nobody knows where these contradict each other."""
-    if field is None or known.eye_source == CONTRADICTION:
+    if known.eye_source == CONTRADICTION:
         return {}
-    eye, distance = eye_of_place(float(np.flatnonzero(disc.any(axis=0)).mean()), field)
+    columns = np.flatnonzero(disc.any(axis=0))
+    eye, distance = ("", 0.0) if field is None else eye_of_place(float(columns.mean()), field)
+    if known.fovea and not columns[0] <= known.fovea[0] <= columns[-1]:  # it is temporal of the disc
+        temporal = "OD" if known.fovea[0] < columns[0] else "OS"
+        if temporal != (known.eye or eye or temporal):
+            return {"eye": "", "eye_source": CONTRADICTION}
     if not known.eye:
         return {"eye": eye, "eye_source": "image" if eye else "", "eye_confidence": EYE_BY_PLACE if eye else None}
     if eye and eye != known.eye and distance >= _SURE:

@@ -161,6 +161,7 @@ def predict_sources(
             sources = with_known_ids(sources, {path: id for id, path in paths.items()})
         for source in sources:
             refuse_taken(source, paths.get(source.id), output)
+        refuse_one_name(sources, before=paths)
         todo = [x for x in sources if not is_done(x, done.get(x.id), job)]
         outcome.before = len(sources) - len(todo)
         if workers == 1:
@@ -210,8 +211,18 @@ def count(outcome: Outcome, records: Iterable[Mapping[str, Any]], ids: Container
 
 
 def with_known_ids(sources: Sequence[Source], ids: Mapping[str, str]) -> list[Source]:
-    """A photograph that has another id by its path, since other folders were named before, keeps that one."""
-    return [replace(x, id=ids.get(place_of(x), x.id)) for x in sources]
+    """A photograph that has another id by its path, since other folders were named before, keeps that one.
+
+    Raises ValueError where a list gives it a new one.
+    """
+    known = [replace(x, id=ids.get(place_of(x), x.id)) for x in sources]
+    for source, old in zip(sources, known):
+        if source.named and source.id != old.id:
+            raise ValueError(
+                f"{source.where} was predicted as {old.id!r}, and a list calls it {source.id!r} now; choose another "
+                "--output, or --overwrite to begin anew"
+            )
+    return known
 
 
 def refuse_taken(source: Source, path: str | None, output: Path) -> None:
@@ -230,13 +241,20 @@ def is_done(source: Source, done: Line | None, job: Job) -> bool:
     return done.stamp == job.stamp(source) and all((job.output / x).exists() for x in done.files)
 
 
-def refuse_one_name(sources: Sequence[Source]) -> None:
-    """Raise ValueError where files of two photographs would have one name."""
+def refuse_one_name(sources: Sequence[Source], before: Iterable[str] = ()) -> None:
+    """Raise ValueError where files of two photographs would have one name, or that of one done `before`, by its id."""
     names: dict[str, Source] = {}
     for source in sources:
         other = names.setdefault(output_name(source.id).lower(), source)  # some disks know no other
         if other is not source:
             raise ValueError(f"{other.where} and {source.where} would give files of one name: predict them one by one")
+    ids = {source.id for source in sources}
+    for id in before:
+        if id not in ids and (taken := names.get(output_name(id).lower())):
+            raise ValueError(
+                f"{taken.where} would give files of the name that those of the photograph {id!r} have; choose another "
+                "--output"
+            )
 
 
 def predict_each(job: Job, predictor: FundusPredictor, sources: Sequence[Source]) -> Iterator[dict[str, Any]]:

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fundus_plugins.measures.morphometry import shown_ratio
 from fundus_plugins.prediction.report import page as report_page
 from fundus_plugins.prediction.report import write_report
 from fundus_plugins.prediction.report.assets import SCRIPTS, STYLES, script, style
 from fundus_plugins.prediction.report.histogram import vcdr_bins
-from fundus_plugins.prediction.report.records import read_records, shown_ratio
+from fundus_plugins.prediction.report.records import read_records
 from fundus_plugins.prediction.report.summary import summarise
 from tests.prediction.report.eyes import BARE, HOSTILE, drawn_records
 
@@ -258,6 +259,7 @@ def test_bins_hold_the_ratios_as_they_are_shown():
 
 
 def test_ratios_have_two_digits():
+    assert shown_ratio(45 / 72) == 0.63 and shown_ratio(198 / 307) == 0.65 and shown_ratio(float("nan")) is None
     assert shown_ratio(0.125) == 0.13 and shown_ratio(0.5549) == 0.55 and shown_ratio(None) is None
     assert all(math.isclose(shown_ratio(i / 100), i / 100) for i in range(101))
 

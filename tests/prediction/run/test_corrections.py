@@ -136,6 +136,19 @@ def test_a_correction_that_cannot_be_read_fails_its_photograph(first, corrected,
     assert [x["status"] for x in rows(tmp_path / "out").values()] == ["failed", "ungradable", "failed", "failed"]
 
 
+def test_a_disc_in_two_places_is_none(first, tmp_path, capsys):
+    circles = [
+        {"label": label, "points": [[x, 100], [x, 100 + radius]], "shape_type": "circle"}
+        for label, x, radius in (("OD", 100, 40), ("OC", 100, 20), ("OD", 200, 30))
+    ]
+    (tmp_path / "by").mkdir()
+    (tmp_path / "by" / "eye0_png.json").write_text(json.dumps({"shapes": circles}))
+    assert predict(first / "in" / "eye0.png", tmp_path / "out", "--masks-from", tmp_path / "by") == 1
+    assert (
+        "eye0_png.json: expected a disc of one region, found several, the largest 64% of it" in capsys.readouterr().err
+    )
+
+
 def test_a_person_finds_a_disc_where_the_model_found_none_and_none_where_it_found_one(first, tmp_path):
     circles = [
         {"label": label, "points": [[100, 5], [100, 5 + radius]], "shape_type": "circle"}
@@ -243,3 +256,6 @@ def test_dicom_objects_say_that_a_person_drew(tmp_path):
     (group,) = report.content.get_image_measurement_groups()
     values = {x.name.value: float(x.value) for x in group.get_measurements()}
     assert values["VCDR"] == float(rows(tmp_path / "out")["eye.dcm"]["vcdr"]) and "VCDR-LOW" not in values
+    drawn = [x.value.meaning for x in group.get_qualitative_evaluations() if x.name.value == "OUTLINES"]
+    assert drawn == ["a person"]
+    assert rows(tmp_path / "out")["eye.dcm"]["weights"] not in report.to_json() + seg.DeviceSerialNumber

@@ -238,6 +238,30 @@ def test_files_that_would_have_one_name_are_refused_before_anything_is_written(t
     assert not (tmp_path / "out").exists()
 
 
+def test_nor_may_they_have_the_name_of_an_earlier_runs(tmp_path):
+    first, second = draw(tmp_path / "in", 2)
+    run([Source("P|1", first)], tmp_path / "out", EVERYTHING)
+    overlay = (tmp_path / "out" / "overlays" / "P_1.jpg").read_bytes()
+    with pytest.raises(ValueError, match=r"eye1.png would give files of the name that those of the photograph 'P\|1'"):
+        run([Source("P:1", second)], tmp_path / "out", EVERYTHING)
+    assert (tmp_path / "out" / "overlays" / "P_1.jpg").read_bytes() == overlay
+
+
+def test_an_id_that_a_list_changes_is_refused(tmp_path):
+    first, second = draw(tmp_path / "in", 2)
+    listed = tmp_path / "list.csv"
+    for ids in (("002", "001"), ("001", "002"), ("001", "003")):
+        listed.write_text(f"path,id\n{first},{ids[0]}\n{second},{ids[1]}\n")
+        sources = list_sources([listed])
+        if ids[0] == "002":
+            run(sources, tmp_path / "out")
+            assert run(list_sources([tmp_path / "in"]), tmp_path / "out").before == 2  # no list: what is known stays
+            continue
+        with pytest.raises(ValueError, match="eye0.png was predicted as '002', and a list calls it '001' now"):
+            run(sources, tmp_path / "out")
+    assert [x["id"] for x in rows(tmp_path / "out")] == ["002", "001"]
+
+
 @pytest.mark.parametrize(
     "id, name",
     [
@@ -357,6 +381,15 @@ def test_dicom_objects_read_back_with_the_same_numbers(tmp_path):
         assert values["VCDR"] == float(row["vcdr"]) and values["RIM-MIN"] == float(row["rim_narrowest"])
         assert ("DDLS" in values) == (row["id"] == "in/one.dcm")
         assert report.PatientID == seg.PatientID == "P7"
+        known = row["eye_source"] == "header"  # a side that the picture alone tells is a guess
+        assert ("RIM-N" in values) == ("RIM-T" in values) == known and row["rim_nasal"] != ""
+        spacing = seg.SharedFunctionalGroupsSequence[0].get("PixelMeasuresSequence")
+        assert [x.PixelSpacing for x in spacing or []] == ([[0.04, 0.04]] if known else [])
+    uids = {x: highdicom.seg.segread(x).SOPInstanceUID for x in (tmp_path / "out" / "dicom-seg").rglob("*.dcm")}
+    assert len(set(uids.values())) == 3
+    run(list_sources([folder]), tmp_path / "again", Options(("dicom-seg",)))
+    for path, uid in uids.items():  # the same object is not sent twice as two
+        assert highdicom.seg.segread(tmp_path / "again" / "dicom-seg" / path.name).SOPInstanceUID == uid
     frames = [
         highdicom.seg.segread(
             tmp_path / "out" / "dicom-seg" / "in" / f"two_dcm_{n}.dcm"
@@ -389,6 +422,41 @@ def test_dicom_photographs_have_the_masks_of_the_png(tmp_path, colours):
     (source,) = list_sources([tmp_path / "eye.dcm"])
     expected, found = predictor(image), predictor(read_source(source)[0])
     assert dice(found.disc, expected.disc) >= 0.999 and dice(found.cup, expected.cup) >= 0.999
+
+
+def test_dicom_objects_of_headers_as_cameras_write_them(tmp_path):
+    highdicom = pytest.importorskip("highdicom", reason="highdicom is not installed")
+    from tests.photographs import dicom_files
+
+    image = read_photograph(draw(tmp_path / "png", 1)[0])
+    (tmp_path / "in").mkdir()
+    name = "Yamada^Tarou=山田^太郎"
+    japanese = dicom_files.photograph(image, SpecificCharacterSet=["", "ISO 2022 IR 87"], PatientName=name)
+    odd = dicom_files.photograph(image, PatientSex="U", PatientBirthDate="1950", StudyDate="2026.01.01")
+    plain = dicom_files.photograph(image, SOPClassUID="1.2.840.10008.5.1.4.1.1.7")  # secondary capture
+    del odd.NumberOfFrames, odd.Modality
+    for name_of, dataset in {"japanese": japanese, "odd": odd, "plain": plain}.items():
+        (tmp_path / "in" / f"{name_of}.dcm").write_bytes(dicom_files.to_bytes(dataset))
+    outcome = run(list_sources([tmp_path / "in"]), tmp_path / "out", Options(("dicom-seg", "dicom-sr")))
+    assert not outcome.failures
+    for kind in ("dicom-seg", "dicom-sr"):
+        read = highdicom.seg.segread if kind == "dicom-seg" else highdicom.sr.srread
+        assert read(tmp_path / "out" / kind / "japanese_dcm.dcm").PatientName == name
+        assert read(tmp_path / "out" / kind / "odd_dcm.dcm").PatientBirthDate in ("", None)
+
+
+def test_a_fovea_must_be_where_it_can_be(tmp_path):
+    (path,) = draw(tmp_path / "in", 1)
+    columns = np.flatnonzero(fundus_plugins.FundusPredictor()(read_photograph(path)).disc.any(axis=0))
+    right = columns.mean() > 160  # by the disc's place a right eye, whose fovea is at the picture's left
+    temporal, nasal = (columns[0] - 40.0, columns[-1] + 20.0) if right else (columns[-1] + 40.0, columns[0] - 20.0)
+    for x, eye, source in ((temporal, "OD" if right else "OS", "list"), (nasal, "", "contradiction")):
+        run([Source("a", path, eye="OD" if right else "OS", fovea=(x, 150.0))], tmp_path / source)
+        (row,) = rows(tmp_path / source)
+        assert (row["eye"], row["eye_source"]) == (eye, source)
+        assert ("contradictory sides" in row["reasons"]) == (not eye)
+    outcome = run([Source("a", path, fovea=(150.0, 10_000.0))], tmp_path / "off")
+    assert "expected a place in the photograph, found (150, 10000) of" in outcome.failures[0]
 
 
 def test_what_cannot_be_written_does_not_cost_what_was_measured(tmp_path):

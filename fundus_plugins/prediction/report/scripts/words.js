@@ -60,9 +60,11 @@ function direction(angle, eye) {
   return eighths[((Math.round(angle / 45) % 8) + 8) % 8];
 }
 
-/** The patient, and where from where that is a guess. */
+const NAMED_BY = { name: ", as the files' names say", "list, unlike the header": ", as the list says, unlike the header" };
+
+/** The patient, and where from where that is a guess, or contradicted. */
 function patientWords(eye) {
-  return eye.patient && `Patient ${eye.patient}${eye.patient_source === "name" ? ", as the files' names say" : ""}`;
+  return eye.patient && `Patient ${eye.patient}${NAMED_BY[eye.patient_source] ?? ""}`;
 }
 
 /** What stands instead of a vCDR where there is none. */
