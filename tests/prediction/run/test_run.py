@@ -445,6 +445,21 @@ def test_dicom_objects_of_headers_as_cameras_write_them(tmp_path):
         assert read(tmp_path / "out" / kind / "odd_dcm.dcm").PatientBirthDate in ("", None)
 
 
+def test_dicom_objects_have_the_scale_of_the_row(tmp_path):
+    highdicom = pytest.importorskip("highdicom", reason="highdicom is not installed")
+    from tests.photographs import dicom_files
+
+    made = dicom_files.photograph(read_photograph(draw(tmp_path / "png", 1)[0]), PixelSpacing=[0.04, 0.04])
+    (tmp_path / "eye.dcm").write_bytes(dicom_files.to_bytes(made))
+    for scale in (0.03, 0.9):  # a list's, and one with which no disc is that large
+        out = tmp_path / f"{scale}"
+        run([Source("a", tmp_path / "eye.dcm", mm_per_pixel=scale)], out, Options(("csv", "dicom-seg", "dicom-sr")))
+        (row,) = rows(out)
+        groups = highdicom.seg.segread(out / "dicom-seg" / "a.dcm").SharedFunctionalGroupsSequence[0]
+        found = [x.PixelSpacing for x in groups.get("PixelMeasuresSequence", [])]
+        assert found == ([[0.03, 0.03]] if scale == 0.03 else []) and (row["mm_per_pixel"] != "") == bool(found)
+
+
 def test_a_fovea_must_be_where_it_can_be(tmp_path):
     (path,) = draw(tmp_path / "in", 1)
     columns = np.flatnonzero(fundus_plugins.FundusPredictor()(read_photograph(path)).disc.any(axis=0))
