@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 KIND = "unreadable DICOM file"
 MISSING = "DICOM files need pydicom: pip install 'fundus-plugins[dicom]'"
+# Others decoders leave as they are, and they would be taken for RGB.
+_OF_JPEG_2000 = ("YBR_ICT", "YBR_RCT")
+COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "PALETTE COLOR", "MONOCHROME1", "MONOCHROME2", *_OF_JPEG_2000)
 _EYES = {"R": RIGHT, "L": LEFT}
 _MAX_FRAMES = 10_000
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -132,8 +135,13 @@ def _pixels(dataset: "Dataset", path: Path, frame: int) -> np.ndarray:
     picture = _decode_jpeg(dataset, path, frame)
     if picture is not None:
         return picture
+    colours, bits = str(dataset.PhotometricInterpretation), int(dataset.BitsStored)
+    native = not dataset.file_meta.TransferSyntaxUID.is_compressed
+    if colours not in COLOURS or native and colours in _OF_JPEG_2000:
+        raise BadInput(KIND, path, f"colours of {', '.join(COLOURS)}", colours)
+    if int(dataset.get("HighBit", bits - 1)) != bits - 1:
+        raise BadInput(KIND, path, f"{bits} bits of which the highest is number {bits - 1}", str(dataset.HighBit))
     pixels = pixel_array(dataset, index=frame)  # YBR becomes RGB
-    colours = str(dataset.PhotometricInterpretation)
     if colours == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
         return _eight_bits(pixels, 8 * pixels.dtype.itemsize)

@@ -92,6 +92,13 @@ def without_pixels(image):
         (without_pixels, "expected a picture, found .* without pixels"),
         (lambda x: photograph(x, Rows=40000, Columns=40000), "at most 134,217,728 pixels, found 40000 x 40000"),
         (lambda x: photograph(x, PixelData=b"\0" * 10), "expected a picture that can be decoded"),
+        (lambda x: photograph(x, "YBR_PARTIAL_420"), "expected colours of RGB, .*, found YBR_PARTIAL_420"),
+        (lambda x: photograph(x, "HSV"), "expected colours of RGB, .*, found HSV"),
+        (lambda x: photograph(x, "YBR_RCT"), "expected colours of RGB, .*, found YBR_RCT"),
+        (
+            lambda x: photograph(x.astype(np.uint16), BitsStored=12, HighBit=15),
+            "12 bits of which the highest is number 11",
+        ),
     ],
 )
 def test_what_is_no_photograph_is_refused_by_name(image, make, message):

@@ -190,11 +190,11 @@ def _photograph(source: Source) -> "Dataset | None":
     for name in _UIDS:
         if not photograph.get(name):
             raise BadInput("DICOM object", Path(source.where), f"a photograph with a {name}", "none")
-    _make_referable(photograph)
+    _make_referable(photograph, Path(source.where))
     return photograph
 
 
-def _make_referable(photograph: "Dataset") -> None:
+def _make_referable(photograph: "Dataset", path: Path) -> None:
     """What highdicom copies from a photograph, or asks of it, as it takes it; real files often have it otherwise."""
     for name, allowed in _MAY_BE_EMPTY.items():  # but have to be there, and de-identified files may lack them
         if not re.fullmatch(allowed, str(photograph.get(name) or "")):
@@ -205,8 +205,9 @@ def _make_referable(photograph: "Dataset") -> None:
         photograph.Modality = "OP"
     kind = photograph.SOPClassUID
     if not kind.startswith(OPHTHALMIC) and "Multi-frame" not in kind.name:
-        if count_frames(photograph) == 1:
-            photograph.pop("NumberOfFrames", None)
+        if count_frames(photograph) > 1:
+            raise BadInput("DICOM object", path, f"one frame of a {kind.name}", str(photograph.NumberOfFrames))
+        photograph.pop("NumberOfFrames", None)
     elif "NumberOfFrames" not in photograph:
         photograph.NumberOfFrames = 1
     photograph.decode()

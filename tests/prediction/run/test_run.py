@@ -439,6 +439,10 @@ def test_dicom_objects_of_headers_as_cameras_write_them(tmp_path):
         (tmp_path / "in" / f"{name_of}.dcm").write_bytes(dicom_files.to_bytes(dataset))
     outcome = run(list_sources([tmp_path / "in"]), tmp_path / "out", Options(("dicom-seg", "dicom-sr")))
     assert not outcome.failures
+    several = dicom_files.photograph(np.stack([image, image]), SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
+    (tmp_path / "several.dcm").write_bytes(dicom_files.to_bytes(several))
+    outcome = run(list_sources([tmp_path / "several.dcm"]), tmp_path / "none", Options(("dicom-sr",)))
+    assert "picture 1: expected one frame of a Secondary Capture Image Storage, found 2" in outcome.failures[0]
     for kind in ("dicom-seg", "dicom-sr"):
         read = highdicom.seg.segread if kind == "dicom-seg" else highdicom.sr.srread
         assert read(tmp_path / "out" / kind / "japanese_dcm.dcm").PatientName == name
