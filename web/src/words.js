@@ -10,12 +10,13 @@ const DOUBTS = {
   [SHAPE]: "Not disc-shaped",
 };
 
+/** Two digits, from the four that tables have; a tie goes up, as in the reports of `fundus predict`. */
 export function ratio(value) {
-  return Number.isFinite(value) ? value.toFixed(2) : "–";
+  return Number.isFinite(value) ? (Math.floor(Number(value.toFixed(4)) * 100 + 0.5) / 100).toFixed(2) : "–";
 }
 
 export function interval([low, high]) {
-  return Number.isFinite(low) ? `${low.toFixed(2)} to ${high.toFixed(2)}` : "";
+  return Number.isFinite(low) ? `${ratio(low)} to ${ratio(high)}` : "";
 }
 
 /** What to show of a photograph's doubts: {text, kind} each. */
