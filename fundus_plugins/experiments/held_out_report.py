@@ -121,8 +121,10 @@ def _flagged(table: Table, options: Sequence[str], result: dict) -> dict:
 
 
 def _intervals(results: Sequence[dict], row: str, sets: Sequence[str]) -> dict:
-    """`margin_over_sources` of the photographs' mean errors over the runs that measured them."""
-    rows = [{"set": name} | x for name in sets for x in _by_photograph(results, row, name).values()]
+    """`margin_over_sources` of every run's errors: a mean over runs would scatter less than one prediction does."""
+    known = [_by_photograph([x], row, name) for name in sets for x in results]
+    names = [name for name in sets for _ in results]
+    rows = [{"set": name} | x for name, images in zip(names, known) for x in images.values()]
     found = margin_over_sources(rows)
     covered = {name: part if np.isfinite(part) else None for name, part in found["covered"].items()}
     return found | {"margin": found["margin"] if np.isfinite(found["margin"]) else None, "covered": covered}

@@ -55,7 +55,7 @@ def report_table(
         "seeds": list(seeds),
         "paper_data": table.paper_data,
         "command": command,
-        "method": _method(table, dataset, folds, seeds),
+        "method": _method(table, dataset, folds, seeds, all(row["runs"] == row["runs_expected"] for row in rows)),
         "rows": rows,
     }
 
@@ -152,10 +152,11 @@ def _markdown(cells: list[list[str]], heads: list[str]) -> str:
     return tabulate(cells, headers=heads, tablefmt="github", disable_numparse=True)
 
 
-def _method(table: Table, dataset: str, folds: int, seeds: Sequence[int]) -> str:
+def _method(table: Table, dataset: str, folds: int, seeds: Sequence[int], whole: bool) -> str:
     seeds_text = f"training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    once = "exactly once (for each seed)" if whole else "at most once (for each seed): not all folds are there"
     text = (
-        f"{dataset}, {folds} folds, {seeds_text}. Every photograph is held out exactly once (for each seed); each run "
+        f"{dataset}, {folds} folds, {seeds_text}. Every photograph is held out {once}; each run "
         "is evaluated once, with its last weights, on its held-out photographs, which choose nothing. Figures are "
         "means over photographs, pooled over folds, with 95 % bootstrap intervals over photographs; the chance of "
         "another training run is not in them. HD95, the 95th percentile Hausdorff distance, is in vertical diameters "

@@ -69,7 +69,10 @@ def summarise(rows: Sequence[dict]) -> list[dict]:
 
 
 def differences(rows: Sequence[dict], reference: Sequence[dict]) -> list[dict]:
-    """As `summarise`, of `rows` minus `reference`, photograph by photograph, over what both have."""
+    """As `summarise`, of `rows` minus `reference`, photograph by photograph, over what both have.
+
+    Raises ValueError where they have no photograph in common.
+    """
     known_by = _key([*rows, *reference])
     others = _by_photograph(reference, known_by)
     result = []
@@ -78,6 +81,9 @@ def differences(rows: Sequence[dict], reference: Sequence[dict]) -> list[dict]:
         if both:
             means = {metric: mean_interval([a[metric] - b[metric] for a, b in both]) for metric in METRICS}
             result.append({"alteration": key[0], "level": key[1], "photographs": len(both)} | means)
+    if reference and not result:
+        found = f"such as {rows[0]['file_name']} and {reference[0]['file_name']}" if rows else "none"
+        raise ValueError(f"--reference: expected photographs that both have, found others, {found}")
     return result
 
 
@@ -89,17 +95,17 @@ def read_rows(path: str) -> list[dict]:
         ]
 
 
-def _key(rows: Sequence[dict]) -> str:
-    """What tells photographs apart: two may have one name. Tables of before have nothing else."""
-    return "image_id" if all("image_id" in row for row in rows) else "file_name"
+def _key(rows: Sequence[dict]) -> tuple[str, ...]:
+    """What tells photographs apart: two may have one name, and sets number theirs alike; old tables have names."""
+    return ("image_id", "file_name") if all("image_id" in row for row in rows) else ("file_name",)
 
 
-def _by_photograph(rows: Sequence[dict], key: str) -> dict[tuple, dict[str, dict[str, float]]]:
+def _by_photograph(rows: Sequence[dict], key: Sequence[str]) -> dict[tuple, dict[str, dict[str, float]]]:
     """(alteration, level) -> photograph -> METRICS, the means of the rows of one photograph."""
     groups: dict[tuple, dict[str, list[dict]]] = {}
     for row in rows:
         photographs = groups.setdefault((row["alteration"], row["level"]), {})
-        photographs.setdefault(str(row[key]), []).append(row)
+        photographs.setdefault(" ".join(str(row[x]) for x in key), []).append(row)
     return {
         group: {
             name: {metric: statistics.fmean(row[metric] for row in same) for metric in METRICS}

@@ -73,3 +73,15 @@ def test_differences_are_photograph_by_photograph(tmp_path):
     (line,) = differences(*(read_rows(tmp_path / name) for name in ("new.csv", "old.csv")))
     assert (line["alteration"], line["level"], line["photographs"]) == ("gamma", 2, 1)
     assert line["dice_od"] == pytest.approx((0.3, 0.3, 0.3)) and line["dice_oc"] == (0, 0, 0)
+
+
+def test_photographs_of_two_sets_with_the_same_numbers_are_not_paired():
+    row = {"alteration": "gamma", "level": 2.0, "dice_oc": 0.5, "vcdr_mae": 0.1, "detection_rate": 1.0, "regular": 1.0}
+    ours, theirs = (
+        [row | {"image_id": "1", "file_name": x, "dice_od": y}] for x, y in (("a.png", 0.9), ("b.png", 0.5))
+    )
+    (line,) = summarise(ours + theirs)
+    assert line["photographs"] == 2
+    with pytest.raises(ValueError, match="expected photographs that both have, found others, such as a.png and b.png"):
+        differences(ours, theirs)
+    assert differences(ours, []) == []

@@ -215,6 +215,15 @@ def test_the_interval_of_the_reference_over_sets():
     assert "With the margin of the others it holds, of each: a 100%, b 0%." in held_out_markdown(report)
 
 
+def test_the_interval_is_of_one_prediction_however_many_there_are():
+    """Errors of 0 to 0.19 in each of two runs, whose mean is 0.095 everywhere."""
+    one = Table("T", "r", "", [Row("r", "rfnet_refuge.yaml", {}, {})])
+    errors = [[0.01 * i for i in range(20)], [0.01 * (19 - i) for i in range(20)]]
+    several = [result("r", "all", *(image(str(i), 0.9, bias=x) for i, x in enumerate(run))) for run in errors]
+    report = report_held_out(one, several, seeds=[0, 1], command="c")
+    assert 0.17 <= report["intervals"]["margin"] <= 0.19
+
+
 def test_one_set_alone_has_an_interval_and_no_coverage():
     images = [image(str(i), 0.9, bias=0.01 * i) for i in range(12)]
     one = Table("T", "r", "", [Row("r", "rfnet_refuge.yaml", {}, {})])

@@ -175,6 +175,7 @@ def test_a_table_with_nothing_done_is_a_table(table):
         ("mean", "low", "high", "difference_mean", "difference_low", "difference_high", "paper")
     )
     assert "| a  | 0/2    |" in to_markdown(report)
+    assert "held out at most once" in report["method"] and "exactly once" not in report["method"]
 
 
 def test_folds_of_coco_json_of_ones_own(table, tmp_path, phantoms):
