@@ -4,8 +4,8 @@
         --pairs "RF-Net - U-Net" --output docs/results/tables/table1_photographs.csv
 
 RUNS is the folder `runs` of a table's output; a row is a folder with a run for each fold. Without --rows the CSV is
-read; --more adds such folders' runs to it, in place of what it has of the same row and fold. Means and 95 % bootstrap
-intervals over the photographs that both rows have are printed.
+read; --more adds such folders' runs to it, in place of what it has of the same row and fold; --beside names CSVs whose
+rows are compared, too. Means and 95 % bootstrap intervals over the photographs that both rows have are printed.
 """
 
 import argparse
@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--more", nargs="+", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--beside", nargs="+", default=[], type=Path, metavar="CSV")
     parser.add_argument("--pairs", nargs="+", required=True, metavar="A - B")
     parser.add_argument("--output", type=Path, required=True)
     chosen = parser.parse_args()
@@ -37,7 +38,7 @@ def main() -> None:
     if chosen.rows or chosen.more:
         write(chosen.output, images)
     rows: dict[str, dict[str, dict]] = {}
-    for image in images:
+    for image in images + [x for path in chosen.beside for x in read(path)]:
         rows.setdefault(image["row"], {})[image["image_id"]] = image
     lines = []
     for name, own in rows.items():

@@ -1,17 +1,20 @@
 """What a wrong square about the disc costs: networks trained on squares, measured on right, found and wrong ones.
 
-    fundus predict PHOTOGRAPHS --output output/discs --write coco
-    python docs/scripts/wrong_crops.py --true RUNS/unet_smp_drishti_x/seed0 --whole RUNS/unet_smp_drishti_y/seed0 \\
-        --discs output/discs/predictions.coco.json --output docs/results/tables/wrong_crops
+    python docs/scripts/wrong_crops.py --network "a U-Net over RF-Net's backbone" \\
+        --true RUNS/unet_smp_drishti_x/seed0 --whole RUNS/unet_smp_drishti_y/seed0 \\
+        --detector RUNS/rfnet_drishti_y/seed0 --output docs/results/tables/wrong_crops_unet
 
-RUNS is the folder `runs` of tables/disc_crop.yaml's output: folders with a run for each fold, whose held-out
-photographs are measured by its last weights. Wrong squares are about the true disc, moved to a side drawn by the
-photograph's name, or larger or smaller than they should be.
+RUNS is the folder `runs` of tables/disc_crop.yaml's output, which table1.yaml shares: folders with a run for each fold,
+whose held-out photographs are measured by its last weights. Found squares are about the disc that the detector of the
+same fold finds, which has not seen the photograph either. Wrong ones are about the true disc, moved to a side drawn by
+the photograph's name, or larger or smaller than they should be. OUTPUT.csv is every photograph's, as between_rows.py
+reads them.
 """
 
 import argparse
 import csv
 import json
+import re
 import tempfile
 import zlib
 from pathlib import Path
@@ -31,6 +34,8 @@ from fundus_plugins.data.registration import disc_cup_structures, register_fundu
 from fundus_plugins.engine.trainer import FundusTrainer
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.bootstrap import mean_interval
+from fundus_plugins.photographs.photograph import read_photograph
+from fundus_plugins.prediction.predictor import FundusPredictor
 from fundus_plugins.provenance import command_line, current_commit
 
 METRICS = {"dice_oc": "Dice, cup", "dice_od": "Dice, disc", "vcdr_mae": "vCDR error"}
@@ -40,28 +45,29 @@ REFERENCE = "square about the true disc"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--true", type=Path, required=True)
-    parser.add_argument("--whole", type=Path, required=True)
-    parser.add_argument("--discs", type=Path, required=True)
+    parser.add_argument("--network", required=True, help="what it is, as the page calls it")
+    parser.add_argument("--true", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--whole", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--detector", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path, required=True)
     chosen = parser.parse_args()
     register_fundus_datasets()
     found: dict[str, dict[str, dict]] = {}
-    for run in sorted(chosen.whole.glob("*/result.json")):
-        collect(found, "whole photograph, no square", run.parent, [])
-    for run in sorted(chosen.true.glob("*/result.json")):
-        collect(found, REFERENCE, run.parent, ["INPUT.DISC_CROP.ABOUT", "true"])
-        about(found, "about the disc that RF-Net finds", run.parent, chosen.discs)
-        dataset = get_fundus_cfg(str(run.parent / "config.yaml")).DATASETS.TEST[0]
+    for run in sorted(x.parent for x in chosen.true.glob("*/result.json")):
+        collect(found, "whole photograph, no square", chosen.whole / run.name, chosen.device, [])
+        collect(found, REFERENCE, run, chosen.device, ["INPUT.DISC_CROP.ABOUT", "true"])
+        dataset = get_fundus_cfg(str(run / "config.yaml")).DATASETS.TEST[0]
         boxes = true_boxes(dataset)
-        for part in MOVED:
-            wrong(found, f"moved by {part:g} of the disc's diameter", run.parent, dataset, moved(boxes, part))
-        for factor in SCALED:
-            wrong(found, f"{factor:g} times as large", run.parent, dataset, scaled(boxes, factor))
-        none = {name: None for name in boxes}
-        wrong(found, "no disc found: the photograph as the square", run.parent, dataset, none)
+        squares = {"about the disc that RF-Net finds": detected(chosen.detector / run.name, dataset, chosen.device)}
+        squares |= {f"moved by {part:g} of the disc's diameter": moved(boxes, part) for part in MOVED}
+        squares |= {f"{factor:g} times as large": scaled(boxes, factor) for factor in SCALED}
+        squares |= {"no disc found: the photograph as the square": dict.fromkeys(boxes)}
+        for name, wrong in squares.items():
+            about(found, name, run, chosen.device, dataset, wrong)
+    write_photographs(found, chosen.output.with_suffix(".csv"))
     with atomic_write(chosen.output.with_suffix(".md")) as file:
-        file.write(page(found))
+        file.write(page(found, chosen.network))
 
 
 def true_boxes(dataset: str) -> dict[str, np.ndarray | None]:
@@ -71,6 +77,17 @@ def true_boxes(dataset: str) -> dict[str, np.ndarray | None]:
         shape = record["height"], record["width"]
         disc = disc_and_cup(record["annotations"], structures, shape, record["file_name"])[DISC]
         boxes[Path(record["file_name"]).name] = np.array(box_of(disc > 0), float)
+    return boxes
+
+
+def detected(run: Path, dataset: str, device: str) -> dict[str, np.ndarray | None]:
+    """XYXY of the disc that a run's last weights find, by the photograph's file name; None: they find none."""
+    keys = ["MODEL.DEVICE", device, "TEST.PRECISION", "float32", "MODEL.WEIGHTS", str(run / "model_final.pth")]
+    predictor = FundusPredictor(get_fundus_cfg(str(run / "config.yaml"), keys), grade=False)
+    boxes = {}
+    for record in DatasetCatalog.get(dataset):
+        disc = predictor(read_photograph(record["file_name"])).disc
+        boxes[Path(record["file_name"]).name] = np.array(box_of(disc), float) if disc.any() else None
     return boxes
 
 
@@ -93,7 +110,7 @@ def scaled(boxes: dict, factor: float) -> dict:
     return found
 
 
-def wrong(found: dict, name: str, run: Path, dataset: str, boxes: dict) -> None:
+def about(found: dict, name: str, run: Path, device: str, dataset: str, boxes: dict) -> None:
     """Measure with these boxes as the detected discs; None: none was found."""
     sizes = {Path(x["file_name"]).name: (x["height"], x["width"]) for x in DatasetCatalog.get(dataset)}
     images = [{"id": i, "file_name": x, "height": sizes[x][0], "width": sizes[x][1]} for i, x in enumerate(boxes)]
@@ -106,18 +123,14 @@ def wrong(found: dict, name: str, run: Path, dataset: str, boxes: dict) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "discs.json")
         path.write_text(json.dumps(document))
-        about(found, name, run, path)
-
-
-def about(found: dict, name: str, run: Path, discs: Path) -> None:
-    collect(found, name, run, ["INPUT.DISC_CROP.ABOUT", "detected", "INPUT.DISC_CROP.DISCS", str(discs)])
+        collect(found, name, run, device, ["INPUT.DISC_CROP.ABOUT", "detected", "INPUT.DISC_CROP.DISCS", str(path)])
 
 
 @torch.inference_mode()
-def collect(found: dict, name: str, run: Path, keys: list[str]) -> None:
+def collect(found: dict, name: str, run: Path, device: str, keys: list[str]) -> None:
     """Add a run's photographs, by file name, to `found[name]`."""
     with tempfile.TemporaryDirectory() as folder:
-        common = ["MODEL.DEVICE", "cpu", "TEST.PRECISION", "float32", "OUTPUT_DIR", folder, "MODEL.WEIGHTS"]
+        common = ["MODEL.DEVICE", device, "TEST.PRECISION", "float32", "OUTPUT_DIR", folder, "MODEL.WEIGHTS"]
         cfg = get_fundus_cfg(str(run / "config.yaml"), [*common, str(run / "model_final.pth"), *keys])
         model = FundusTrainer.build_model(cfg).eval()
         DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
@@ -126,10 +139,19 @@ def collect(found: dict, name: str, run: Path, keys: list[str]) -> None:
         inference_on_dataset(model, loader, evaluator)
         (path,) = Path(folder).rglob("*_images.csv")
         with open(path, newline="", encoding="utf-8") as file:
-            found.setdefault(name, {}).update({x["file_name"]: x for x in csv.DictReader(file)})
+            fold = {"row": name, "fold": re.search(r"fold(\d+)", run.name)[1]}
+            found.setdefault(name, {}).update({x["file_name"]: fold | x for x in csv.DictReader(file)})
 
 
-def page(found: dict) -> str:
+def write_photographs(found: dict, path: Path) -> None:
+    columns = ["row", "fold", "image_id", "dice_oc", "dice_od", "miou", "vcdr_mae"]
+    with atomic_write(path) as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(image for images in found.values() for image in images.values())
+
+
+def page(found: dict, network: str) -> str:
     """Means and differences to the true squares, photograph by photograph."""
     rows = []
     for name, images in found.items():
@@ -147,9 +169,10 @@ def page(found: dict) -> str:
     table = tabulate(rows, heading, "github", disable_numparse=True)
     return f"""# What a wrong square about the disc costs
 
-A U-Net over RF-Net's backbone, trained on squares of two disc diameters about the true disc, which are off by up to
-0.15 of it in training, and one trained on whole photographs; held-out photographs of Drishti-GS1 in folds. 95 %
-bootstrap intervals over photographs. Moved: to a side drawn by the photograph's name.
+The network is {network}, trained on squares of two disc diameters about the true disc, which are off by up to 0.15 of
+it in training, and once more on whole photographs; held-out photographs of Drishti-GS1 in folds. 95 % bootstrap
+intervals over photographs. The RF-Net that finds the disc was trained on the same folds of whole photographs. Moved: to
+a side drawn by the photograph's name.
 
 {table}
 
