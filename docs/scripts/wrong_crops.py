@@ -32,6 +32,7 @@ from fundus_plugins.config import get_fundus_cfg
 from fundus_plugins.data.annotations import DISC, disc_and_cup
 from fundus_plugins.data.registration import disc_cup_structures, register_fundus_datasets
 from fundus_plugins.engine.trainer import FundusTrainer
+from fundus_plugins.experiments.in_processes import each_in_processes
 from fundus_plugins.files import atomic_write
 from fundus_plugins.measures.bootstrap import mean_interval
 from fundus_plugins.photographs.photograph import read_photograph
@@ -51,23 +52,35 @@ def main() -> None:
     parser.add_argument("--detector", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--jobs", type=int, default=1, help="folds side by side")
     chosen = parser.parse_args()
-    register_fundus_datasets()
+    runs = sorted(x.parent for x in chosen.true.glob("*/result.json"))
+    more = chosen.whole, chosen.detector, chosen.device
+    folds = dict(each_in_processes(measure, runs, *more, jobs=chosen.jobs))
     found: dict[str, dict[str, dict]] = {}
-    for run in sorted(x.parent for x in chosen.true.glob("*/result.json")):
-        collect(found, "whole photograph, no square", chosen.whole / run.name, chosen.device, [])
-        collect(found, REFERENCE, run, chosen.device, ["INPUT.DISC_CROP.ABOUT", "true"])
-        dataset = get_fundus_cfg(str(run / "config.yaml")).DATASETS.TEST[0]
-        boxes = true_boxes(dataset)
-        squares = {"about the disc that RF-Net finds": detected(chosen.detector / run.name, dataset, chosen.device)}
-        squares |= {f"moved by {part:g} of the disc's diameter": moved(boxes, part) for part in MOVED}
-        squares |= {f"{factor:g} times as large": scaled(boxes, factor) for factor in SCALED}
-        squares |= {"no disc found: the photograph as the square": dict.fromkeys(boxes)}
-        for name, wrong in squares.items():
-            about(found, name, run, chosen.device, dataset, wrong)
+    for place in range(len(runs)):
+        for name, images in folds[place].items():
+            found.setdefault(name, {}).update(images)
     write_photographs(found, chosen.output.with_suffix(".csv"))
     with atomic_write(chosen.output.with_suffix(".md")) as file:
-        file.write(page(found, chosen.network))
+        file.write(page(found, chosen.network, chosen.device))
+
+
+def measure(run: Path, whole: Path, detector: Path, device: str) -> dict[str, dict[str, dict]]:
+    """A fold's photographs, by square and file name."""
+    register_fundus_datasets()
+    found: dict[str, dict[str, dict]] = {}
+    collect(found, "whole photograph, no square", whole / run.name, device, [])
+    collect(found, REFERENCE, run, device, ["INPUT.DISC_CROP.ABOUT", "true"])
+    dataset = get_fundus_cfg(str(run / "config.yaml")).DATASETS.TEST[0]
+    boxes = true_boxes(dataset)
+    squares = {"about the disc that RF-Net finds": detected(detector / run.name, dataset, device)}
+    squares |= {f"moved by {part:g} of the disc's diameter": moved(boxes, part) for part in MOVED}
+    squares |= {f"{factor:g} times as large": scaled(boxes, factor) for factor in SCALED}
+    squares |= {"no disc found: the photograph as the square": dict.fromkeys(boxes)}
+    for name, wrong in squares.items():
+        about(found, name, run, device, dataset, wrong)
+    return found
 
 
 def true_boxes(dataset: str) -> dict[str, np.ndarray | None]:
@@ -148,10 +161,11 @@ def write_photographs(found: dict, path: Path) -> None:
     with atomic_write(path) as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(image for images in found.values() for image in images.values())
+        for image in (x for images in found.values() for x in images.values()):
+            writer.writerow(image | {x: f"{float(image[x]):.5f}" for x in columns[3:]})
 
 
-def page(found: dict, network: str) -> str:
+def page(found: dict, network: str, device: str) -> str:
     """Means and differences to the true squares, photograph by photograph."""
     rows = []
     for name, images in found.items():
@@ -176,7 +190,7 @@ a side drawn by the photograph's name.
 
 {table}
 
-{processor()}; commit {current_commit()}:
+{torch.cuda.get_device_name() if device == "cuda" else processor()}; commit {current_commit()}:
 
     {command_line()}
 """
