@@ -118,7 +118,7 @@ def _set_defaults(cfg: CfgNode) -> None:
     cfg.INPUT.DISC_CROP.SIDE = 512  # of the picture, pixels
     cfg.INPUT.DISC_CROP.JITTER = 0.15  # in training: how far off middle and size are, in diameters of the disc
     cfg.INPUT.DISC_CROP.DISCS = ""  # COCO JSON of the detected discs, for evaluation; fundus predict --write coco
-    cfg.INPUT.DISC_CROP.DETECTOR = ""  # an exported RF-Net (.onnx) that finds it for FundusPredictor; "": the packaged
+    cfg.INPUT.DISC_CROP.DETECTOR = ""  # an exported network (.onnx) that finds it for FundusPredictor; "": RF-Net
 
     # Random photometric changes, as another camera would see it (data/augmentation/photometric.py); each comes half of
     # the times.

@@ -30,7 +30,7 @@ class FundusPredictor:
 
     With PyTorch the batch norms are folded, and it computes channels-last in TEST.PRECISION. With TEST.FLIPS or
     TEST.CROP the model sees each photograph in several views; it is then RF-Net. With INPUT.DISC_CROP the model sees a
-    square about the disc that INPUT.DISC_CROP.DETECTOR, an exported RF-Net, has found.
+    square about the disc that INPUT.DISC_CROP.DETECTOR, an exported network, or else the packaged RF-Net has found.
 
     Args:
         source: a full config, whose MODEL.WEIGHTS names the trained checkpoint, for PyTorch; or the path of a file of

@@ -15,6 +15,7 @@ from fundus_plugins.prediction.looks import Found, Prepared
 from fundus_plugins.prediction.maps import MapsFinder
 from fundus_plugins.prediction.predictor import FundusPredictor
 from fundus_plugins.prediction.settings import Settings
+from fundus_plugins.prediction.torch_engine import CroppedDetections, load_model
 from tests.modeling.segmentation.networks import network_config
 
 pytest.importorskip("onnx")
@@ -60,6 +61,22 @@ def test_a_square_about_the_disc(tmp_path):
     cfg, path = exported("mnet_polar_drishti", tmp_path, *SQUARES)
     expected, found = FundusPredictor(cfg)(image), FundusPredictor(path)(image)
     assert (expected.disc != found.disc).mean() < 0.001 and (expected.cup != found.cup).mean() < 0.001
+
+
+@pytest.mark.slow
+def test_the_square_is_about_the_disc_that_a_named_file_finds(tmp_path, photograph):
+    """INPUT.DISC_CROP.DETECTOR, here a SegFormer."""
+    for name in ("whole", "squares"):
+        (tmp_path / name).mkdir()
+    _, detector = exported("segformer_drishti", tmp_path / "whole")
+    cfg, _ = exported("mnet_polar_drishti", tmp_path / "squares", *SQUARES)
+    cfg.INPUT.DISC_CROP.DETECTOR = detector
+    by_hand = CroppedDetections(load_model(cfg), cfg, FundusPredictor(detector, grade=False).finder)
+    (expected,) = by_hand.find([by_hand.prepare(photograph)])
+    found = FundusPredictor(cfg)(photograph)
+    np.testing.assert_array_equal(found.disc, expected.disc)
+    cfg.INPUT.DISC_CROP.DETECTOR = ""
+    assert (FundusPredictor(cfg)(photograph).disc != found.disc).any()  # the packaged weights find another disc
 
 
 class Given:
