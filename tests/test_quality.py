@@ -29,7 +29,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess:
     return subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", [pytest.param(x, marks=pytest.mark.slow) if x == "types" else x for x in TOOLS])
 def test_nothing_is_found(name):
     done = run(*TOOLS[name])
     assert done.returncode == 0, done.stdout + done.stderr

@@ -100,6 +100,7 @@ def test_weights_that_do_not_fit_are_refused(small_cfg, trained):
         fundus_plugins.FundusPredictor(small_cfg)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amp", [False, True])
 def test_resuming_goes_on_where_it_stopped(phantoms, tmp_path, amp):
     fundus_plugins.register_fundus_datasets(str(phantoms))

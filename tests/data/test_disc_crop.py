@@ -11,6 +11,7 @@ from detectron2.data import DatasetCatalog
 import fundus_plugins
 from fundus_plugins.boxes import box_of
 from fundus_plugins.data.annotations import disc_and_cup
+from fundus_plugins.data.augmentation import build_fundus_augmentations
 from fundus_plugins.data.augmentation.disc_crop import RandomDiscCrop
 from fundus_plugins.data.detected_discs import detected_discs
 from fundus_plugins.data.mapper import DiscCropMapper, build_fundus_mapper
@@ -83,6 +84,12 @@ def test_in_training_the_disc_is_in_the_middle(records):
     x1, y1, x2, y2 = item["instances"].gt_boxes.tensor[0].tolist()
     assert [(x1 + x2) / 2, (y1 + y2) / 2] == pytest.approx([SIDE / 2] * 2, abs=1.5)
     assert max(x2 - x1, y2 - y1) == pytest.approx(SIDE / 2, abs=2)
+
+
+def test_the_square_is_cut_before_it_is_turned():
+    """A photograph as it is has many times its pixels."""
+    found = [type(x).__name__ for x in build_fundus_augmentations(config("INPUT.RANDOM_ROTATE_90", True), True)]
+    assert found[:2] == ["ResizeShortestEdge", "RandomDiscCrop"] and "RandomFlip" in found and "RandomRotation" in found
 
 
 def test_a_detector_is_a_little_off():

@@ -335,6 +335,7 @@ def test_resumed_processes_draw_other_numbers_than_each_other_and_than_at_the_st
     assert all(len(set(numbers)) == 4 for numbers in zip(*drawn))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["failed", "killed"])
 def test_an_evaluation_that_ends_early_costs_no_training(config, steps, monkeypatch, when):
     fault = ValueError("a photograph is gone") if when == "failed" else Stopped()

@@ -28,6 +28,7 @@ def faults(of_any_size: bool, megabytes: int) -> int:
     return int(faults)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is Linux's")
 @pytest.mark.parametrize(("of_any_size", "megabytes"), [(False, 16), (True, 16), (True, 64)])
 def test_page_faults(of_any_size, megabytes):

@@ -20,6 +20,7 @@ def half(number, more):
     return number // 2 + more
 
 
+@pytest.mark.slow
 def test_each_has_its_result():
     assert dict(each_in_processes(half, [4, 0, 2], 10, jobs=2)) == {0: 12, 1: 10, 2: 11}
 
@@ -36,6 +37,7 @@ def note(path):
     path.touch()
 
 
+@pytest.mark.slow
 def test_what_was_not_begun_before_an_error_is_not_done(tmp_path):
     with pytest.raises(ValueError, match="the first is wrong"):
         list(each_in_processes(note, [tmp_path / str(number) for number in range(40)], jobs=1))
@@ -63,6 +65,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what runs")
 def test_none_outlives_a_killed_parent(tmp_path):
     (tmp_path / "parent.py").write_text(PARENT)

@@ -34,6 +34,7 @@ def test_a_full_square_is_kept_whole():
     assert dice(found, disc) > 0.97 and not cup.any()
 
 
+@pytest.mark.slow
 def test_tool(tmp_path):
     for number in range(2):
         mask = np.full((240, 320), 255, np.uint8)

@@ -115,6 +115,7 @@ def test_sensitivity_by_the_challenges_script(pairs):
         assert refuge_sensitivity(labels, scores) == script_sensitivity(labels, scores)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REFUGE_MASKS.is_dir(), reason="needs REFUGE's validation masks")
 def test_the_last_digit_on_refuges_masks():
     """Every mask against the next photograph's, moved onto it; and screening by the ratios of all 400."""

@@ -15,11 +15,15 @@ UNCHANGED = {"light": 0, "tone": 0, "blur": 0, "noise": 0, "jpeg": 100, "cutout"
 def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
     """Resize by INPUT.MIN_SIZE_* and MAX_SIZE_*, then, in training, flips and right-angle rotations (section 4.2).
 
-    INPUT.CROP, where it is enabled, comes before in training, as in Detectron2's own mapper.
-    After them come INPUT.RANDOM_AFFINE or INPUT.DISC_CROP, INPUT.CUP_SIZES (on a smaller picture now, which is quicker)
-    and INPUT.PHOTOMETRIC, ours. Raises ValueError for what these cannot do.
+    INPUT.CROP, where it is enabled, comes before in training, as in Detectron2's own mapper. INPUT.DISC_CROP comes
+    after the resizing: squares are the same before and after flips, which are quicker on a smaller picture. After all
+    these come INPUT.RANDOM_AFFINE, INPUT.CUP_SIZES (quicker on it, too) and INPUT.PHOTOMETRIC, ours. Raises ValueError
+    for what these cannot do.
     """
     augmentations = build_augmentation(cfg, is_train)
+    crop = cfg.INPUT.DISC_CROP
+    if is_train and crop.ABOUT != "none":
+        augmentations.insert(1, RandomDiscCrop(crop.DIAMETERS, crop.SIDE, crop.JITTER))
     if is_train and cfg.INPUT.CROP.ENABLED:
         augmentations.insert(0, T.RandomCrop(cfg.INPUT.CROP.TYPE, cfg.INPUT.CROP.SIZE))
     if is_train and cfg.INPUT.RANDOM_FLIP_VERTICAL:
@@ -30,9 +34,6 @@ def build_fundus_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentat
     if is_train and view.SIDE:
         ranges = view.DISC_SIZES, view.ROTATION, view.SHIFT, view.SHEAR
         augmentations.append(RandomAffine(view.SIDE, *ranges, closer=view.CLOSER, crop=cfg.TEST.CROP))
-    crop = cfg.INPUT.DISC_CROP
-    if is_train and crop.ABOUT != "none":
-        augmentations.append(RandomDiscCrop(crop.DIAMETERS, crop.SIDE, crop.JITTER))
     if is_train and tuple(cfg.INPUT.CUP_SIZES) != (1, 1):
         augmentations.append(RandomCupSize(cfg.INPUT.CUP_SIZES))
     if is_train and camera != UNCHANGED:

@@ -101,6 +101,7 @@ def test_only_what_is_missing_or_failed_is_done_again(folder, done, tmp_path, ca
     assert {x for x in after if after[x]["seconds"] != before[x]["seconds"]} <= gone | {"broken.jpg"}
 
 
+@pytest.mark.slow
 def test_a_grown_list_and_a_mended_photograph(folder, done, tmp_path, capsys):
     output = copied(done, tmp_path)
     shutil.copytree(folder / "in", tmp_path / "in", copy_function=shutil.copy2)
@@ -179,6 +180,7 @@ def test_what_does_not_go_together_is_one_line(folder, plain, done, words, line,
     assert told.startswith("error: ") and line in told and told.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_what_is_wrong_on_a_machine_is_one_line(folder, done, tmp_path, capsys):
     output = copied(done, tmp_path)
     part = sorted((output / "predictions.parquet").iterdir())[0]
