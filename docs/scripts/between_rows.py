@@ -37,8 +37,13 @@ def main() -> None:
         images = [x for x in images if (x["row"], x["fold"]) not in replaced] + found
     if chosen.rows or chosen.more:
         write(chosen.output, images)
+    for path in chosen.beside:
+        beside = read(path)
+        if common := {x["row"] for x in images} & {x["row"] for x in beside}:
+            parser.error(f"{path}: expected rows of other names, found {min(common)!r} once more")
+        images += beside
     rows: dict[str, dict[str, dict]] = {}
-    for image in images + [x for path in chosen.beside for x in read(path)]:
+    for image in images:
         rows.setdefault(image["row"], {})[image["image_id"]] = image
     lines = []
     for name, own in rows.items():
@@ -49,6 +54,8 @@ def main() -> None:
     for pair in chosen.pairs:
         one, other = (rows[x] for x in pair.split(" - "))
         both = [x for x in one if x in other]
+        if any(one[x]["fold"] != other[x]["fold"] for x in both):
+            parser.error(f"{pair}: expected the same folds, found photographs that were held out in different ones")
         less = [mean_interval([float(one[x][m]) - float(other[x][m]) for x in both]) for m in METRICS]
         lines.append([pair, len(both), *("{:+.3f} ({:+.3f} to {:+.3f})".format(*x) for x in less)])
     print("\n" + tabulate(lines, ["difference", "photographs", *METRICS.values()], "github", disable_numparse=True))

@@ -55,13 +55,18 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="folds side by side")
     chosen = parser.parse_args()
     runs = sorted(x.parent for x in chosen.true.glob("*/result.json"))
+    if not runs:
+        parser.error(f"{chosen.true}: expected a folder of finished runs")
+    for other in (x / run.name for x in (chosen.whole, chosen.detector) for run in runs):
+        if not (other / "result.json").is_file():
+            parser.error(f"{other}: expected the finished run of this fold, too")
     more = chosen.whole, chosen.detector, chosen.device
     folds = dict(each_in_processes(measure, runs, *more, jobs=chosen.jobs))
     found: dict[str, dict[str, dict]] = {}
     for place in range(len(runs)):
         for name, images in folds[place].items():
             found.setdefault(name, {}).update(images)
-    write_photographs(found, chosen.output.with_suffix(".csv"))
+    write_photographs(found, chosen.network, chosen.output.with_suffix(".csv"))
     with atomic_write(chosen.output.with_suffix(".md")) as file:
         file.write(page(found, chosen.network, chosen.device))
 
@@ -156,13 +161,14 @@ def collect(found: dict, name: str, run: Path, device: str, keys: list[str]) -> 
             found.setdefault(name, {}).update({x["file_name"]: fold | x for x in csv.DictReader(file)})
 
 
-def write_photographs(found: dict, path: Path) -> None:
+def write_photographs(found: dict, network: str, path: Path) -> None:
     columns = ["row", "fold", "image_id", "dice_oc", "dice_od", "miou", "vcdr_mae"]
     with atomic_write(path) as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for image in (x for images in found.values() for x in images.values()):
-            writer.writerow(image | {x: f"{float(image[x]):.5f}" for x in columns[3:]})
+            rounded = {x: f"{float(image[x]):.5f}" for x in columns[3:]}
+            writer.writerow(image | rounded | {"row": f"{network}: {image['row']}"})
 
 
 def page(found: dict, network: str, device: str) -> str:
@@ -183,14 +189,13 @@ def page(found: dict, network: str, device: str) -> str:
     table = tabulate(rows, heading, "github", disable_numparse=True)
     return f"""# What a wrong square about the disc costs
 
-The network is {network}, trained on squares of two disc diameters about the true disc, which are off by up to 0.15 of
-it in training, and once more on whole photographs; held-out photographs of Drishti-GS1 in folds. 95 % bootstrap
-intervals over photographs. The RF-Net that finds the disc was trained on the same folds of whole photographs. Moved: to
-a side drawn by the photograph's name.
+The network is {network}, trained on squares about the true disc (INPUT.DISC_CROP), and once more on whole photographs;
+held-out photographs in folds. 95 % bootstrap intervals over photographs. The RF-Net that finds the disc was trained on
+the same folds of whole photographs. Moved: to a side drawn by the photograph's name.
 
 {table}
 
-{torch.cuda.get_device_name() if device == "cuda" else processor()}; commit {current_commit()}:
+{torch.cuda.get_device_name() if device.startswith("cuda") else processor()}; commit {current_commit()}:
 
     {command_line()}
 """
