@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 import weakref
 from collections.abc import Sequence
 
@@ -188,6 +189,8 @@ def _steps(cfg, model, batches, optimizer) -> SimpleTrainer:
     precision = resolve_precision(cfg.SOLVER.AMP.PRECISION, cfg.MODEL.DEVICE)
     if torch.device(cfg.MODEL.DEVICE).type == "cpu":
         return CPUAutocastTrainer(model, batches, optimizer, precision)
+    # Of Detectron2's own calls; told at every step, since reading a picture makes Python forget what it has told.
+    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.", FutureWarning)
     return AMPTrainer(model, batches, optimizer, precision=precision)
 
 

@@ -1,10 +1,14 @@
 """Names of precisions to types, by machine."""
 
+import warnings
+
 import pytest
 import torch
+from detectron2.engine import AMPTrainer
 
 from fundus_plugins.engine import precision
 from fundus_plugins.engine.precision import autocast, prediction_precision, resolve_precision
+from fundus_plugins.engine.trainer import _steps
 
 
 def test_auto_follows_the_machine(monkeypatch):
@@ -39,3 +43,15 @@ def test_autocast_to_float32_does_nothing():
         assert layer(x).dtype == torch.float32
     with autocast(torch.bfloat16, "cpu"):
         assert layer(x).dtype == torch.bfloat16
+
+
+def test_a_step_on_a_gpu_tells_nothing_of_detectron2s_calls(small_cfg):
+    """Else every iteration has a line of it in the log."""
+    small_cfg.MODEL.DEVICE, small_cfg.SOLVER.AMP.ENABLED, small_cfg.SOLVER.AMP.PRECISION = "cuda", True, "float16"
+    layer = torch.nn.Linear(1, 1)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        steps = _steps(small_cfg, layer, [[]], torch.optim.SGD(layer.parameters(), 0.1))
+        torch.cuda.amp.autocast(dtype=torch.float16)
+    assert isinstance(steps, AMPTrainer)
+    assert not [x for x in told if "deprecated" in str(x.message)]
