@@ -107,6 +107,7 @@ def test_three_processes_measure_what_one_does(five, trained, tmp_path):
     assert len(rows) == 6 and len({x.split(",")[0] for x in rows}) == 6
 
 
+@pytest.mark.slow
 def test_one_process_goes_on_with_it(trained, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained, folder)

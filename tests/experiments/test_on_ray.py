@@ -48,6 +48,7 @@ def test_each_has_its_result_and_an_error_is_raised_as_it_was(tmp_path, monkeypa
         list(each_on_ray(half, [3], str(tmp_path), address=LOCAL))
 
 
+@pytest.mark.slow
 def test_runs_are_done_side_by_side_and_one_whose_process_dies_again(run, trainer, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.chdir(tmp_path)
     script = Path(trainer[1])
