@@ -18,7 +18,7 @@ from fundus_plugins.data.registration import require_dataset
 from fundus_plugins.photographs.masks import read_disc_and_cup
 from fundus_plugins.photographs.problems import BadInput
 from tests.data.folders import SHAPE
-from tests.fuzz import run as fuzz
+from tests.fuzz import folder_cases as fuzz
 from tests.fuzz.drawing import Data, codes_of, draw_eye, saved
 from tests.fuzz.public_sets import SETS
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from tests.data.folders import SHAPE
 
-from .mutations import Eye, Known, Rng, Truth, digest, xlsx
+from .mutated_bytes import Rng, digest, xlsx
+from .mutations import Eye, Known, Truth
 
 
 def draw_eye(

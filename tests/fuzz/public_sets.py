@@ -15,7 +15,7 @@ from scipy.io import savemat
 from tests.data.folders import SHAPE
 
 from .drawing import Data, codes_of, draw_eye, noise_picture, saved
-from .mutations import one
+from .mutated_bytes import one
 
 
 def mask_stem(stem: str) -> str:
