@@ -179,3 +179,12 @@ def test_what_are_no_discs(tmp_path, change, message):
 def test_what_cannot_be_cut(options, message):
     with pytest.raises(ValueError, match=message):
         build_fundus_mapper(config(*options), True)
+
+
+@pytest.mark.parametrize("turn", [np.fliplr, np.flipud, np.rot90])
+def test_squares_are_the_same_before_and_after_a_flip(turn):
+    image = np.random.default_rng(0).integers(0, 256, (160, 240, 3), np.uint8)
+    disc = disk(160, 240, 70, 90, 21).astype(np.uint8)
+    crop = RandomDiscCrop(2, 64, 0)
+    first, later = (crop.get_transform(x, y).apply_image(x) for x, y in ((image, disc), (turn(image), turn(disc))))
+    assert np.abs(turn(first).astype(int) - later).max() <= 1
