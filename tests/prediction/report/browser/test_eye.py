@@ -1,208 +1,27 @@
-"""The report in a browser, opened as a file: what is seen, sorted, chosen and printed, all of it without a network."""
+"""An eye in the report's page: its address, outlines, zoom, rim, and the other eye."""
 
 import copy
-import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import pytest
 
 from fundus_plugins.prediction.report import write_report
-from tests.prediction.report.eyes import BARE, HOSTILE, drawn_records, many_records
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")]
-
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync".split()
-FIRST, SECOND, CORRECTED, UNKNOWN, DARK = (
-    "clinic/anna od.jpg",
-    "clinic/anna os.jpg",
-    "corrected.jpg",
-    "which eye.jpg",
-    7,
+from tests.prediction.report.browser.pages import (
+    CORRECTED,
+    FIRST,
+    IN_CHROMIUM,
+    SECOND,
+    SHOWN,
+    UNKNOWN,
+    link,
+    look_at,
+    names,
+    opened,
+    wait,
 )
-ROWS = "document.querySelectorAll('#body tr').length"
-SHOWN = "id => document.getElementById('eye-id').textContent === id"
-OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
+from tests.prediction.report.eyes import HOSTILE
 
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory) -> tuple[Path, list[dict]]:
-    folder = tmp_path_factory.mktemp("report # 100%")
-    return folder, drawn_records(folder)
-
-
-@pytest.fixture(scope="module")
-def report(drawn) -> str:
-    """The page's address."""
-    folder, records = drawn
-    return write_report(folder, records, facts={"Date": "today"}).as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-@contextmanager
-def opened(browser, address: str, width: int = 1300, height: int = 900, **options) -> Iterator:
-    """A page that at the end has neither said an error nor asked for anything but files and pictures in it."""
-    context = browser.new_context(viewport={"width": width, "height": height}, **options)
-    said: list[str] = []
-    asked: list[str] = []
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-    context.on("request", lambda request: asked.append(request.url))
-    page.goto(address)
-    yield page
-    context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-
-
-@pytest.fixture
-def page(browser, report):
-    with opened(browser, report) as page:
-        yield page
-
-
-def link(eye: str) -> str:
-    return "#eye=" + quote(eye, safe="!~*'()")  # as encodeURIComponent does
-
-
-def names(page) -> list[str]:
-    return page.eval_on_selector_all("#body .eye-link", "links => links.map((link) => link.textContent)")
-
-
-def column(page, name: str) -> list[str]:
-    return page.eval_on_selector_all(f"#body .cell-{name}", "cells => cells.map((cell) => cell.innerText)")
-
-
-def wait(page, condition: str, argument: object = None) -> None:
-    """Until a condition holds. Playwright's wait_for_function makes code of text, which the page's policy forbids."""
-    end = time.monotonic() + 30
-    while not page.evaluate(condition, argument):
-        assert time.monotonic() < end, f"never {condition}"
-        page.wait_for_timeout(10)
-
-
-def look_at(page, eye: str) -> None:
-    page.evaluate("hash => { location.hash = hash }", link(eye))
-    wait(page, SHOWN, eye)
-
-
-# ---- the table
-
-
-def test_every_eye_is_listed_with_what_is_known(page, drawn):
-    _, records = drawn
-    assert names(page) == [record["id"] for record in records]
-    first = page.locator("#body tr").first
-    record = records[0]
-    assert f"{record['vcdr']:.2f}" in first.inner_text()
-    assert f"{record['vcdr_low']:.2f}–{record['vcdr_high']:.2f}" in first.inner_text()
-    ratios = column(page, "vcdr")
-    assert ratios[DARK] == "too dark" and ratios[-1] == "–"
-    assert column(page, "doubts")[-3] == "The file is cut off."
-    assert set(column(page, "rim_narrowest")[DARK:]) == {"–"}
-    text = page.inner_text("body")
-    assert "NaN" not in text and "undefined" not in text and "null" not in text
-    assert "For research. It is not a medical device." in text
-
-
-def test_names_are_text_and_nothing_else(page):
-    assert HOSTILE in names(page) and page.locator("#body img[src='x']").count() == 0
-    look_at(page, HOSTILE)
-    assert "<img src=x onerror=alert(2)>" in page.inner_text("#facts")
-    assert page.locator("#facts img").count() == 0
-
-
-def test_heads_sort_up_and_down_and_what_is_missing_comes_last(page, drawn):
-    _, records = drawn
-    measured = {r["id"]: r["vcdr"] for r in records if r.get("status") == "measured"}
-    head = page.locator("th[data-column=vcdr]")
-    rising = sorted(measured, key=measured.get)
-    head.locator("button").click()
-    assert head.get_attribute("aria-sort") == "ascending" and names(page)[: len(rising)] == rising
-    head.locator("button").press("Enter")
-    assert head.get_attribute("aria-sort") == "descending" and names(page)[: len(rising)] == rising[::-1]
-    assert names(page)[-1] == BARE
-    page.click("th[data-column=status] button")
-    assert head.get_attribute("aria-sort") == "none"
-    assert column(page, "status")[:2] == ["failed", "failed"]
-    assert page.locator("#body td.cell-vcdr").first.evaluate("cell => getComputedStyle(cell).textAlign") == "right"
-    numbers = "cell => getComputedStyle(cell).fontVariantNumeric"
-    assert page.locator("#body td.cell-vcdr").first.evaluate(numbers) == "tabular-nums"
-
-
-def test_search_and_filters_choose_eyes(page):
-    page.fill("#search", "P-001 OS")
-    assert names(page) == [SECOND] and page.inner_text("#shown") == "1 of 12 eyes"
-    page.fill("#search", "no such eye")
-    assert names(page) == [] and page.is_visible("#none")
-    page.click("#clear")
-    wait(page, f"{ROWS} === 12")
-    page.select_option("#status", "failed")
-    assert names(page) == ["broken.jpg", HOSTILE]
-    page.select_option("#status", "")
-    page.select_option("#doubt", "yes")
-    assert len(names(page)) == 4
-    page.select_option("#doubt", "")
-    page.fill("#from", "0.7")
-    page.fill("#below", "0.8")
-    assert all(0.7 <= float(text.split()[0]) < 0.8 for text in column(page, "vcdr")) and len(names(page)) == 2
-
-
-def test_reasons_tiles_and_bars_choose_and_are_pressed(page):
-    reason = page.locator(".reason[data-value='views disagree']")
-    reason.click()
-    assert names(page) == ["two looks.jpg"] and reason.get_attribute("aria-pressed") == "true"
-    assert page.input_value("#reason") == "views disagree"
-    reason.click()
-    assert len(names(page)) == 12
-    page.click(".tile[data-value=ungradable]")
-    assert column(page, "status") == ["ungradable"]
-    page.click(".tile[data-filter='']")
-    assert len(names(page)) == 12
-    total = 0
-    for bar in page.locator(".bar").all():
-        bar.press("Enter")
-        count = int(bar.get_attribute("aria-label").split(": ")[1].split()[0])
-        assert bar.get_attribute("aria-pressed") == "true" and len(names(page)) == count
-        total += count
-        bar.press(" ")
-    assert total == 7 and len(names(page)) == 12
-
-
-def test_a_large_table_is_drawn_as_it_is_scrolled_and_sorts_all_of_it(browser, drawn):
-    folder, records = drawn
-    many = many_records(records, 450)
-    address = write_report(folder / "many", many, split=True).as_uri()  # their pictures are not there
-    with opened(browser, address) as page:
-        assert page.evaluate(ROWS) == 100
-        page.mouse.wheel(0, 1e6)
-        wait(page, f"{ROWS} > 100")
-        page.click("th[data-column=vcdr] button")
-        assert names(page)[0] == min(many, key=lambda record: record["vcdr"])["id"]
-        page.focus("#show-all")
-        page.keyboard.press("Enter")
-        assert page.evaluate(ROWS) == 450 and page.is_hidden("#more")
-        assert names(page)[-1] == max(many, key=lambda record: record["vcdr"])["id"]
-        assert page.evaluate("document.activeElement.className") == "eye-link"
-
-
-# ---- one eye
+pytestmark = IN_CHROMIUM
 
 
 def test_an_eye_opens_closes_and_has_an_address(page, drawn):
@@ -440,62 +259,3 @@ def test_pictures_beside_the_page_are_shown(browser, drawn):
             assert page.evaluate(size, href) == 640
     finally:
         write_report(folder, records, facts={"Date": "today"})
-
-
-# ---- where it is seen
-
-
-@pytest.mark.parametrize("width", [360, 768, 1000])
-def test_nothing_is_wider_than_a_small_screen(browser, report, width):
-    with opened(browser, report, width, 740, has_touch=True, is_mobile=width < 500) as page:
-        assert page.evaluate(OVERFLOW) <= 0
-        for eye in (SECOND, CORRECTED, HOSTILE):
-            look_at(page, eye)
-            assert page.evaluate("document.getElementById('dialog').scrollWidth - innerWidth") <= 0, eye
-            assert page.locator("#viewer").bounding_box()["width"] > 0.5 * min(width, 900)
-        page.click("#close")
-        if width == 360:
-            page.select_option("#sort-by", "vcdr down")
-            assert names(page)[0] == CORRECTED
-
-
-def test_dark_and_light(browser, report):
-    grounds = {}
-    for scheme in ("light", "dark"):
-        with opened(browser, report, color_scheme=scheme) as page:
-            colours = page.evaluate(
-                "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
-            )
-            grounds[scheme] = [sum(map(int, colour[4:-1].split(", "))) for colour in colours]
-            page.emulate_media(media="print", color_scheme=scheme)
-            ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
-            assert sum(map(int, ink[4:-1].split(", "))) < 200  # paper is white
-    assert grounds["light"][0] > grounds["light"][1] and grounds["dark"][0] < grounds["dark"][1]
-
-
-def test_paper_gets_all_rows_or_the_open_eye(browser, drawn):
-    folder, records = drawn
-    address = write_report(folder / "paper", many_records(records, 250), facts={"Weights": "mine"}).as_uri()
-    with opened(browser, address, 720, 1000) as page:
-        page.emulate_media(media="print")
-        wait(page, f"{ROWS} === 250")
-        assert page.is_visible(".summary") and page.is_visible(".about dl") and page.is_hidden("#filters")
-        assert page.evaluate(OVERFLOW) <= 0
-        page.emulate_media(media="screen")
-        page.evaluate("location.hash = 'eye=eye%203'")
-        page.wait_for_selector("#dialog[open]")
-        page.emulate_media(media="print")
-        assert page.is_hidden(".summary") and page.is_hidden("#eyes") and page.is_hidden(".eye-nav")
-        assert page.is_visible("#vcdr") and page.is_visible(".measures")
-
-
-def test_controls_have_names_and_the_keyboard_reaches_them(page):
-    look_at(page, SECOND)
-    nameless = """[...document.querySelectorAll("button, input, select, a, [role=button], [tabindex='0']")].filter(
-        (x) => !(x.getAttribute("aria-label") || x.textContent.trim() || x.labels?.length)).map((x) => x.outerHTML)"""
-    assert page.evaluate(nameless) == []
-    reached = set()
-    for _ in range(16):
-        page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert {"previous", "next", "close", "viewer", "to-whole", "zoom-in", "show-cup", "small-eye"} <= reached
